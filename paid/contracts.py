@@ -1,0 +1,181 @@
+"""What crosses Temporal: frozen dataclasses, one in and one out, references instead of bytes.
+
+Never a table row, never a secret, never a text of a stranger. A new field has a default, so that a
+history recorded before it still replays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """Where a run is; the last six are ends."""
+
+    QUEUED = "queued"
+    PROVISIONING = "provisioning"
+    RUNNING = "running"
+    VERIFYING = "verifying"
+    REVIEWING = "reviewing"
+    AWAITING_APPROVAL = "awaiting_approval"
+    CREATING_PR = "creating_pr"
+    COMPLETED = "completed"
+    NO_CHANGES = "no_changes"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    NEEDS_INPUT = "needs_input"
+
+
+ENDED = frozenset(
+    {
+        RunStatus.COMPLETED,
+        RunStatus.NO_CHANGES,
+        RunStatus.FAILED,
+        RunStatus.CANCELLED,
+        RunStatus.BUDGET_EXCEEDED,
+        RunStatus.NEEDS_INPUT,
+    }
+)
+
+
+class TurnEnd(StrEnum):
+    """Why one turn of the agent ended."""
+
+    FINISHED = "finished"
+    AGENT_ERROR = "agent_error"
+    TIME_LIMIT = "time_limit"
+    TOKEN_LIMIT = "token_limit"  # noqa: S105 - a name, not a secret
+    LOOP = "loop"
+    BUDGET = "budget"
+    QUOTA = "quota"
+    NEEDS_INPUT = "needs_input"
+
+
+@dataclass(frozen=True)
+class RunInput:
+    """Names the run; everything else about it is read from PostgreSQL by the activities."""
+
+    run_id: int
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What `check_budget` found: may the run start, and with which guardrails."""
+
+    allowed: bool
+    reason: str = ""
+    max_iterations: int = 10
+    max_tokens: int = 2_000_000
+    max_seconds: int = 4 * 3600
+    has_checks: bool = False
+
+
+@dataclass(frozen=True)
+class HostSlot:
+    """The host that took the run: its name and the task queue that only its worker reads."""
+
+    host: str
+    task_queue: str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A run's workspace on its host.
+
+    `volume` is a Docker volume, `base_sha` and `branch` are made by Paid, never by a person.
+    """
+
+    run_id: int
+    volume: str
+    base_sha: str
+    branch: str
+
+
+@dataclass(frozen=True)
+class TurnInput:
+    """One turn of the agent: the first task, or what to mend (kept under `feedback_id`)."""
+
+    run_id: int
+    iteration: int
+    workspace: Workspace
+    feedback_id: int | None = None
+    max_seconds: int = 2400
+    max_tokens: int = 2_000_000
+
+
+@dataclass(frozen=True)
+class TurnResult:
+    """How a turn ended. `head_sha` is None when the branch still is at its base."""
+
+    end: TurnEnd
+    head_sha: str | None
+    tokens_used: int = 0
+    output_digest: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class VerifyInput:
+    """The exact commit to check, in a clean container."""
+
+    run_id: int
+    iteration: int
+    head_sha: str
+    base_sha: str
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """Whether every check passed; the failing output is kept under `feedback_id`."""
+
+    passed: bool
+    feedback_id: int | None = None
+    output_digest: str = ""
+
+
+@dataclass(frozen=True)
+class PublishInput:
+    """The commit to push and open a pull request for."""
+
+    run_id: int
+    workspace: Workspace
+    head_sha: str
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """The pull request on GitHub."""
+
+    number: int
+    url: str
+
+
+@dataclass(frozen=True)
+class EndInput:
+    """The end of a run: its status, and a sentence for people."""
+
+    run_id: int
+    status: RunStatus
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class PollInput:
+    """One project's poll; `ticks` counts over continue-as-new."""
+
+    project_id: int
+    ticks: int = 0
+
+
+@dataclass(frozen=True)
+class PollResult:
+    """What one look at GitHub led to, and how long to wait before the next."""
+
+    wait_seconds: float
+    start_run_ids: tuple[int, ...] = ()
+    cancel_run_ids: tuple[int, ...] = ()
+    stop: bool = False

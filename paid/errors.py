@@ -1,0 +1,178 @@
+"""One root for every error that Paid raises on purpose.
+
+Each error says three things: a `code` that is stored and shown and never changes its meaning,
+whether a retry can help (`retryable`), and, where a person can do something, what (`hint`).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PaidError(Exception):
+    """Raised when something that Paid foresaw goes wrong; the root of all the others."""
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class BadInputError(PaidError):
+    """Raised when what a person or a repository gave cannot be used as it is."""
+
+    code = "bad_input"
+
+
+class NotFoundError(PaidError):
+    """Raised when a project, run or other thing that was named does not exist."""
+
+    code = "not_found"
+
+
+class ConfigurationError(PaidError):
+    """Raised when a setting is missing or contradicts another."""
+
+    code = "configuration"
+
+
+class DatabaseError(PaidError):
+    """Raised when PostgreSQL does not answer or refuses; its schema may be behind."""
+
+    code = "database"
+    retryable = True
+
+
+class EmbeddedServiceError(PaidError):
+    """Raised when PostgreSQL or Temporal cannot be started as a child process."""
+
+    code = "embedded_service"
+
+
+class GitError(PaidError):
+    """Raised when git on the host ends with an error that a retry will not change."""
+
+    code = "git"
+
+
+class GitUnavailableError(GitError):
+    """Raised when git could not reach the remote; the same command may work later."""
+
+    code = "git_unavailable"
+    retryable = True
+
+
+class PushRejectedError(GitError):
+    """Raised when the remote refuses the branch: protected, or moved by somebody else."""
+
+    code = "push_rejected"
+
+
+class GitHubError(PaidError):
+    """Raised when GitHub refuses for good; see the subclasses for the reasons that matter."""
+
+    code = "github"
+
+
+class GitHubUnavailableError(GitHubError):
+    """Raised when GitHub does not answer, answers 5xx or answers nonsense."""
+
+    code = "github_unavailable"
+    retryable = True
+
+
+class GitHubUnauthorizedError(GitHubError):
+    """Raised on 401 or 403: the token is wrong, revoked, or lacks a right."""
+
+    code = "github_unauthorized"
+
+
+class GitHubNotFoundError(GitHubError):
+    """Raised on 404 or 410: not there, or hidden from this token."""
+
+    code = "github_not_found"
+
+
+class GitHubRateLimitedError(GitHubError):
+    """Raised when a primary or secondary limit holds; `retry_after_seconds` says how long."""
+
+    code = "github_rate_limited"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_seconds: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ContainerError(PaidError):
+    """Raised when a container cannot be made, or did not do what it was made for."""
+
+    code = "container"
+
+
+class DockerUnavailableError(ContainerError):
+    """Raised when the Docker engine does not answer."""
+
+    code = "docker_unavailable"
+    retryable = True
+
+
+class SandboxNotTightError(ContainerError):
+    """Raised when the probe inside a container finds a lock open; nothing was run in it."""
+
+    code = "sandbox_not_tight"
+
+
+class ImageMissingError(ContainerError):
+    """Raised when the agent image has not been built on this host."""
+
+    code = "image_missing"
+
+
+class DiskFullError(ContainerError):
+    """Raised when there is too little disk for another workspace."""
+
+    code = "disk_full"
+    retryable = True
+
+
+class BundleRejectedError(PaidError):
+    """Raised when what came out of a workspace is not a bundle of the run's own branch."""
+
+    code = "bundle_rejected"
+
+
+class AgentError(PaidError):
+    """Raised when the agent program fails for a reason of its own."""
+
+    code = "agent"
+
+
+class LimitReachedError(PaidError):
+    """Raised when a run reaches one of its limits: rounds, tokens, time, money or sameness."""
+
+    code = "limit_reached"
+
+
+class BudgetExceededError(PaidError):
+    """Raised when a reservation would pass a cap; nothing was spent."""
+
+    code = "budget_exceeded"
+
+
+class PriceUnknownError(PaidError):
+    """Raised when a model has no price: refused, because an unpriced call cannot be capped."""
+
+    code = "price_unknown"
+
+
+class CredentialError(PaidError):
+    """Raised when a stored secret cannot be decrypted with the keys at hand."""
+
+    code = "credential"
