@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     """Container starts at once: two a core readies the first soonest (design, decision 12)."""
 
     secret_key_file: Path | None = None
-    """Keys that encrypt stored credentials, newest first; None means keys/secret.key of data_dir."""
+    """Keys for stored credentials, newest first; None means keys/secret.key of data_dir."""
     gateway_socket: Path | None = None
     """None means run/gateway/gateway.sock under data_dir."""
 

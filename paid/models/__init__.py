@@ -1,0 +1,36 @@
+"""SQLModel tables. Importing this package fills `SQLModel.metadata` for Alembic and the store."""
+
+from paid.models.event import Event
+from paid.models.issue import Issue, WebhookDelivery
+from paid.models.project import (
+    DEFAULT_LABELS,
+    Credential,
+    Label,
+    LabelPurpose,
+    Policy,
+    Project,
+    ProjectState,
+)
+from paid.models.run import Feedback, Output, Run, Step
+from paid.models.web import LoginLink, NotificationTarget, Outbox, WebSession
+
+__all__ = [
+    "DEFAULT_LABELS",
+    "Credential",
+    "Event",
+    "Feedback",
+    "Issue",
+    "Label",
+    "LabelPurpose",
+    "LoginLink",
+    "NotificationTarget",
+    "Outbox",
+    "Output",
+    "Policy",
+    "Project",
+    "ProjectState",
+    "Run",
+    "Step",
+    "WebSession",
+    "WebhookDelivery",
+]

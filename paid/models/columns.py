@@ -1,0 +1,50 @@
+"""Column kinds that several tables share, so that each is said once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, func
+from sqlalchemy.dialects.postgresql import JSONB
+
+
+def now() -> datetime:
+    """The present moment, with its zone; naive times have no place in the database."""
+    return datetime.now(UTC)
+
+
+def identity() -> Column[int]:
+    """A bigint primary key that PostgreSQL numbers."""
+    return Column(BigInteger, Identity(always=False), primary_key=True)
+
+
+def reference(target: str, *, nullable: bool = False, index: bool = True) -> Column[int]:
+    """A bigint foreign key. Nothing cascades: what happened is never deleted along."""
+    return Column(BigInteger, ForeignKey(target), nullable=nullable, index=index)
+
+
+def big(*, default: int | None = None, nullable: bool = False) -> Column[int]:
+    """A bigint; GitHub's ids and counts of tokens pass 32 bits."""
+    server_default = None if default is None else str(default)
+    return Column(BigInteger, nullable=nullable, server_default=server_default)
+
+
+def moment(*, nullable: bool = True, default_now: bool = False) -> Column[datetime]:
+    """A timestamp with time zone."""
+    return Column(
+        DateTime(timezone=True),
+        nullable=nullable,
+        server_default=func.now() if default_now else None,
+    )
+
+
+def json_value(default: str) -> Column[Any]:
+    """A JSONB value; `default` is its SQL literal, such as `[]`."""
+    return Column(JSONB, nullable=False, server_default=default)
+
+
+def one_of(column: str, values: list[str]) -> str:
+    """The text of a CHECK: text with a CHECK is easier to migrate than a native enum."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} IN ({listed})"

@@ -1,0 +1,121 @@
+"""The one place where connections to PostgreSQL are made, and where its schema is brought up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+import paid.models
+from paid.errors import DatabaseError
+
+MIGRATIONS = Path(paid.models.__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x70616964  # "paid": one process migrates, the others wait
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same URL with the driver named: people write `postgresql://` or `postgres://`."""
+    _, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}"
+
+
+def libpq_url(url: str) -> str:
+    """The same URL for psycopg itself, which knows no driver suffix."""
+    _, _, rest = url.partition("://")
+    return f"postgresql://{rest}"
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database.
+
+    Args:
+        url: `postgresql://…`, with or without a driver suffix.
+        pool_size: connections kept; twice as many are opened at most. Activities run on threads,
+            so this bounds how many of them can be in a transaction at once.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self.url = url
+        self.engine: Engine = create_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            pool_timeout=30,
+        )
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back on an exception.
+
+        Raises DatabaseError, which may be retried, when PostgreSQL does not answer.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            raise DatabaseError("PostgreSQL did not answer.") from error
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the schema to `revision`, under a lock, so that programs may start together."""
+        with self._connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.commit()
+            try:
+                _move(connection, revision)
+            finally:
+                connection.rollback()
+                connection.execute(
+                    text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK}
+                )
+                connection.commit()
+
+    def pending_migrations(self) -> list[str]:
+        """Revisions that this program knows and the database has not; empty when up to date."""
+        script = ScriptDirectory.from_config(_config())
+        with self._connect() as connection:
+            current = MigrationContext.configure(connection).get_current_heads()
+        applied = {
+            revision.revision
+            for head in current
+            for revision in script.iterate_revisions(head, "base")
+        }
+        known = [revision.revision for revision in script.walk_revisions()]
+        return [revision for revision in reversed(known) if revision not in applied]
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except OperationalError as error:
+            raise DatabaseError(
+                "PostgreSQL did not answer.",
+                hint="Check DATABASE_URL, or run `paid doctor`.",
+            ) from error
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def _move(connection: Connection, revision: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    going_down = revision == "base" or revision.startswith("-")
+    (command.downgrade if going_down else command.upgrade)(config, revision)
+    connection.commit()
