@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +45,7 @@ def json_value(default: str) -> Column[Any]:
     return Column(JSONB, nullable=False, server_default=default)
 
 
-def one_of(column: str, values: list[str]) -> str:
+def one_of(column: str, values: Sequence[str]) -> str:
     """The text of a CHECK: text with a CHECK is easier to migrate than a native enum."""
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} IN ({listed})"

@@ -84,7 +84,7 @@ def prune_keys(key_file: Path) -> None:
 
 
 def write_keys(key_file: Path, keys: list[bytes]) -> None:
-    """Replace the key file whole, readable by its owner alone; a crash leaves the old or the new."""
+    """Replace the key file whole, for its owner alone; a crash leaves the old one or the new."""
     key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = key_file.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
