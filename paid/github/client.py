@@ -1,0 +1,200 @@
+"""GitHub behind our own words: each method is one question or one write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from paid.errors import GitHubError, GitHubNotFoundError
+from paid.github import reading
+from paid.github.connection import TIMEOUT_SECONDS, Connection
+from paid.github.words import (
+    Comment,
+    IssueSeen,
+    LabelEvent,
+    PullRequestSeen,
+    Repository,
+)
+
+PUBLIC_API = "https://api.github.com"
+
+
+class GitHub:
+    """The real one, or a server of one's own that speaks its REST API.
+
+    Keep one per project: it remembers what it was answered, so that asking again is free.
+    """
+
+    def __init__(
+        self, token: str, api_url: str = PUBLIC_API, timeout_seconds: int = TIMEOUT_SECONDS
+    ) -> None:
+        self._connection = Connection(token, api_url, timeout_seconds)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._connection.close()
+
+    def login(self) -> str:
+        """The login that the token belongs to."""
+        return reading.read(reading.login, self._connection.get("/user").data)
+
+    def repository(self, repo: str) -> Repository:
+        """The repository and the token's rights in it, by two questions."""
+        answer = self._connection.get(_repo(repo))
+        branches = self._connection.get(f"{_repo(repo)}/branches", {"per_page": 1}).data
+        scopes = answer.headers.get("x-oauth-scopes")
+        return reading.read(
+            lambda data: reading.repository(data, empty=not branches, scopes=scopes), answer.data
+        )
+
+    def issues(
+        self, repo: str, label: str | None = None, since: datetime | None = None
+    ) -> list[IssueSeen]:
+        """Open issues, without pull requests; with `label`, changed at or after `since`."""
+        parameters: dict[str, str | int] = {"state": "open", "sort": "created", "direction": "asc"}
+        if label is not None:
+            parameters["labels"] = label
+        if since is not None:
+            parameters["since"] = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        found = [
+            reading.read(reading.issue, item)
+            for item in self._connection.pages(f"{_repo(repo)}/issues", parameters)
+        ]
+        # a redirect after a rename loses the parameters, so the label is looked at here too
+        return [
+            issue
+            for issue in found
+            if not issue.is_pull_request
+            and issue.state == "open"
+            and (label is None or issue.has(label))
+        ]
+
+    def issue(self, repo: str, number: int) -> IssueSeen | None:
+        """One issue, open or closed; None when it was deleted, moved away or never was."""
+        try:
+            data = self._connection.get(_issue(repo, number)).data
+        except GitHubNotFoundError:
+            return None
+        found = reading.read(reading.issue, data)
+        return found if found.number == number else None  # a transferred issue has another number
+
+    def label_events(self, repo: str, number: int) -> list[LabelEvent]:
+        """Labels set and taken away, oldest first."""
+        items = self._connection.pages(f"{_issue(repo, number)}/events")
+        found = [reading.read(reading.label_event, item) for item in items]
+        return sorted((event for event in found if event is not None), key=lambda event: event.id)
+
+    def permission(self, repo: str, login: str) -> str:
+        """admin, maintain, write, triage, read or none; a 404 is none."""
+        path = f"{_repo(repo)}/collaborators/{quote(login, safe='')}/permission"
+        try:
+            return reading.read(reading.permission, self._connection.get(path).data)
+        except GitHubNotFoundError:
+            return "none"
+
+    def comments(self, repo: str, number: int) -> list[Comment]:
+        """Comments, oldest first."""
+        items = self._connection.pages(f"{_issue(repo, number)}/comments")
+        return [reading.read(reading.comment, item) for item in items]
+
+    def create_comment(self, repo: str, number: int, body: str) -> Comment:
+        """Write a comment."""
+        path = f"{_issue(repo, number)}/comments"
+        return reading.read(
+            reading.comment, self._connection.write("POST", path, {"body": body}).data
+        )
+
+    def edit_comment(self, repo: str, comment_id: int, body: str) -> Comment:
+        """Replace a comment's text."""
+        path = f"{_repo(repo)}/issues/comments/{comment_id}"
+        return reading.read(
+            reading.comment, self._connection.write("PATCH", path, {"body": body}).data
+        )
+
+    def set_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
+        """Make `labels` the issue's labels, in one write; unknown ones are created by GitHub."""
+        self._connection.write("PUT", f"{_issue(repo, number)}/labels", {"labels": list(labels)})
+
+    def add_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
+        """Add labels."""
+        self._connection.write("POST", f"{_issue(repo, number)}/labels", {"labels": list(labels)})
+
+    def remove_label(self, repo: str, number: int, label: str) -> bool:
+        """Take a label away; False when it was not set."""
+        try:
+            path = f"{_issue(repo, number)}/labels/{quote(label, safe='')}"
+            self._connection.write("DELETE", path)
+        except GitHubNotFoundError:
+            return False
+        return True
+
+    def ensure_label(self, repo: str, name: str, color: str, description: str) -> bool:
+        """Make the label if the repository has none of the name; True when it was made."""
+        try:
+            self._connection.get(f"{_repo(repo)}/labels/{quote(name, safe='')}")
+        except GitHubNotFoundError:
+            pass
+        else:
+            return False
+        label = {"name": name, "color": color.lstrip("#"), "description": description}
+        self._connection.write("POST", f"{_repo(repo)}/labels", label)
+        return True
+
+    def find_pull_request(self, repo: str, branch: str) -> PullRequestSeen | None:
+        """The newest pull request from `branch` of this very repository, open ones first."""
+        owner = repo.partition("/")[0]
+        parameters: dict[str, str | int] = {"head": f"{owner}:{branch}", "state": "all"}
+        found = [
+            reading.read(reading.pull_request, item)
+            for item in self._connection.pages(f"{_repo(repo)}/pulls", parameters)
+        ]
+        # a fork may have a branch of the same name; servers differ in how they filter by head
+        ours = [pull for pull in found if pull.head_branch == branch and _is_of(pull, repo)]
+        return max(ours, key=lambda pull: (pull.state == "open", pull.number), default=None)
+
+    def pull_request(self, repo: str, number: int) -> PullRequestSeen:
+        """One pull request."""
+        return reading.read(reading.pull_request, self._connection.get(_pull(repo, number)).data)
+
+    def create_pull_request(
+        self, repo: str, *, title: str, body: str, branch: str, base: str, draft: bool = False
+    ) -> PullRequestSeen:
+        """Open a pull request, or adopt the open one from the same branch.
+
+        The branch carries the run's id, so an open pull request from it is this run's: its answer
+        was lost, or the step is tried again. Where drafts are refused, it is opened without.
+        """
+        existing = self.find_pull_request(repo, branch)
+        if existing is not None and existing.state == "open":
+            return existing
+        wanted = {"title": title, "body": body, "head": branch, "base": base, "draft": draft}
+        try:
+            data = self._connection.write("POST", f"{_repo(repo)}/pulls", wanted).data
+        except GitHubError as error:
+            if not (draft and "draft" in error.message.lower()):
+                raise
+            plain = {**wanted, "draft": False}
+            data = self._connection.write("POST", f"{_repo(repo)}/pulls", plain).data
+        return reading.read(reading.pull_request, data)
+
+    def close_pull_request(self, repo: str, number: int) -> None:
+        """Close without merging."""
+        self._connection.write("PATCH", _pull(repo, number), {"state": "closed"})
+
+
+def _repo(repo: str) -> str:
+    owner, _, name = repo.partition("/")
+    return f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
+
+
+def _issue(repo: str, number: int) -> str:
+    return f"{_repo(repo)}/issues/{number}"
+
+
+def _pull(repo: str, number: int) -> str:
+    return f"{_repo(repo)}/pulls/{number}"
+
+
+def _is_of(pull: PullRequestSeen, repo: str) -> bool:
+    return pull.head_repository is not None and pull.head_repository.lower() == repo.lower()

@@ -1,0 +1,196 @@
+"""The only importer of PyGithub: its requests, made conditional, bounded and without waits.
+
+PyGithub signs, keeps connections and builds addresses. Its objects are not used, because a list
+asked through them cannot be conditional; its retries and its sleeps are off, because Temporal owns
+both (house style, rule 9).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from github import Auth, Github
+
+from paid.errors import GitHubError, GitHubRateLimitedError, GitHubUnavailableError
+from paid.github.answers import Answer, nonsense, read_answer
+
+TIMEOUT_SECONDS = 30
+PAGE_SIZE = 100
+MOST_PAGES = 200
+CACHE_CHARS = 32 * 1024 * 1024
+_MESSAGE_CHARS = 300
+
+Parameters = Mapping[str, str | int]
+_Raw = tuple[int, dict[str, Any], str]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    etag: str
+    body: str
+    headers: Mapping[str, str]
+
+
+class EtagCache:
+    """Bodies by address, so that asking again costs no rate limit; the least used go first."""
+
+    def __init__(self, most_chars: int = CACHE_CHARS) -> None:
+        self._most_chars = most_chars
+        self._chars = 0
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> _Kept | None:
+        """What was kept for an address."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+            return kept
+
+    def put(self, key: str, kept: _Kept) -> None:
+        """Keep a body, and let the least used go until all fit."""
+        with self._lock:
+            self._drop(key)
+            self._kept[key] = kept
+            self._chars += len(kept.body)
+            while self._chars > self._most_chars:
+                self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: str) -> None:
+        gone = self._kept.pop(key, None)
+        if gone is not None:
+            self._chars -= len(gone.body)
+
+
+class Connection:
+    """Requests to one GitHub server with one token; may be shared by threads.
+
+    Args:
+        token: sent with every request, never shown in an error.
+        api_url: `https://api.github.com`, or a server's own, such as `https://HOST/api/v3`.
+        timeout_seconds: for each read of an answer.
+    """
+
+    def __init__(self, token: str, api_url: str, timeout_seconds: int = TIMEOUT_SECONDS) -> None:
+        self._token = token
+        self._api_url = api_url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._idle: queue.LifoQueue[Github] = queue.LifoQueue()
+        self._cache = EtagCache()
+        self._limited_until = 0.0
+
+    def get(self, path: str, parameters: Parameters | None = None) -> Answer:
+        """Ask, conditionally when this was asked before."""
+        key = f"{path}?{sorted((parameters or {}).items())}"
+        kept = self._cache.get(key)
+        condition = {"If-None-Match": kept.etag} if kept else {}
+        status, headers, body = self._send("GET", path, parameters, condition, None)
+        if status == 304 and kept is not None:
+            return read_answer(200, kept.headers, kept.body)
+        answer = self._read(status, headers, body)
+        if headers.get("etag"):
+            self._cache.put(key, _Kept(headers["etag"], body, headers))
+        return answer
+
+    def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[Any]:
+        """Every item of a list, page by page; each page is conditional on its own."""
+        for page in range(1, MOST_PAGES + 1):
+            answer = self.get(path, {**(parameters or {}), "per_page": PAGE_SIZE, "page": page})
+            if not isinstance(answer.data, list):
+                raise nonsense("a list was expected")
+            yield from answer.data
+            if 'rel="next"' not in answer.headers.get("link", ""):
+                return
+        raise GitHubError(f"The list at {path} is longer than {MOST_PAGES * PAGE_SIZE} items.")
+
+    def write(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """POST, PATCH, PUT or DELETE with a JSON body."""
+        return self._read(*self._send(verb, path, None, {}, body))
+
+    def close(self) -> None:
+        """Close the connections that are idle; the object may be used again."""
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                return
+
+    def _read(self, status: int, headers: dict[str, Any], body: str) -> Answer:
+        try:
+            return read_answer(status, headers, body)
+        except GitHubRateLimitedError as error:
+            self._limited_until = time.monotonic() + error.retry_after_seconds
+            raise
+
+    def _send(
+        self,
+        verb: str,
+        path: str,
+        parameters: Parameters | None,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+    ) -> _Raw:
+        self._refuse_while_limited()
+        asked = {"Accept": "application/vnd.github+json", **headers}
+        try:
+            with self._github() as github:
+                return github.requester.requestJson(verb, path, dict(parameters or {}), asked, body)
+        except requests.exceptions.Timeout:
+            message = f"GitHub did not answer within {self._timeout_seconds} s."
+            raise GitHubUnavailableError(message) from None
+        except requests.exceptions.RequestException as error:
+            message = f"GitHub cannot be reached ({type(error).__name__})."
+            raise GitHubUnavailableError(message) from None
+        except (RuntimeError, AssertionError, ValueError) as error:
+            # PyGithub raises these for redirects to elsewhere and addresses that it cannot read
+            raise GitHubError(
+                f"GitHub answered in an unexpected way: {str(error)[:_MESSAGE_CHARS]}",
+                hint="Check the project's API address.",
+            ) from None
+
+    @contextmanager
+    def _github(self) -> Iterator[Github]:
+        """One that nobody else uses now: PyGithub keeps the request in flight on the object."""
+        try:
+            github = self._idle.get_nowait()
+        except queue.Empty:
+            github = self._make()
+        try:
+            yield github
+        finally:
+            self._idle.put(github)
+
+    def _make(self) -> Github:
+        try:
+            return Github(
+                base_url=self._api_url,
+                auth=Auth.Token(self._token),
+                timeout=self._timeout_seconds,
+                per_page=PAGE_SIZE,
+                user_agent="paid",
+                retry=None,
+                seconds_between_requests=None,
+                seconds_between_writes=None,
+                lazy=True,
+            )
+        except AssertionError:
+            raise GitHubError(
+                "The token or the API address is empty or malformed.",
+                hint="An address looks like https://HOST/api/v3.",
+            ) from None
+
+    def _refuse_while_limited(self) -> None:
+        left = self._limited_until - time.monotonic()
+        if left > 0:
+            raise GitHubRateLimitedError(
+                "GitHub's rate limit still holds; nothing was asked.", retry_after_seconds=left
+            )

@@ -1,0 +1,168 @@
+"""GitHub in Paid's own words: what the other rooms may know of it.
+
+Every text in here that a stranger can write (titles, bodies, logins, label names) is raw: it goes
+through `paid.github.untrusted` before a person or an agent reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+WRITERS = frozenset({"admin", "maintain", "write"})
+"""Permissions that let a person push; who has one of them may ask Paid for a run."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository and what the token may do with it."""
+
+    github_id: int
+    full_name: str
+    default_branch: str
+    clone_url: str
+    html_url: str
+    private: bool
+    archived: bool
+    can_push: bool
+    empty: bool
+
+
+@dataclass(frozen=True)
+class IssueSeen:
+    """An issue as it is now. `state` is open or closed."""
+
+    number: int
+    github_id: int
+    title: str
+    body: str
+    author: str
+    labels: tuple[str, ...]
+    state: str
+    updated_at: datetime
+    html_url: str
+    is_pull_request: bool = False
+
+    def has(self, label: str) -> bool:
+        """Whether the label is set; GitHub compares label names without case."""
+        return label.lower() in {name.lower() for name in self.labels}
+
+
+@dataclass(frozen=True)
+class LabelEvent:
+    """A label that was set (`added`) or taken away, and by whom."""
+
+    id: int
+    label: str
+    actor: str
+    at: datetime
+    added: bool
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment on an issue or a pull request."""
+
+    id: int
+    author: str
+    body: str
+    html_url: str
+
+
+@dataclass(frozen=True)
+class PullRequestSeen:
+    """A pull request. `head_repository` is None when its repository was deleted."""
+
+    number: int
+    html_url: str
+    state: str
+    merged: bool
+    draft: bool
+    title: str
+    body: str
+    author: str
+    head_branch: str
+    head_sha: str
+    head_repository: str | None
+    base_branch: str
+
+
+class GitHubPort(Protocol):
+    """What Paid asks of GitHub; `GitHub` asks the real one, `FakeGitHub` one in memory.
+
+    `repo` is OWNER/REPO. Every method raises the GitHub errors of `paid.errors`.
+    """
+
+    def login(self) -> str:
+        """The login that the token belongs to."""
+        ...
+
+    def repository(self, repo: str) -> Repository:
+        """The repository and the token's rights in it."""
+        ...
+
+    def issues(
+        self, repo: str, label: str | None = None, since: datetime | None = None
+    ) -> list[IssueSeen]:
+        """Open issues, without pull requests; with `label`, changed at or after `since`."""
+        ...
+
+    def issue(self, repo: str, number: int) -> IssueSeen | None:
+        """One issue, open or closed; None when it was deleted, moved away or never was."""
+        ...
+
+    def label_events(self, repo: str, number: int) -> list[LabelEvent]:
+        """Labels set and taken away, oldest first."""
+        ...
+
+    def permission(self, repo: str, login: str) -> str:
+        """admin, maintain, write, triage, read or none; a 404 is none."""
+        ...
+
+    def comments(self, repo: str, number: int) -> list[Comment]:
+        """Comments, oldest first."""
+        ...
+
+    def create_comment(self, repo: str, number: int, body: str) -> Comment:
+        """Write a comment."""
+        ...
+
+    def edit_comment(self, repo: str, comment_id: int, body: str) -> Comment:
+        """Replace a comment's text."""
+        ...
+
+    def set_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
+        """Make `labels` the issue's labels, in one write; unknown ones are created by GitHub."""
+        ...
+
+    def add_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
+        """Add labels."""
+        ...
+
+    def remove_label(self, repo: str, number: int, label: str) -> bool:
+        """Take a label away; False when it was not set."""
+        ...
+
+    def ensure_label(self, repo: str, name: str, color: str, description: str) -> bool:
+        """Make the label if the repository has none of the name; True when it was made."""
+        ...
+
+    def find_pull_request(self, repo: str, branch: str) -> PullRequestSeen | None:
+        """The newest pull request from `branch` of this very repository, open ones first."""
+        ...
+
+    def pull_request(self, repo: str, number: int) -> PullRequestSeen:
+        """One pull request."""
+        ...
+
+    def create_pull_request(
+        self, repo: str, *, title: str, body: str, branch: str, base: str, draft: bool = False
+    ) -> PullRequestSeen:
+        """Open a pull request, or adopt the open one from the same branch."""
+        ...
+
+    def close_pull_request(self, repo: str, number: int) -> None:
+        """Close without merging."""
+        ...
