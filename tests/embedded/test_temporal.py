@@ -1,0 +1,140 @@
+"""The embedded Temporal server: workflows survive its stop, nothing survives its starter."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from paid.embedded import TemporalServer
+from paid.embedded.process import read_pid
+from paid.errors import EmbeddedServiceError
+
+pytestmark = pytest.mark.anyio
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from paid.embedded import TemporalServer
+print(TemporalServer(Path(sys.argv[1])).start(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def temporal(tmp_path: Path) -> Iterator[TemporalServer]:
+    server = TemporalServer(tmp_path / "temporal")
+    yield server
+    server.destroy()
+
+
+def is_gone(pid: int) -> bool:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{pid}/status")
+        if not status.exists() or "zombie" in status.read_text():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+async def test_a_workflow_survives_a_restart(temporal: TemporalServer) -> None:
+    client = await Client.connect(temporal.start())
+    await client.start_workflow("Waiting", id="kept", task_queue="nobody")
+    temporal.stop()
+    client = await Client.connect(temporal.start())
+    described = await client.get_workflow_handle("kept").describe()
+    assert described.status is not None
+    assert described.status.name == "RUNNING"
+
+
+async def test_memory_forgets(tmp_path: Path) -> None:
+    server = TemporalServer(tmp_path / "t", in_memory=True)
+    try:
+        await Client.connect(server.start())
+        assert not (tmp_path / "t" / "temporal.db").exists()
+    finally:
+        server.destroy()
+
+
+async def test_search_attributes_are_known_at_start(tmp_path: Path) -> None:
+    server = TemporalServer(tmp_path / "t", in_memory=True, search_attributes={"Stage": "Keyword"})
+    try:
+        client = await Client.connect(server.start())
+        await client.start_workflow("W", id="w", task_queue="q")
+        listed = [found async for found in client.list_workflows("Stage = 'none'")]
+        assert listed == []
+    finally:
+        server.destroy()
+
+
+def test_only_loopback_is_listened_on(temporal: TemporalServer) -> None:
+    temporal.start()
+    pid = read_pid(temporal._folder / "temporal.pid")
+    inodes = {
+        os.readlink(fd).removeprefix("socket:[").removesuffix("]")
+        for fd in Path(f"/proc/{pid}/fd").iterdir()
+        if os.readlink(fd).startswith("socket:")
+    }
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                addresses.add(fields[1].split(":")[0])
+    assert addresses == {"0100007F"}
+
+
+def test_a_taken_port_is_said(temporal: TemporalServer, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = TemporalServer(tmp_path / "other", port=taken.getsockname()[1])
+        with pytest.raises(EmbeddedServiceError, match="is taken"):
+            server.start()
+
+
+def test_a_second_owner_is_refused(temporal: TemporalServer) -> None:
+    temporal.start()
+    with pytest.raises(EmbeddedServiceError, match="belongs to a Paid that is running"):
+        TemporalServer(temporal._folder).start()
+
+
+def test_a_killed_starter_takes_the_server_with_it(temporal: TemporalServer) -> None:
+    argv = [sys.executable, "-c", STARTER, str(temporal._folder)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline()
+        pid = read_pid(temporal._folder / "temporal.pid")
+        assert pid is not None
+        starter.kill()
+    assert is_gone(pid)
+    assert temporal.start()
+
+
+def test_a_killed_lifeline_leaves_nothing_that_a_start_cannot_end(
+    temporal: TemporalServer,
+) -> None:
+    temporal.start()
+    pid = read_pid(temporal._folder / "temporal.pid")
+    assert pid is not None
+    assert temporal._process is not None
+    os.kill(temporal._process._lifeline.pid, signal.SIGKILL)
+    temporal.stop()
+    assert temporal.start()
+    assert is_gone(pid)
+
+
+def test_a_missing_program_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PAID_CACHE_DIR", str(tmp_path))
+    with pytest.raises(EmbeddedServiceError, match="bin/setup"):
+        TemporalServer(tmp_path / "t").start()
