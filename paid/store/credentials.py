@@ -67,6 +67,13 @@ def replace(session: Session, box: SecretBox, credential_id: int, secret: str) -
     session.add(row)
 
 
+def forget(session: Session, credential_id: int) -> None:
+    """Delete a secret that nothing refers to any more."""
+    row = session.get(Credential, credential_id)
+    if row is not None:
+        session.delete(row)
+
+
 def rotate(session: Session, key_file: Path) -> int:
     """Put a new key in front, re-encrypt every secret with it, and return how many there were."""
     write_keys(key_file, [Fernet.generate_key(), *_keys(key_file)])
