@@ -58,15 +58,19 @@ class RunInput:
     """Names the run; everything else about it is read from PostgreSQL by the activities."""
 
     run_id: int
-    attempt: int = 1
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What `check_budget` found: may the run start, and with which guardrails."""
+    """What `check_budget` found: may the run go on, and with which guardrails.
+
+    `wait_seconds` is how long to wait before asking again when it may not; None means until
+    somebody raises the budget.
+    """
 
     allowed: bool
     reason: str = ""
+    wait_seconds: float | None = None
     max_iterations: int = 10
     max_tokens: int = 2_000_000
     max_seconds: int = 4 * 3600
@@ -96,19 +100,28 @@ class Workspace:
 
 @dataclass(frozen=True)
 class TurnInput:
-    """One turn of the agent: the first task, or what to mend (kept under `feedback_id`)."""
+    """One turn of the agent: the first task, or what to mend (kept under `feedback_id`).
+
+    `turn` counts containers, `iteration` rounds of agent and checks: a pause makes them differ.
+    `resumed` is set when the turn goes on where a pause (budget, quota) interrupted the last.
+    """
 
     run_id: int
+    turn: int
     iteration: int
     workspace: Workspace
     feedback_id: int | None = None
+    resumed: bool = False
     max_seconds: int = 2400
     max_tokens: int = 2_000_000
 
 
 @dataclass(frozen=True)
 class TurnResult:
-    """How a turn ended. `head_sha` is None when the branch still is at its base."""
+    """How a turn ended. `head_sha` is None when the branch still is at its base.
+
+    `output_digest` is equal for turns that said and did the same.
+    """
 
     end: TurnEnd
     head_sha: str | None
@@ -155,12 +168,20 @@ class PullRequest:
 
 @dataclass(frozen=True)
 class EndInput:
-    """The end of a run: its status, and a sentence for people."""
+    """The end of a run: its status, a code for programs and a sentence for people."""
 
     run_id: int
     status: RunStatus
     code: str = ""
     message: str = ""
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """The end that the run's row has: a cancel and a completion that meet have one winner."""
+
+    status: RunStatus
+    pull_request: PullRequest | None = None
 
 
 @dataclass(frozen=True)

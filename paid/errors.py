@@ -105,7 +105,9 @@ class GitHubRateLimitedError(GitHubError):
     code = "github_rate_limited"
     retryable = True
 
-    def __init__(self, message: str, *, retry_after_seconds: float, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_seconds: float, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_seconds = retry_after_seconds
 
@@ -176,3 +178,22 @@ class CredentialError(PaidError):
     """Raised when a stored secret cannot be decrypted with the keys at hand."""
 
     code = "credential"
+
+
+class RunCancelledError(PaidError):
+    """Raised inside a run's step when a person has cancelled the run; nothing more may happen."""
+
+    code = "cancelled"
+
+
+class StaleAttemptError(PaidError):
+    """Raised when a writer that was taken for dead comes back: a newer attempt has its place."""
+
+    code = "stale_attempt"
+
+
+class HostFullError(PaidError):
+    """Raised when every run slot of a host is taken."""
+
+    code = "host_full"
+    retryable = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
@@ -12,6 +13,11 @@ from temporalio.workflow import ActivityCancellationType
 def host_queue(shared_queue: str, host: str) -> str:
     """The queue that only one host's worker reads; container work goes to it."""
     return f"{shared_queue}-host-{host}"
+
+
+def claim_queue(shared_queue: str) -> str:
+    """The queue on which hosts with free slots claim runs."""
+    return f"{shared_queue}-hosts"
 
 
 def run_workflow_id(github_repo_id: int, issue_number: int, generation: int) -> str:
@@ -34,45 +40,57 @@ class Preset:
     schedule_to_start: timedelta | None = None
 
 
-NEVER_RETRIED = [
-    "BadInputError",
-    "ConfigurationError",
-    "LimitReachedError",
-    "BudgetExceededError",
-    "PriceUnknownError",
-    "SandboxNotTightError",
-    "GitHubUnauthorizedError",
-    "GitHubNotFoundError",
-    "PushRejectedError",
-    "BundleRejectedError",
-    "ImageMissingError",
-    "CredentialError",
-    "NotFoundError",
-]
-"""Error types that no retry can mend; `paid.errors` says why for each."""
+HOST_WAIT = timedelta(minutes=15)
+"""How long work for a host waits for its worker before the run is given to another host."""
 
 QUICK = Preset(start_to_close=timedelta(seconds=30), attempts=10)
 """PostgreSQL only."""
 GITHUB = Preset(start_to_close=timedelta(minutes=5), attempts=8, heartbeat=timedelta(minutes=1))
 """Calls to GitHub; the waits that a rate limit asks for are the retry policy's, not a sleep's."""
-CONTAINER = Preset(start_to_close=timedelta(minutes=15), attempts=5, heartbeat=timedelta(minutes=1))
+CLAIM = Preset(start_to_close=timedelta(seconds=30), attempts=0)
+"""Waits for a free slot: tried until there is one. 0 attempts means without end."""
+CONTAINER = Preset(
+    start_to_close=timedelta(minutes=30),
+    attempts=5,
+    heartbeat=timedelta(minutes=1),
+    schedule_to_start=HOST_WAIT,
+)
 """Docker and git on the run's host: clone, workspace, checks."""
-AGENT = Preset(start_to_close=timedelta(minutes=45), attempts=3, heartbeat=timedelta(minutes=1))
+AGENT = Preset(
+    start_to_close=timedelta(minutes=45),
+    attempts=3,
+    heartbeat=timedelta(minutes=1),
+    schedule_to_start=HOST_WAIT,
+)
 """One turn of the agent; a further attempt re-attaches to the container that runs."""
-CLEANUP = Preset(start_to_close=timedelta(minutes=2), attempts=20, heartbeat=timedelta(seconds=30))
+CLEANUP = Preset(
+    start_to_close=timedelta(minutes=2),
+    attempts=20,
+    heartbeat=timedelta(seconds=30),
+    schedule_to_start=HOST_WAIT,
+)
 """Must come through: retried for as long as a host may need to come back."""
-
-
-def retry_policy(preset: Preset) -> RetryPolicy:
-    """Exponential from 1 s to 1 min, never for errors that no retry can mend."""
-    return RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        backoff_coefficient=2,
-        maximum_interval=timedelta(minutes=1),
-        maximum_attempts=preset.attempts,
-        non_retryable_error_types=NEVER_RETRIED,
-    )
 
 
 WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 """Clean-up must not race a step that still runs, so a cancel waits for the step to end."""
+
+
+def options(preset: Preset) -> dict[str, Any]:
+    """A preset as keyword arguments of `workflow.execute_activity`.
+
+    Waits between attempts grow from 1 s to 1 min. Which errors are not retried is said by the
+    errors themselves (`paid.errors`, translated in `paid.temporal`).
+    """
+    return {
+        "start_to_close_timeout": preset.start_to_close,
+        "schedule_to_start_timeout": preset.schedule_to_start,
+        "heartbeat_timeout": preset.heartbeat,
+        "cancellation_type": WAIT,
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            backoff_coefficient=2,
+            maximum_interval=timedelta(minutes=1),
+            maximum_attempts=preset.attempts,
+        ),
+    }

@@ -12,6 +12,7 @@ from paid.contracts import ENDED, RunStatus
 from paid.models.columns import big, identity, json_value, moment, now, one_of, reference
 
 _ENDS = sorted(ENDED)
+_ONLY_ENDS = sorted(ENDED - {RunStatus.BUDGET_EXCEEDED})
 
 
 class Run(SQLModel, table=True):
@@ -22,7 +23,10 @@ class Run(SQLModel, table=True):
         CheckConstraint(one_of("status", list(RunStatus)), name="run_status"),
         CheckConstraint(one_of("purpose", ["build", "plan"]), name="run_purpose"),
         CheckConstraint(
-            f"(ended_at IS NOT NULL) = ({one_of('status', _ENDS)})", name="run_ended_with_time"
+            # budget_exceeded is a durable pause first, and an end when nobody raises the budget.
+            f"CASE WHEN ended_at IS NULL THEN NOT ({one_of('status', _ONLY_ENDS)})"
+            f" ELSE {one_of('status', _ENDS)} END",
+            name="run_ended_with_time",
         ),
         CheckConstraint("(pr_number IS NULL) = (pr_url IS NULL)", name="run_pr_together"),
         CheckConstraint(
@@ -95,6 +99,8 @@ class Step(SQLModel, table=True):
     number: int
     container: str
     state: str = "running"
+    attempt: int = 1
+    """Fences off a writer that was taken for dead: only the latest attempt may write."""
     log_cursor: str = ""
     """Up to where the container's log is stored; a further attempt goes on from here."""
     exit_code: int | None = None

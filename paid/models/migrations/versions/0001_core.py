@@ -343,7 +343,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(ended_at IS NOT NULL) = (status IN ('budget_exceeded', 'cancelled', 'completed', 'failed', 'needs_input', 'no_changes'))",
+            "CASE WHEN ended_at IS NULL THEN NOT (status IN ('cancelled', 'completed', 'failed', 'needs_input', 'no_changes'))"
+            " ELSE status IN ('budget_exceeded', 'cancelled', 'completed', 'failed', 'needs_input', 'no_changes') END",
             name="run_ended_with_time",
         ),
         sa.CheckConstraint("purpose IN ('build', 'plan')", name="run_purpose"),
@@ -430,6 +431,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("container", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("log_cursor", sa.Text(), nullable=False),
         sa.Column("exit_code", sa.Integer(), nullable=True),
         sa.Column(

@@ -1,0 +1,174 @@
+"""What is asked of runs: move on, end once, cancel, claim a host.
+
+A run's row is the truth about it: the workflow asks for a change here, and a person's cancel gets
+in between through the same row, whether or not Temporal answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, text
+from sqlmodel import Session, col, select
+
+from paid.contracts import RunStatus
+from paid.errors import HostFullError, NotFoundError, RunCancelledError
+from paid.models import Issue, Policy, Project, Run
+from paid.models.columns import now
+from paid.store import events, tokens
+from paid.store.events import NewEvent
+
+_FENCE = 0x72756E  # "run": the class of the advisory locks that order effects and cancels
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A run with what belongs to it, read in one go."""
+
+    run: Run
+    issue: Issue
+    project: Project
+    policy: Policy
+
+
+def get(session: Session, run_id: int) -> Run:
+    """The run's row. Raises NotFoundError."""
+    run = session.get(Run, run_id)
+    if run is None:
+        raise NotFoundError(f"There is no run {run_id}.", hint="`paid runs` lists them.")
+    return run
+
+
+def facts(session: Session, run_id: int) -> RunFacts:
+    """The run with its issue, project and policy."""
+    run = get(session, run_id)
+    issue = session.get_one(Issue, run.issue_id)
+    project = session.get_one(Project, run.project_id)
+    policy = session.exec(select(Policy).where(Policy.project_id == run.project_id)).one()
+    return RunFacts(run, issue, project, policy)
+
+
+def enter(session: Session, run_id: int, status: RunStatus, **data: Any) -> Run:
+    """Move a live run to a status and say so; the same status again says nothing.
+
+    Raises RunCancelledError when a cancel was asked for, so that no step starts after it.
+    """
+    run = _locked(session, run_id)
+    if run.cancel_requested_at is not None or run.ended:
+        raise RunCancelledError(f"Run {run_id} was cancelled or has ended.")
+    run.started_at = run.started_at or now()
+    if run.status != status:
+        run.status = status
+        session.add(run)
+        say(session, run, f"run.{status}", **data)
+    return run
+
+
+def end(session: Session, run_id: int, status: RunStatus, code: str, message: str) -> Run:
+    """End the run, once: a run that has ended keeps the end it has."""
+    run = _locked(session, run_id)
+    if run.ended:
+        return run
+    run.status, run.error_code, run.error_message = status, code, events.storable(message)
+    run.ended_at = now()
+    session.add(run)
+    tokens.revoke(session, run_id)
+    say(session, run, "run.ended", status=str(status), code=code, message=message)
+    return run
+
+
+def request_cancel(session: Session, run_id: int, by: str, reason: str) -> Run:
+    """Record that a run shall end, and make its gateway token worthless, in one transaction.
+
+    Waits for an effect on GitHub that is under way (`effect_fence`), so that none begins once
+    this has returned. Asking twice changes nothing; an ended run stays as it is.
+    """
+    _fence(session, run_id)
+    run = _locked(session, run_id)
+    if run.ended or run.cancel_requested_at is not None:
+        return run
+    run.cancel_requested_at = now()
+    run.cancel_requested_by, run.cancel_reason = by, events.storable(reason)
+    session.add(run)
+    tokens.revoke(session, run_id)
+    say(session, run, "run.cancel_requested", by=by, reason=reason)
+    return run
+
+
+def effect_fence(session: Session, run_id: int) -> Run:
+    """Hold off cancels until this transaction ends; for an effect that must not follow a cancel.
+
+    Raises RunCancelledError when a cancel came first.
+    """
+    _fence(session, run_id)
+    run = session.get_one(Run, run_id, populate_existing=True)
+    if run.cancel_requested_at is not None or run.ended:
+        raise RunCancelledError(f"Run {run_id} was cancelled before this.")
+    return run
+
+
+def claim_host(session: Session, run_id: int, host: str, slots: int) -> Run:
+    """Give the run a slot of `host`, or raise HostFullError. Claiming again is harmless."""
+    session.connection().execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:host, 11))"), {"host": host}
+    )
+    run = _locked(session, run_id)
+    if run.cancel_requested_at is not None or run.ended:
+        raise RunCancelledError(f"Run {run_id} was cancelled before it got a host.")
+    if run.host == host:
+        return run
+    if len(live_on(session, host)) >= slots:
+        raise HostFullError(f"All {slots} run slots of {host} are taken.")
+    run.host = host
+    session.add(run)
+    say(session, run, "run.host", host=host)
+    return run
+
+
+def live_on(session: Session, host: str) -> list[int]:
+    """Ids of the runs that have a slot of a host and have not ended."""
+    question = select(Run.id).where(Run.host == host, col(Run.ended_at).is_(None))
+    return [run_id for run_id in session.exec(question) if run_id is not None]
+
+
+def live(session: Session) -> list[Run]:
+    """Every run that has not ended, oldest first."""
+    return list(session.exec(select(Run).where(col(Run.ended_at).is_(None)).order_by(col(Run.id))))
+
+
+def cancelled_but_live(session: Session, host: str) -> list[int]:
+    """Ids of a host's runs that are to end and have not; their containers must not go on."""
+    question = select(Run.id).where(
+        Run.host == host,
+        col(Run.ended_at).is_(None),
+        col(Run.cancel_requested_at).is_not(None),
+    )
+    return [run_id for run_id in session.exec(question) if run_id is not None]
+
+
+def count_live(session: Session, project_id: int) -> int:
+    """How many runs of a project have not ended."""
+    question = select(func.count()).where(Run.project_id == project_id, col(Run.ended_at).is_(None))
+    return session.exec(question).one()
+
+
+def say(session: Session, run: Run, kind: str, **data: Any) -> None:
+    """Add an event to the run's chain."""
+    assert run.id is not None  # noqa: S101 - a run that is read has an id
+    events.append_to_run(session, run.id, run.project_id, NewEvent(kind, data))
+
+
+def _locked(session: Session, run_id: int) -> Run:
+    question = select(Run).where(Run.id == run_id).with_for_update()
+    run = session.exec(question, execution_options={"populate_existing": True}).first()
+    if run is None:
+        raise NotFoundError(f"There is no run {run_id}.", hint="`paid runs` lists them.")
+    return run
+
+
+def _fence(session: Session, run_id: int) -> None:
+    session.connection().execute(
+        text("SELECT pg_advisory_xact_lock(:kind, :run)"),
+        {"kind": _FENCE, "run": run_id % 2**31},
+    )

@@ -1,0 +1,80 @@
+"""The one place where a Temporal client is made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from paid.errors import ConfigurationError, GitHubRateLimitedError, PaidError
+from paid.settings import Settings
+
+CONVERTER = pydantic_data_converter
+"""Shared by clients, workers and the Replayer: one way to write payloads, whoever reads them."""
+
+
+async def connect(settings: Settings, *, lazy: bool = False) -> Client:
+    """A client of the configured server and namespace. Raises ConfigurationError.
+
+    Args:
+        lazy: connect at the first call, for programs that must start while Temporal is down.
+    """
+    try:
+        return await Client.connect(
+            settings.temporal_address,
+            namespace=settings.temporal_namespace,
+            data_converter=CONVERTER,
+            lazy=lazy,
+        )
+    except (RuntimeError, RPCError) as error:
+        raise ConfigurationError(
+            f"Temporal does not answer at {settings.temporal_address}.",
+            hint="Start `paid up`, or set TEMPORAL_ADDRESS to your server's host:port.",
+        ) from error
+
+
+RPC_TIMEOUT = timedelta(seconds=10)
+"""For calls that a person waits for."""
+
+
+LONGEST_MESSAGE = 2000
+"""Characters of an error that go into a workflow's history; the whole is in the run's events."""
+
+
+class ErrorTranslation(Interceptor):
+    """Turns a PaidError that leaves an activity into what Temporal understands.
+
+    The error itself says whether a retry can help, and after how long; its code travels as the
+    first detail.
+    """
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap the next interceptor."""
+        return _Translating(next)
+
+
+class _Translating(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await self.next.execute_activity(input)
+        except PaidError as error:
+            raise as_application_error(error) from error
+
+
+def as_application_error(error: PaidError) -> ApplicationError:
+    """The same error in Temporal's words."""
+    delay = None
+    if isinstance(error, GitHubRateLimitedError):
+        delay = timedelta(seconds=error.retry_after_seconds)
+    return ApplicationError(
+        str(error)[:LONGEST_MESSAGE],
+        error.code,
+        type=type(error).__name__,
+        non_retryable=not error.retryable,
+        next_retry_delay=delay,
+    )

@@ -1,0 +1,302 @@
+"""One run: from a recorded, labelled issue to a pull request, or to another clear end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    TimeoutType,
+    is_cancelled_exception,
+)
+from temporalio.exceptions import (
+    TimeoutError as ActivityTimeoutError,
+)
+
+with workflow.unsafe.imports_passed_through():
+    from paid import queues
+    from paid.contracts import (
+        EndInput,
+        HostSlot,
+        PublishInput,
+        PullRequest,
+        RunEnd,
+        RunInput,
+        RunPlan,
+        RunStatus,
+        TurnEnd,
+        TurnInput,
+        TurnResult,
+        VerifyInput,
+        VerifyResult,
+        Workspace,
+    )
+
+T = TypeVar("T")
+NOTHING = type(None)
+SAME_OUTPUT_LIMIT = 3
+"""A run that says and does the same thing so often in a row is going round in circles."""
+LONGEST_TURN_SECONDS = 40 * 60
+"""Under the 45 minutes that one attempt of `run_agent` has, so that the limit ends it cleanly."""
+HOSTS_TRIED = 3
+LONGEST_PAUSE = timedelta(days=14)
+"""A pause for money ends the run when nobody has raised the budget by then."""
+
+
+@workflow.defn(name="AgentExecutionWorkflow")
+class AgentExecutionWorkflow:
+    """The way of a run; every step is an activity that names its run and nothing else."""
+
+    @workflow.init
+    def __init__(self, run: RunInput) -> None:
+        self._me = run
+        self._run_id = run.run_id
+        self._status = RunStatus.QUEUED
+        self._iterations = 0
+        self._turn = 0
+        self._tokens_used = 0
+        self._digests: list[str] = []
+        self._slot: HostSlot | None = None
+        self._look_again = False
+
+    @workflow.run
+    async def run(self, run: RunInput) -> RunEnd:
+        """Work, clean up whatever happened, and end the run."""
+        announcing = self._announce()
+        try:
+            end = await self._work()
+        except (Exception, asyncio.CancelledError) as error:
+            end = self._end_after(error)
+        return await _undisturbed(self._finish(end, announcing))
+
+    @workflow.query
+    def status(self) -> str:
+        """Where the run is; a `RunStatus`."""
+        return str(self._status)
+
+    @workflow.query
+    def iterations(self) -> int:
+        """Rounds of agent and checks so far, the present one included."""
+        return self._iterations
+
+    @workflow.query
+    def tokens_used(self) -> int:
+        """Tokens that the gateway metered up to the end of the last turn."""
+        return self._tokens_used
+
+    @workflow.signal
+    def budget_changed(self) -> None:
+        """Somebody changed a limit, so a paused run asks again whether it may go on."""
+        self._look_again = True
+
+    async def _work(self) -> EndInput:
+        plan = await self._allowed_plan()
+        for _ in range(HOSTS_TRIED):
+            try:
+                return await self._work_on_a_host(plan)
+            except ActivityError as error:
+                if not _host_is_gone(error):
+                    raise
+                workflow.logger.warning("The run's host does not answer; trying another one.")
+        return self._end(RunStatus.FAILED, "host_lost", "No host finished the run.")
+
+    async def _work_on_a_host(self, plan: RunPlan) -> EndInput:
+        self._status = RunStatus.PROVISIONING
+        self._slot = await self._provision()
+        workspace = await self._create_worktree(self._slot)
+        head_sha = await self._turns(plan, workspace)
+        if isinstance(head_sha, EndInput):
+            return head_sha
+        self._status = RunStatus.CREATING_PR
+        await self._publish(workspace, head_sha)
+        return self._end(RunStatus.COMPLETED)
+
+    async def _turns(self, plan: RunPlan, workspace: Workspace) -> str | EndInput:
+        """Rounds of agent and checks; the commit that passed, or the end without one."""
+        began, feedback_id, resumed = workflow.now(), None, False
+        while self._iterations < plan.max_iterations or resumed:
+            if not resumed:
+                self._iterations += 1
+            left = plan.max_seconds - (workflow.now() - began).total_seconds()
+            turn = await self._agent_turn(plan, workspace, feedback_id, resumed, left)
+            if turn.end in (TurnEnd.BUDGET, TurnEnd.QUOTA):
+                paused_at = workflow.now()
+                await self._allowed_plan()
+                began += workflow.now() - paused_at
+                resumed = True
+                continue
+            resumed = False
+            if (end := self._end_of_turn(turn)) is not None:
+                return end
+            assert turn.head_sha is not None  # noqa: S101 - `_end_of_turn` has handled None
+            verdict = await self._verified(plan, workspace, turn.head_sha)
+            if verdict.passed:
+                return turn.head_sha
+            feedback_id = verdict.feedback_id
+            if self._in_circles(turn.output_digest + verdict.output_digest):
+                return self._end(RunStatus.FAILED, "limit_reached", _SAME.format(SAME_OUTPUT_LIMIT))
+        return self._end(
+            RunStatus.FAILED,
+            "limit_reached",
+            f"The checks still fail after {plan.max_iterations} rounds of agent and checks.",
+        )
+
+    def _end_of_turn(self, turn: TurnResult) -> EndInput | None:
+        if turn.end is TurnEnd.NEEDS_INPUT:
+            return self._end(RunStatus.NEEDS_INPUT, "needs_input", turn.message)
+        if turn.end is TurnEnd.AGENT_ERROR:
+            return self._end(RunStatus.FAILED, "agent", turn.message)
+        if turn.end is not TurnEnd.FINISHED:
+            return self._end(RunStatus.FAILED, "limit_reached", turn.message)
+        if turn.head_sha is None:
+            return self._end(RunStatus.NO_CHANGES, "no_changes", turn.message)
+        return None
+
+    def _in_circles(self, digest: str) -> bool:
+        self._digests.append(digest)
+        last = self._digests[-SAME_OUTPUT_LIMIT:]
+        return len(last) == SAME_OUTPUT_LIMIT and len(set(last)) == 1
+
+    async def _allowed_plan(self) -> RunPlan:
+        """Wait, durably, until the budget lets the run go on."""
+        deadline = workflow.now() + LONGEST_PAUSE
+        while True:
+            self._look_again = False
+            plan = await _do("check_budget", self._me, RunPlan, queues.QUICK)
+            if plan.allowed:
+                return plan
+            if workflow.now() >= deadline:
+                raise ApplicationError(plan.reason, type="BudgetExceededError", non_retryable=True)
+            self._status = RunStatus.BUDGET_EXCEEDED
+            longest = (deadline - workflow.now()).total_seconds()
+            wait = min(plan.wait_seconds or longest, longest)
+            try:
+                await workflow.wait_condition(lambda: self._look_again, timeout=wait)
+            except TimeoutError:
+                continue
+
+    def _announce(self) -> asyncio.Task[None]:
+        return asyncio.create_task(_do("announce", self._me, NOTHING, queues.GITHUB))
+
+    async def _provision(self) -> HostSlot:
+        claims = queues.claim_queue(workflow.info().task_queue)
+        return await _do("provision_container", self._me, HostSlot, queues.CLAIM, claims)
+
+    async def _create_worktree(self, slot: HostSlot) -> Workspace:
+        return await _do("create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue)
+
+    async def _agent_turn(
+        self,
+        plan: RunPlan,
+        workspace: Workspace,
+        feedback_id: int | None,
+        resumed: bool,
+        seconds_left: float,
+    ) -> TurnResult:
+        self._status = RunStatus.RUNNING
+        self._turn += 1
+        given = TurnInput(
+            run_id=self._run_id,
+            turn=self._turn,
+            iteration=self._iterations,
+            workspace=workspace,
+            feedback_id=feedback_id,
+            resumed=resumed,
+            max_seconds=max(1, min(LONGEST_TURN_SECONDS, int(seconds_left))),
+            max_tokens=plan.max_tokens,
+        )
+        turn = await _do("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+        self._tokens_used = turn.tokens_used
+        return turn
+
+    async def _verified(self, plan: RunPlan, workspace: Workspace, head_sha: str) -> VerifyResult:
+        if not plan.has_checks:
+            return VerifyResult(passed=True)
+        self._status = RunStatus.VERIFYING
+        given = VerifyInput(self._run_id, self._iterations, head_sha, workspace.base_sha)
+        return await _do("verify", given, VerifyResult, queues.CONTAINER, self._host_queue)
+
+    async def _publish(self, workspace: Workspace, head_sha: str) -> PullRequest:
+        given = PublishInput(self._run_id, workspace, head_sha)
+        return await _do("create_pull_request", given, PullRequest, queues.GITHUB, self._host_queue)
+
+    async def _finish(self, end: EndInput, announcing: asyncio.Task[None]) -> RunEnd:
+        """Clean up, then say how it ended. A broken clean-up is the reconciler's, not the run's."""
+        ended = await _do("end_run", end, RunEnd, queues.QUICK)
+        self._status = ended.status
+        if self._slot is not None:
+            await self._tolerated("release_container", queues.CLEANUP, self._host_queue)
+            await self._tolerated("cleanup_worktree", queues.CLEANUP, self._host_queue)
+        try:
+            await announcing
+        except ActivityError as error:
+            workflow.logger.warning("The announcement failed: %s", error.cause)
+        await self._tolerated("report_end", queues.GITHUB)
+        return ended
+
+    async def _tolerated(self, name: str, preset: queues.Preset, queue: str | None = None) -> None:
+        try:
+            await _do(name, self._me, NOTHING, preset, queue)
+        except ActivityError as error:
+            workflow.logger.error("%s failed for good: %s", name, error.cause)
+
+    @property
+    def _host_queue(self) -> str:
+        assert self._slot is not None  # noqa: S101 - asked for only once a host has the run
+        return self._slot.task_queue
+
+    def _end(self, status: RunStatus, code: str = "", message: str = "") -> EndInput:
+        return EndInput(self._run_id, status, code, message)
+
+    def _end_after(self, error: BaseException) -> EndInput:
+        """The end that an exception means; what is not foreseen is a failure, said as it is."""
+        if is_cancelled_exception(error):
+            return self._end(RunStatus.CANCELLED, "cancelled", "The run was cancelled.")
+        cause = error.cause if isinstance(error, ActivityError) else error
+        if not isinstance(cause, ApplicationError):
+            return self._end(RunStatus.FAILED, "failed", str(cause or error))
+        if cause.type == "RunCancelledError":
+            return self._end(RunStatus.CANCELLED, "cancelled", "The run was cancelled.")
+        if cause.type == "BudgetExceededError":
+            return self._end(RunStatus.BUDGET_EXCEEDED, "budget_exceeded", cause.message)
+        code = str(cause.details[0]) if cause.details else "failed"
+        return self._end(RunStatus.FAILED, code, cause.message)
+
+
+_SAME = "The agent did the same thing {} times in a row."
+
+
+def _host_is_gone(error: ActivityError) -> bool:
+    cause = error.cause
+    return isinstance(cause, ActivityTimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
+
+
+async def _do(
+    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
+) -> T:
+    """Run the activity called `name`; on this workflow's own queue unless one is given."""
+    result: T = await workflow.execute_activity(
+        name, given, result_type=answer, task_queue=queue, **queues.options(preset)
+    )
+    return result
+
+
+async def _undisturbed(work: Coroutine[Any, Any, RunEnd]) -> RunEnd:
+    """Carry work to its end although the workflow is cancelled, once or again.
+
+    A cancel reaches only the task that waits, so the work is a task of its own; Python has no
+    detached scope (sdk-python issue 1224).
+    """
+    task = asyncio.create_task(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    return task.result()
