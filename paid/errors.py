@@ -74,6 +74,24 @@ class PushRejectedError(GitError):
     code = "push_rejected"
 
 
+class PolicyError(PaidError):
+    """Raised when a change is held for a person: it touches what no agent may change alone."""
+
+    code = "policy"
+
+
+class SecretFoundError(PolicyError):
+    """Raised when a change would publish a secret, or what looks like one."""
+
+    code = "secret_found"
+
+
+class BaseRewrittenError(GitError):
+    """Raised when the base branch was rewritten or deleted while the run worked on it."""
+
+    code = "base_rewritten"
+
+
 class GitHubError(PaidError):
     """Raised when GitHub refuses for good; see the subclasses for the reasons that matter."""
 

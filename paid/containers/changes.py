@@ -1,0 +1,180 @@
+"""What a run changed, read from the mirror, and whether it may be published."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from paid.containers.git import Git
+from paid.containers.secret_scan import SecretScan
+from paid.errors import BundleRejectedError, GitError, PolicyError, SecretFoundError
+
+SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+MOST_PATCH_BYTES = 256 * 1024 * 1024
+_HELD_FOLDERS = (b".github/workflows", b".github/actions")
+_PLAIN_DIFF = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+_CUT = "\n[… the rest of the diff is left out]\n"
+
+
+@dataclass(frozen=True)
+class ChangedFile:
+    """A file between two commits.
+
+    `status` is A, D, M or T (another type); counts are None for a binary file. `path` may hold
+    U+FFFD for bytes that are no UTF-8.
+    """
+
+    path: str
+    status: str
+    added: int | None
+    deleted: int | None
+
+
+@dataclass(frozen=True)
+class CommitSeen:
+    """A commit of a run; every text in it is the agent's."""
+
+    sha: str
+    author: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Everything between two commits; commits oldest first."""
+
+    files: tuple[ChangedFile, ...]
+    commits: tuple[CommitSeen, ...]
+
+    @property
+    def added(self) -> int:
+        """Lines added in all."""
+        return sum(file.added or 0 for file in self.files)
+
+    @property
+    def deleted(self) -> int:
+        """Lines deleted in all."""
+        return sum(file.deleted or 0 for file in self.files)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may be published without a person.
+
+    `secrets` are ours that must never leave, such as the GitHub token and the model keys.
+    """
+
+    allow_workflow_changes: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    texts: tuple[str, ...] = ()
+    """More that will be published: the branch's name, the pull request's title and body."""
+
+
+def check(git: Git, base_sha: str, head_sha: str, policy: Policy) -> Changes:
+    """The changes, or PolicyError when they touch workflows, SecretFoundError for a secret."""
+    held = [] if policy.allow_workflow_changes else _held_paths(git, base_sha, head_sha)
+    if held:
+        raise PolicyError(
+            f"The change touches {held[0]}, which decides what runs with the repository's rights.",
+            hint="A person must look: allow workflow changes in the project's policy to let it go.",
+        )
+    _scan(git, base_sha, head_sha, policy)
+    return read_changes(git, base_sha, head_sha)
+
+
+def read_changes(git: Git, base_sha: str, head_sha: str) -> Changes:
+    """Files and commits between two commits."""
+    files = tuple(
+        ChangedFile(_shown(path), status, added, deleted)
+        for path, status, added, deleted in _files(git, base_sha, head_sha)
+    )
+    return Changes(files, tuple(_commits(git, base_sha, head_sha)))
+
+
+def read_diff(git: Git, base_sha: str, head_sha: str, most_bytes: int) -> str:
+    """The patch as text, cut with a marker after `most_bytes`."""
+    patch = bytearray()
+    arguments = ("diff-tree", "-p", *_PLAIN_DIFF, _sha(base_sha), _sha(head_sha))
+    for chunk in git.stream(*arguments):
+        patch += chunk
+        if len(patch) > most_bytes:
+            return patch[:most_bytes].decode("utf-8", "replace") + _CUT
+    return patch.decode("utf-8", "replace")
+
+
+def _files(
+    git: Git, base_sha: str, head_sha: str
+) -> Iterator[tuple[bytes, str, int | None, int | None]]:
+    """With -z, --raw gives `:modes shas STATUS NUL path NUL`, then --numstat `A TAB D TAB path`."""
+    arguments = ("diff-tree", "-r", "-z", "--raw", "--numstat", *_PLAIN_DIFF)
+    fields = iter(git.run(*arguments, _sha(base_sha), _sha(head_sha)).stdout.split(b"\0"))
+    statuses: dict[bytes, str] = {}
+    for entry in fields:
+        if entry.startswith(b":"):
+            statuses[next(fields)] = entry[-1:].decode("ascii")
+        elif entry:
+            added, deleted, path = entry.split(b"\t", 2)
+            yield path, statuses.get(path, "M"), _count(added), _count(deleted)
+
+
+def _commits(git: Git, base_sha: str, head_sha: str) -> Iterator[CommitSeen]:
+    printed = git.run(
+        "log", "-z", "--reverse", "--no-decorate", "--no-show-signature", "--encoding=UTF-8",
+        "--format=%H%x1f%an <%ae>%x1f%B", _sha(head_sha), f"^{_sha(base_sha)}",
+    ).stdout  # fmt: skip
+    for entry in printed.split(b"\0"):
+        parts = entry.decode("utf-8", "replace").split("\x1f", 2)
+        if len(parts) == 3:
+            subject, _, body = parts[2].strip().partition("\n")
+            yield CommitSeen(parts[0], parts[1], subject, body.strip())
+
+
+def _held_paths(git: Git, base_sha: str, head_sha: str) -> list[str]:
+    return [_shown(path) for path, *_ in _files(git, base_sha, head_sha) if _is_held(path)]
+
+
+def _is_held(path: bytes) -> bool:
+    """Under a held folder, or such a folder itself turned into a file, link or submodule."""
+    lowered = path.lower()
+    return lowered == b".github" or any(
+        lowered == folder or lowered.startswith(folder + b"/") for folder in _HELD_FOLDERS
+    )
+
+
+def _scan(git: Git, base_sha: str, head_sha: str, policy: Policy) -> None:
+    """Look through each commit: what one adds and the next removes is published all the same."""
+    scan = SecretScan(policy.secrets)
+    for text in policy.texts:
+        scan.feed(text.encode("utf-8", "replace") + b"\n")
+    arguments = (
+        "log", "-p", "-m", "-U0", "--text", "--no-decorate", *_PLAIN_DIFF,
+        "--format=%an <%ae> %cn <%ce>%n%B", _sha(head_sha), f"^{_sha(base_sha)}",
+    )  # fmt: skip
+    seen = 0
+    for chunk in git.stream(*arguments):
+        seen += len(chunk)
+        if seen > MOST_PATCH_BYTES:
+            raise BundleRejectedError("The change is too large to be looked through for secrets.")
+        scan.feed(chunk)
+    found = scan.end()
+    if found:
+        raise SecretFoundError(
+            f"The change holds {', '.join(sorted(found))}; nothing was pushed.",
+            hint="Look at the run's diff; if it is no secret, let the agent write it otherwise.",
+        )
+
+
+def _sha(value: str) -> str:
+    if not SHA.fullmatch(value):
+        raise GitError(f"{value[:80]!r} is not a commit's name.")
+    return value
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "replace")
+
+
+def _count(value: bytes) -> int | None:
+    return None if value == b"-" else int(value)

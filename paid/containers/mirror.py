@@ -1,0 +1,268 @@
+"""Bare mirrors of the watched repositories: all that the host's git ever works in.
+
+A mirror holds the remote's branches under refs/heads, and Paid's own refs:
+
+    refs/paid/bases/RUN     pins what a run's workspace borrows
+    refs/paid/runs/RUN      what came out of the workspace, checked
+    refs/paid/pushed/RUN    what was last pushed for the run, so that it is known again
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paid.containers import bundles
+from paid.containers.changes import SHA, Changes, Policy, check, read_changes, read_diff
+from paid.containers.git import TRANSFER_SECONDS, Access, Git
+from paid.containers.locks import held
+from paid.containers.push import Pushed, push, withdraw
+from paid.errors import BadInputError, GitError
+from paid.settings import Settings
+
+_BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,200}")
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A project's repository on GitHub."""
+
+    project_id: int
+    clone_url: str
+    token: str | None = field(default=None, repr=False)
+
+    def access(self) -> Access:
+        """For git; raises BadInputError for an address that is not https."""
+        return Access(self.clone_url, self.token)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A mirror that is ready for a run, and the commit that the run starts from."""
+
+    path: Path
+    base_sha: str
+
+
+class Mirrors:
+    """The mirrors of one host; threads and processes may share them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.data_dir / "mirrors"
+
+    def path(self, project_id: int) -> Path:
+        """The bare repository; mounted read-only into the project's containers."""
+        return self._folder / f"{project_id}.git"
+
+    def prepare(self, remote: Remote, run_id: int, branch: str) -> Prepared:
+        """Fetch, and pin the tip of `branch` for the run; again, the same commit as before."""
+        pinned = self.pinned(remote.project_id, run_id)
+        if pinned is None:
+            self.fetch(remote)
+            pinned = self.pin_base(
+                remote.project_id, run_id, self.base_sha(remote.project_id, branch)
+            )
+        return Prepared(self.path(remote.project_id), pinned)
+
+    def fetch(self, remote: Remote) -> None:
+        """Bring the mirror's branches to where the remote's are.
+
+        Fifty runs that ask at once cause one fetch: who waited while a fetch began and ended has
+        what he asked for.
+        """
+        asked_at = time.time_ns()
+        access = remote.access()
+        stamp = self._folder / f"{remote.project_id}.fetched"
+        with held(self._lock(remote.project_id)):
+            if stamp.exists() and stamp.stat().st_mtime_ns > asked_at:
+                return
+            began_at = time.time_ns()
+            git = self._made(remote.project_id)
+            try:
+                _fetch_branches(git, access)
+            except GitError as error:
+                if ".lock" not in error.message or not _sweep_locks(git.repository):
+                    raise
+                _fetch_branches(git, access)
+            stamp.touch()
+            _set_time(stamp, began_at)
+
+    def base_sha(self, project_id: int, branch: str) -> str:
+        """The tip of a branch in the mirror, as of the last fetch.
+
+        Raises BadInputError for a repository without commits or without the branch. A branch may
+        be called `-x`: it is only ever named in full, behind refs/heads/.
+        """
+        git = self._git(project_id)
+        found = git.text(
+            "rev-parse", "--verify", "--quiet", "--end-of-options",
+            f"{_head(branch)}^{{commit}}", accept=(0, 1),
+        )  # fmt: skip
+        if SHA.fullmatch(found):
+            return found
+        if not git.text("for-each-ref", "--count=1", "refs/heads/"):
+            raise BadInputError(
+                "The repository is empty.", hint="Push a first commit, then label the issue again."
+            )
+        raise BadInputError(f"The repository has no branch named {branch!r}.")
+
+    def pinned(self, project_id: int, run_id: int) -> str | None:
+        """The commit that is pinned for a run; None when there is none."""
+        if not (self.path(project_id) / "HEAD").exists():
+            return None
+        return _resolve(self._git(project_id), _pin(run_id))
+
+    def pin_base(self, project_id: int, run_id: int, sha: str) -> str:
+        """Keep `sha` and what it stands on until `unpin_base`; a pin that exists stays."""
+        git = self._git(project_id)
+        with held(self._lock(project_id), shared=True):
+            # an all-zero old value means "only if it does not exist"
+            git.run("update-ref", _pin(run_id), sha, "0" * len(sha), accept=(0, 128))
+        kept = _resolve(git, _pin(run_id))
+        if kept is None:
+            raise GitError(f"Commit {sha} cannot be pinned; the mirror does not have it.")
+        return kept
+
+    def unpin_base(self, project_id: int, run_id: int) -> None:
+        """Let the run's base go; nothing happens when it is not pinned."""
+        self._delete(project_id, _pin(run_id))
+
+    def import_bundle(
+        self,
+        project_id: int,
+        run_id: int,
+        bundle: Path,
+        branch: str,
+        base_sha: str,
+        limits: bundles.Limits = bundles.LIMITS,
+    ) -> str:
+        """Take a run's commits out of its bundle; returns the branch's head.
+
+        The mirror keeps it as refs/paid/runs/RUN. Raises BundleRejectedError for a bundle that is
+        not a regular file, is too large, holds another ref, is malformed, or does not go on from
+        `base_sha`. What is asked twice is done twice, with the same end.
+        """
+        git = self._git(project_id)
+        with held(self._lock(project_id), shared=True):
+            return bundles.take(git, run_id, bundle, branch, base_sha, limits)
+
+    def imported(self, project_id: int, run_id: int) -> str | None:
+        """The head that was imported last for a run."""
+        return _resolve(self._git(project_id), bundles.run_ref(run_id))
+
+    def changes(self, project_id: int, base_sha: str, head_sha: str) -> Changes:
+        """Changed files and commits between two commits."""
+        return read_changes(self._git(project_id), base_sha, head_sha)
+
+    def diff(self, project_id: int, base_sha: str, head_sha: str, most_bytes: int = 400_000) -> str:
+        """The patch as text, cut with a marker after `most_bytes`."""
+        return read_diff(self._git(project_id), base_sha, head_sha, most_bytes)
+
+    def check(self, project_id: int, base_sha: str, head_sha: str, policy: Policy) -> Changes:
+        """The changes, if a policy lets them be published; else PolicyError, SecretFoundError."""
+        return check(self._git(project_id), base_sha, head_sha, policy)
+
+    def base_state(self, remote: Remote, branch: str, base_sha: str) -> str:
+        """What became of a run's base: `current`, `moved` (on), `rewritten` or `gone`; fetches."""
+        self.fetch(remote)
+        git = self._git(remote.project_id)
+        tip = _resolve(git, _head(branch))
+        if tip is None:
+            return "gone"
+        if tip == base_sha:
+            return "current"
+        asked = git.run("merge-base", "--is-ancestor", base_sha, tip, accept=(0, 1))
+        return "moved" if asked.code == 0 else "rewritten"
+
+    def push(self, remote: Remote, run_id: int, head_sha: str, branch: str) -> Pushed:
+        """Put the run's commit on its branch at the remote; see `paid.containers.push`."""
+        return push(self._git(remote.project_id), remote.access(), run_id, head_sha, branch)
+
+    def withdraw(self, remote: Remote, run_id: int, branch: str) -> bool:
+        """Delete the run's branch at the remote if it is where Paid left it."""
+        return withdraw(self._git(remote.project_id), remote.access(), run_id, branch)
+
+    def forget_run(self, project_id: int, run_id: int) -> None:
+        """Drop every ref of a run; again does nothing."""
+        for ref in (_pin(run_id), *bundles.refs_of(run_id)):
+            self._delete(project_id, ref)
+
+    def collect_garbage(self, project_id: int) -> bool:
+        """Pack and prune; False, and nothing done, while a run borrows from the mirror."""
+        with held(self._lock(project_id)):
+            git = self._git(project_id)
+            if git.text("for-each-ref", "--count=1", "refs/paid/bases/"):
+                return False
+            # loose objects of the last hour may be an import that has no ref yet
+            git.run("gc", "--quiet", "--prune=1.hour.ago", timeout_seconds=TRANSFER_SECONDS)
+            return True
+
+    def remove(self, project_id: int) -> None:
+        """Delete a mirror; again does nothing."""
+        with held(self._lock(project_id)):
+            shutil.rmtree(self.path(project_id), ignore_errors=True)
+            (self._folder / f"{project_id}.fetched").unlink(missing_ok=True)
+
+    def _git(self, project_id: int) -> Git:
+        path = self.path(project_id)
+        if not (path / "HEAD").exists():
+            raise GitError("The project's mirror is not on this host yet.")
+        return Git(path)
+
+    def _made(self, project_id: int) -> Git:
+        path = self.path(project_id)
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o755)  # containers read it as another user
+        git = Git(path)
+        if not (path / "HEAD").exists():
+            git.run("init", "--bare", "--quiet", "--template=")
+        return git
+
+    def _lock(self, project_id: int) -> Path:
+        return self._folder / f"{project_id}.lock"
+
+    def _delete(self, project_id: int, ref: str) -> None:
+        if (self.path(project_id) / "HEAD").exists():
+            with held(self._lock(project_id), shared=True):
+                self._git(project_id).run("update-ref", "-d", ref)
+
+
+def _fetch_branches(git: Git, access: Access) -> None:
+    git.run(
+        "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head",
+        "--no-recurse-submodules", "--end-of-options",
+        access.url, "+refs/heads/*:refs/heads/*",
+        access=access, timeout_seconds=TRANSFER_SECONDS,
+    )  # fmt: skip
+
+
+def _sweep_locks(repository: Path) -> bool:
+    """Remove lock files that a killed git left; nobody else writes while our own lock is held."""
+    left = [*repository.glob("*.lock"), *repository.glob("refs/**/*.lock")]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return bool(left)
+
+
+def _resolve(git: Git, ref: str) -> str | None:
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    found = git.text(*asked, accept=(0, 1))
+    return found if SHA.fullmatch(found) else None
+
+
+def _head(branch: str) -> str:
+    if not _BRANCH.fullmatch(branch) or ".." in branch or "@{" in branch:
+        raise BadInputError(f"{branch[:80]!r} is not a name that a branch can have.")
+    return f"refs/heads/{branch}"
+
+
+def _pin(run_id: int) -> str:
+    return f"refs/paid/bases/{int(run_id)}"
+
+
+def _set_time(path: Path, time_ns: int) -> None:
+    os.utime(path, ns=(time_ns, time_ns))
