@@ -1,7 +1,15 @@
 """SQLModel tables. Importing this package fills `SQLModel.metadata` for Alembic and the store."""
 
+from paid.models.access import RunHold, RunToken
 from paid.models.event import Event
 from paid.models.issue import Issue, WebhookDelivery
+from paid.models.ledger import (
+    BudgetLimit,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerReservation,
+    Organisation,
+)
 from paid.models.project import (
     DEFAULT_LABELS,
     Credential,
@@ -16,20 +24,27 @@ from paid.models.web import LoginLink, NotificationTarget, Outbox, WebSession
 
 __all__ = [
     "DEFAULT_LABELS",
+    "BudgetLimit",
     "Credential",
     "Event",
     "Feedback",
     "Issue",
     "Label",
     "LabelPurpose",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerReservation",
     "LoginLink",
     "NotificationTarget",
+    "Organisation",
     "Outbox",
     "Output",
     "Policy",
     "Project",
     "ProjectState",
     "Run",
+    "RunHold",
+    "RunToken",
     "Step",
     "WebSession",
     "WebhookDelivery",
