@@ -143,6 +143,12 @@ class DockerUnavailableError(ContainerError):
     retryable = True
 
 
+class ContainerLostError(ContainerError):
+    """Raised when a container that should be there is gone: somebody removed it."""
+
+    code = "container_lost"
+
+
 class SandboxNotTightError(ContainerError):
     """Raised when the probe inside a container finds a lock open; nothing was run in it."""
 
