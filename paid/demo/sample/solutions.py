@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paid.demo.scripted_model.actions import Edit, Run, Script, Step, Write
 
+REFUSED = "    def test_nonsense_is_refused(self) -> None:"
 TEST = Run("python3 -m unittest", "Run the tests")
 
 HOURS_TEST = """    def test_units_add_up(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from paid.demo.scripted_model.actions import Action, Edit, Run, Write
 from paid.demo.scripted_model.conversation import Ask, Json, Tool
 
-SHELLS = [
+SHELLS = (
     "exec_command",
     "shell_command",
     "shell",
@@ -21,7 +21,7 @@ SHELLS = [
     "bash",
     "run_shell_command",
     "execute_bash",
-]
+)
 EDITORS = ("Edit", "edit", "replace")
 READERS = ("Read", "read", "read_file")
 WRITERS = ("Write", "write", "write_file")
