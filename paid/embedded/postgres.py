@@ -42,6 +42,8 @@ class PostgresServer:
     it there is none. `durable=False` is for tests: a power cut may lose everything.
     """
 
+    name = "PostgreSQL"
+
     def __init__(
         self,
         data_dir: Path,
@@ -108,6 +110,10 @@ class PostgresServer:
             self._process.stop()
             self._process = None
         self._lock.release()
+
+    def ended(self) -> bool:
+        """True when the server stopped though nobody asked it to."""
+        return self._process is not None and self._process.ended()
 
     def destroy(self) -> None:
         """Stop, and remove every file; for tests."""

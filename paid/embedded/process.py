@@ -100,6 +100,11 @@ class Lock:
         self._path = path
         self._fd: int | None = None
 
+    @property
+    def held(self) -> bool:
+        """True while this object owns the folder."""
+        return self._fd is not None
+
     def take(self) -> bool:
         """True when nobody else owns it."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -36,6 +36,8 @@ class TemporalServer:
     Temporal's types, which a development server learns only at its start.
     """
 
+    name = "Temporal"
+
     def __init__(
         self,
         data_dir: Path,
@@ -105,6 +107,10 @@ class TemporalServer:
             self._process.stop()
             self._process = None
         self._lock.release()
+
+    def ended(self) -> bool:
+        """True when the server stopped though nobody asked it to."""
+        return self._process is not None and self._process.ended()
 
     def destroy(self) -> None:
         """Stop, and remove every file; for tests."""
