@@ -1,0 +1,57 @@
+"""Servers that are built from Go modules where nothing ready-made can be had."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from paid.errors import ConfigurationError
+from paid.setup.npm import DownloadError
+
+
+def toolchain() -> str | None:
+    """The `go` program, also where its own installer puts it; None when there is none."""
+    usual = Path("/usr/local/go/bin/go")
+    return shutil.which("go") or (str(usual) if usual.exists() else None)
+
+
+def install(into: Path, *packages: str) -> None:
+    """Build programs, given as import path@version, into a folder; go verifies what it gets.
+
+    The build cache, gigabytes for minutes of use, is a temporary one.
+    """
+    go = toolchain()
+    if go is None:
+        raise ConfigurationError(
+            f"Go is needed to build {packages[0]}.",
+            hint="Install Go 1.24 or later, or put the program itself on PATH.",
+        )
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into.parent, prefix="go-build-") as work:
+        built = Path(work) / "bin"
+        environment = {**os.environ, "GOBIN": str(built), "GOCACHE": str(Path(work) / "cache")}
+        argv = [go, "install", "-trimpath", "-ldflags=-s -w", *packages]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DownloadError(
+                f"go could not build {packages[0]}: {done.stderr.strip()[-800:]}",
+                hint="See what `go install` says, then run bin/setup again.",
+            )
+        shutil.rmtree(into, ignore_errors=True)
+        built.rename(into)
+
+
+def module_folder(module: str) -> Path:
+    """Where go keeps a module's files, fetched if need be; `module` is path@version."""
+    go = toolchain()
+    if go is None:
+        raise ConfigurationError(f"Go is needed to fetch {module}.", hint="Install Go.")
+    argv = [go, "mod", "download", "-json", module]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode != 0:
+        raise DownloadError(f"go could not fetch {module}: {done.stderr.strip()[-800:]}")
+    return Path(json.loads(done.stdout)["Dir"])
