@@ -109,10 +109,15 @@ class Access:
 
 
 class Git:
-    """Runs git in one bare repository of Paid's own."""
+    """Runs git in one bare repository of Paid's own.
 
-    def __init__(self, repository: Path) -> None:
+    With `quarantine`, a folder, new objects go there, and are looked for there and in the
+    repository: what is refused in the end never becomes part of it.
+    """
+
+    def __init__(self, repository: Path, quarantine: Path | None = None) -> None:
         self.repository = repository
+        self._quarantine = quarantine
 
     def run(
         self,
@@ -121,7 +126,7 @@ class Git:
         settings: Mapping[str, str] | None = None,
         accept: Sequence[int] = (0,),
         timeout_seconds: float = QUICK_SECONDS,
-        stdin: bytes = b"",
+        stdin: bytes | IO[bytes] = b"",
         most_bytes: int = MOST_OUTPUT_BYTES,
     ) -> Output:
         """Run to the end.
@@ -163,15 +168,13 @@ class Git:
         access: Access | None,
         settings: Mapping[str, str] | None,
         timeout_seconds: float,
-        stdin: bytes,
+        stdin: bytes | IO[bytes],
     ) -> Iterator[_Started]:
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as errors:
-            given.write(stdin)
-            given.seek(0)
+        with _readable(stdin) as given, tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 [_program(), *arguments],
                 cwd=self.repository,
-                env=_environment(self.repository, access, settings or {}),
+                env=self._environment(access, settings or {}),
                 stdin=given,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -186,6 +189,25 @@ class Git:
             finally:
                 timer.cancel()
                 started.end()
+
+    def _environment(self, access: Access | None, settings: Mapping[str, str]) -> Mapping[str, str]:
+        environment = _environment(self.repository, access, settings)
+        if self._quarantine is not None:
+            environment["GIT_OBJECT_DIRECTORY"] = str(self._quarantine)
+            environment["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.repository / "objects")
+        return environment
+
+
+@contextmanager
+def _readable(given: bytes | IO[bytes]) -> Iterator[IO[bytes]]:
+    """A file to read from; one that was given is read on from where its descriptor stands."""
+    if not isinstance(given, bytes):
+        yield given
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(given)
+        file.seek(0)
+        yield file
 
 
 class _Started:
@@ -278,7 +300,12 @@ def _proxies() -> dict[str, str]:
     return {names[kind]: url for kind, url in getproxies().items() if kind in names}
 
 
-_REFUSED = ("authentication failed", "returned error: 401", "returned error: 403")
+_REFUSED = (
+    "authentication failed",
+    "could not read username",  # what git says to a 401 when it may not ask anybody
+    "returned error: 401",
+    "returned error: 403",
+)
 _MISSING = ("returned error: 404", "returned error: 410", "repository not found", "' not found")
 _UNREACHABLE = (
     "could not resolve",

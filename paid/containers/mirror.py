@@ -82,6 +82,7 @@ class Mirrors:
                 return
             began_at = time.time_ns()
             git = self._made(remote.project_id)
+            bundles.sweep(git)
             try:
                 _fetch_branches(git, access)
             except GitError as error:
@@ -188,7 +189,7 @@ class Mirrors:
 
     def forget_run(self, project_id: int, run_id: int) -> None:
         """Drop every ref of a run; again does nothing."""
-        for ref in (_pin(run_id), *bundles.refs_of(run_id)):
+        for ref in (_pin(run_id), bundles.run_ref(run_id), bundles.pushed_ref(run_id)):
             self._delete(project_id, ref)
 
     def collect_garbage(self, project_id: int) -> bool:

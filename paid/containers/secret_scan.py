@@ -25,7 +25,7 @@ SHAPES = {
 OURS = "one of Paid's own secrets"
 
 _LEAST_SECRET_CHARS = 8
-_LEAST_NEEDLE_BYTES = 12
+_LEAST_HALF_BYTES = 16
 _LONGEST_LINE_BYTES = 1024 * 1024
 _OVERLAP_BYTES = 4096
 
@@ -91,7 +91,7 @@ def _with_halves(needle: bytes) -> Iterator[bytes]:
     """An encoder may break the line within the needle, so each half is enough."""
     yield needle
     middle = len(needle) // 2
-    if middle >= 2 * _LEAST_NEEDLE_BYTES:
+    if middle >= _LEAST_HALF_BYTES:
         yield needle[:middle]
         yield needle[middle:]
 
