@@ -221,3 +221,10 @@ class HostFullError(PaidError):
 
     code = "host_full"
     retryable = True
+
+
+class DetachedError(PaidError):
+    """Raised when this worker lets go of a container that goes on; the next attempt finds it."""
+
+    code = "detached"
+    retryable = True

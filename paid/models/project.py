@@ -148,3 +148,7 @@ class Policy(SQLModel, table=True):
     memory_mib: int = 4096
     pids: int = 512
     draft_pull_request: bool = True
+    agent_command: list[str] = Field(default=[], sa_column=json_value("[]"))
+    """The argument list of the agent `command`; other agents make their own."""
+    idle_seconds: int = 1200
+    """An agent that neither says anything nor uses a model for so long is ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, update
@@ -26,6 +27,7 @@ class StepHold:
     cursor: str
     batches: int
     report: dict[str, Any]
+    started_at: datetime
 
 
 def begin(
@@ -44,7 +46,14 @@ def begin(
     assert step.id is not None  # noqa: S101 - flush has set it
     batches = session.exec(select(func.count()).where(Output.step_id == step.id)).one()
     return StepHold(
-        step.id, run_id, project_id, step.attempt, step.log_cursor, batches, step.report
+        step_id=step.id,
+        run_id=run_id,
+        project_id=project_id,
+        attempt=step.attempt,
+        cursor=step.log_cursor,
+        batches=batches,
+        report=step.report,
+        started_at=step.started_at,
     )
 
 

@@ -167,7 +167,7 @@ class AgentExecutionWorkflow:
         deadline = workflow.now() + LONGEST_PAUSE
         while True:
             self._look_again = False
-            plan = await _do("check_budget", self._me, RunPlan, queues.QUICK)
+            plan = await _step("check_budget", self._me, RunPlan, queues.QUICK)
             if plan.allowed:
                 return plan
             if workflow.now() >= deadline:
@@ -185,7 +185,7 @@ class AgentExecutionWorkflow:
 
     async def _provision(self) -> HostSlot:
         claims = queues.claim_queue(workflow.info().task_queue)
-        return await _do("provision_container", self._me, HostSlot, queues.CLAIM, claims)
+        return await _step("provision_container", self._me, HostSlot, queues.CLAIM, claims)
 
     async def _create_worktree(self, slot: HostSlot) -> Workspace:
         return await _do("create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue)
@@ -210,7 +210,7 @@ class AgentExecutionWorkflow:
             max_seconds=max(1, min(LONGEST_TURN_SECONDS, int(seconds_left))),
             max_tokens=plan.max_tokens,
         )
-        turn = await _do("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+        turn = await _step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
         self._tokens_used = turn.tokens_used
         return turn
 
@@ -219,7 +219,7 @@ class AgentExecutionWorkflow:
             return VerifyResult(passed=True)
         self._status = RunStatus.VERIFYING
         given = VerifyInput(self._run_id, self._iterations, head_sha, workspace.base_sha)
-        return await _do("verify", given, VerifyResult, queues.CONTAINER, self._host_queue)
+        return await _step("verify", given, VerifyResult, queues.CONTAINER, self._host_queue)
 
     async def _publish(self, workspace: Workspace, head_sha: str) -> PullRequest:
         given = PublishInput(self._run_id, workspace, head_sha)
@@ -283,6 +283,19 @@ async def _do(
     result: T = await workflow.execute_activity(
         name, given, result_type=answer, task_queue=queue, **queues.options(preset)
     )
+    return result
+
+
+async def _step(
+    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
+) -> T:
+    """The same for a step that a cancel may end.
+
+    One that finishes in spite of a cancel swallows it, and it is never delivered again.
+    """
+    result = await _do(name, given, answer, preset, queue)
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
     return result
 
 

@@ -286,6 +286,13 @@ def upgrade() -> None:
         sa.Column("memory_mib", sa.Integer(), nullable=False),
         sa.Column("pids", sa.Integer(), nullable=False),
         sa.Column("draft_pull_request", sa.Boolean(), nullable=False),
+        sa.Column(
+            "agent_command",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default="[]",
+            nullable=False,
+        ),
+        sa.Column("idle_seconds", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "cpus > 0 AND memory_mib >= 128 AND pids >= 16", name="policy_container"
         ),

@@ -1,0 +1,298 @@
+"""The activity that runs one turn of the agent, and takes its commits out of the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio import activity
+
+from paid.activities.parts import Host
+from paid.activities.task_text import Ask, ask_of
+from paid.activities.turn_log import TurnLog
+from paid.activities.turn_watch import Guardrails, Look, TurnWatch
+from paid.agents import registry
+from paid.agents.protocol import Ending, How, Transcript, Turn
+from paid.containers.contract import Exit, StepSpec
+from paid.containers.reports import ReportReader
+from paid.containers.task import Task
+from paid.contracts import RunStatus, TurnEnd, TurnInput, TurnResult
+from paid.errors import (
+    ContainerError,
+    DetachedError,
+    RunCancelledError,
+    SandboxNotTightError,
+)
+from paid.store import holds, ledger, runs, steps
+from paid.store.runs import RunFacts
+from paid.store.steps import StepHold
+
+MAX_BUNDLE_BYTES = 512 * 1024 * 1024
+NOT_TIGHT = 97
+"""paid-step's exit code when the probe found an opening; the agent was not started."""
+FREEZE_SECONDS = 90
+"""Under the gateway's own grace, so that a request that waits for money is not refused first."""
+
+
+@dataclass
+class _Turn:
+    """One attempt at a turn: what it was given and what it holds."""
+
+    given: TurnInput
+    facts: RunFacts
+    hold: StepHold
+    name: str
+    transcript: Transcript
+
+
+class AgentActivities:
+    """Runs agents on this host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @activity.defn(name="run_agent", no_thread_cancel_exception=True)
+    def run_agent(self, given: TurnInput) -> TurnResult:
+        """Start the agent, or re-attach to it, follow it to its end, and collect its commits.
+
+        A worker's shutdown leaves the container alone: the next attempt finds it by its name.
+        """
+        turn = self._begin(given)
+        if "result" in turn.hold.report:
+            return _result_of(turn.hold.report["result"])
+        self._start(turn)
+        log, watch = self._follow(turn)
+        if watch.detached:
+            raise DetachedError("The worker lets go of the agent, which goes on.")
+        if watch.cancelled:
+            raise RunCancelledError("The run was cancelled; its container was killed.")
+        exit = self._exit(turn, log)
+        result = self._result(turn, log, watch, exit)
+        self._end(turn, exit, result)
+        return result
+
+    def _begin(self, given: TurnInput) -> _Turn:
+        name = f"paid-run-{given.run_id}-agent-{given.turn}"
+        with self._host.database.session() as session:
+            run = runs.enter(session, given.run_id, RunStatus.RUNNING, iteration=given.iteration)
+            run.iterations = given.iteration
+            facts = runs.facts(session, given.run_id)
+            hold = steps.begin(session, given.run_id, run.project_id, "agent", given.turn, name)
+        agent = registry.get(facts.run.agent)
+        return _Turn(given, facts, hold, name, agent.transcript())
+
+    def _start(self, turn: _Turn) -> None:
+        engine = self._host.engine
+        if not _has_begun(engine.inspect(turn.name)):
+            started = engine.start(self._spec(turn))
+            if not started.adopted:
+                with self._host.database.session() as session:
+                    runs.say(
+                        session,
+                        turn.facts.run,
+                        "agent.started",
+                        container=turn.name,
+                        agent=turn.facts.run.agent,
+                    )
+
+    def _spec(self, turn: _Turn) -> StepSpec:
+        facts, given = turn.facts, turn.given
+        agent = registry.get(facts.run.agent)
+        with self._host.database.session() as session:
+            ask: Ask = ask_of(session, facts, given, continues=agent.continues)
+            runs.say(
+                session, facts.run, "agent.prompt", template=ask.template, sha256=ask.sha256,
+                stripped=list(ask.findings),
+            )  # fmt: skip
+        invocation = agent.invoke(
+            Turn(
+                prompt=ask.prompt,
+                model=facts.run.model,
+                session_id=ask.session_id,
+                argv=tuple(facts.policy.agent_command),
+            )
+        )
+        task = Task(
+            mode="agent",
+            argv=invocation.argv,
+            stdin=invocation.stdin,
+            env=invocation.env,
+            files=invocation.files,
+            branch=given.workspace.branch,
+            base_sha=given.workspace.base_sha,
+            timeout_seconds=given.max_seconds,
+            commit_message=f"Work on issue #{facts.issue.number}",
+            trusted_paths=agent.config_paths,
+        )
+        volume = given.workspace.volume
+        return self._host.spec(facts, "agent", given.turn, task, volume=volume, token=True)
+
+    def _follow(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
+        engine = self._host.engine
+        stream = engine.follow(turn.name)
+        log = TurnLog(
+            self._host.database,
+            turn.hold,
+            turn.transcript,
+            ReportReader(engine.report_key(turn.name)),
+            on_loop=lambda: watch.end(TurnEnd.LOOP, "The agent repeats itself."),
+        )
+        watch = TurnWatch(
+            engine,
+            turn.name,
+            self._guardrails(turn),
+            look=lambda: self._look(turn),
+            tick=log.flush,
+            let_go=stream.close,
+        )
+        with watch, stream:
+            for line in stream:
+                watch.saw_output()
+                log.take(line)
+        if not watch.detached:
+            log.flush()
+        return log, watch
+
+    def _guardrails(self, turn: _Turn) -> Guardrails:
+        elapsed = (datetime.now(UTC) - turn.hold.started_at).total_seconds()
+        return Guardrails(
+            max_seconds=turn.given.max_seconds,
+            max_tokens=turn.given.max_tokens,
+            idle_seconds=turn.facts.policy.idle_seconds,
+            freeze_seconds=FREEZE_SECONDS,
+            elapsed_seconds=elapsed if turn.hold.attempt > 1 else 0,
+        )
+
+    def _look(self, turn: _Turn) -> Look:
+        run_id = turn.given.run_id
+        with self._host.database.session() as session:
+            run = runs.get(session, run_id)
+            hold = holds.current(session, run_id)
+            cost = ledger.run_cost(session, run_id)
+            tokens = cost.input_tokens + cost.output_tokens
+            run.tokens_used = tokens
+            return Look(
+                cancelled=run.cancel_requested_at is not None,
+                hold=None if hold is None else TurnEnd(hold.reason),
+                tokens_used=tokens,
+                model_calls=cost.requests,
+            )
+
+    def _exit(self, turn: _Turn, log: TurnLog) -> Exit:
+        exit = self._host.engine.wait(turn.name, timeout_seconds=30)
+        if exit is None:
+            raise ContainerError(f"{turn.name} has closed its output but does not end.")
+        if exit.code == NOT_TIGHT:
+            openings = log.reports.get("probe", {}).get("openings", [])
+            raise SandboxNotTightError(
+                f"The sandbox is open: {', '.join(map(str, openings)) or 'no report'}.",
+                hint="The agent was not started. `paid doctor` checks this host's engine.",
+            )
+        return exit
+
+    def _result(self, turn: _Turn, log: TurnLog, watch: TurnWatch, exit: Exit) -> TurnResult:
+        look = self._look(turn)
+        collected = log.reports.get("collected") or self._collect(turn)
+        head = self._import(turn, collected)
+        end, message = _how_it_ended(turn, log, watch, exit, look)
+        return TurnResult(
+            end=end,
+            head_sha=head,
+            tokens_used=look.tokens_used,
+            output_digest=f"{log.digest}{head}",
+            message=message[:2000],
+        )
+
+    def _collect(self, turn: _Turn) -> Mapping[str, Any]:
+        """Take what a killed agent left, in a container of its own."""
+        given, engine = turn.given, self._host.engine
+        task = Task(
+            mode="collect",
+            branch=given.workspace.branch,
+            base_sha=given.workspace.base_sha,
+            commit_message=f"Work on issue #{turn.facts.issue.number}",
+        )
+        volume = given.workspace.volume
+        spec = self._host.spec(turn.facts, "collect", given.turn, task, volume=volume, token=False)
+        engine.start(spec)
+        reader = ReportReader(engine.report_key(spec.name))
+        found: Mapping[str, Any] = {}
+        with engine.follow(spec.name) as stream:
+            for line in stream:
+                report = reader.read(line)
+                if report is not None and report.kind == "collected":
+                    found = report.data
+        return found
+
+    def _import(self, turn: _Turn, collected: Mapping[str, Any]) -> str | None:
+        """Bring the commits into the mirror; None when the branch still is at its base."""
+        if collected.get("error"):
+            raise ContainerError(f"The work could not be collected: {collected['error']}")
+        if not collected.get("head"):
+            return None
+        given, host = turn.given, self._host
+        project_id = turn.hold.project_id
+        into = host.run_folder(given.run_id) / f"turn-{given.turn}.bundle"
+        source = "collect" if host.engine.inspect(_collector(turn)) is not None else "agent"
+        bundle = host.workspaces.bundle(
+            given.run_id,
+            into,
+            MAX_BUNDLE_BYTES,
+            container=f"paid-run-{given.run_id}-{source}-{given.turn}",
+        )
+        return host.mirrors.import_bundle(
+            project_id, given.run_id, bundle, given.workspace.branch, given.workspace.base_sha
+        )
+
+    def _end(self, turn: _Turn, exit: Exit, result: TurnResult) -> None:
+        with self._host.database.session() as session:
+            steps.note(session, turn.hold, result=asdict(result))
+            state = "succeeded" if result.end is TurnEnd.FINISHED else "stopped"
+            steps.end(session, turn.hold, state, exit.code)
+            run = runs.get(session, turn.given.run_id)
+            run.head_sha, run.tokens_used = result.head_sha, result.tokens_used
+            runs.say(session, run, "turn.ended", end=str(result.end), head=result.head_sha,
+                     message=result.message)  # fmt: skip
+        self._host.engine.remove(turn.name)
+        self._host.engine.remove(_collector(turn))
+
+
+def _has_begun(facts: Mapping[str, Any] | None) -> bool:
+    """Whether there is a container that runs or ran; one that was only made is started yet."""
+    return facts is not None and facts["State"]["Status"] != "created"
+
+
+def _collector(turn: _Turn) -> str:
+    return f"paid-run-{turn.given.run_id}-collect-{turn.given.turn}"
+
+
+def _how_it_ended(
+    turn: _Turn, log: TurnLog, watch: TurnWatch, exit: Exit, look: Look
+) -> tuple[TurnEnd, str]:
+    """Paid's own verdict first, then a hold of the gateway, then what the agent says of itself."""
+    if watch.verdict is not None:
+        return watch.verdict, watch.message
+    agent_exit = log.reports.get("agent_exit", {})
+    ending: Ending = turn.transcript.end(int(agent_exit.get("code") or exit.code))
+    if look.hold is not None and ending.how is not How.FINISHED:
+        return look.hold, "The run waits for its budget; its workspace is kept."
+    if agent_exit.get("reason") == "timeout":
+        return TurnEnd.TIME_LIMIT, f"The agent ran for {turn.given.max_seconds} seconds."
+    if exit.oom_killed or agent_exit.get("oom_kills"):
+        if ending.how is not How.FINISHED:
+            return TurnEnd.AGENT_ERROR, "The agent needed more memory than its container has."
+    return _ENDS[ending.how], ending.message
+
+
+_ENDS = {
+    How.FINISHED: TurnEnd.FINISHED,
+    How.ERROR: TurnEnd.AGENT_ERROR,
+    How.LIMIT: TurnEnd.TOKEN_LIMIT,
+    How.NEEDS_INPUT: TurnEnd.NEEDS_INPUT,
+}
+
+
+def _result_of(stored: Mapping[str, Any]) -> TurnResult:
+    return TurnResult(**{**stored, "end": TurnEnd(stored["end"])})

@@ -1,0 +1,84 @@
+"""What the activities of a host share: its adapters, built once by the worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from paid.containers.contract import MEBIBYTE, Engine, Limits, StepSpec
+from paid.containers.images import agent_image_ref
+from paid.containers.mirror import Mirrors, Remote
+from paid.containers.task import Task, write_task
+from paid.containers.workspace import Workspaces
+from paid.github.client import GitHub
+from paid.models import Policy, Project
+from paid.settings import Settings
+from paid.store import projects, tokens
+from paid.store.credentials import SecretBox
+from paid.store.database import Database
+from paid.store.runs import RunFacts
+
+
+class GitHubFor(Protocol):
+    """Makes, or finds again, the client of a project."""
+
+    def __call__(self, project: Project) -> GitHub: ...
+
+
+@dataclass(frozen=True)
+class Host:
+    """The adapters of one host."""
+
+    settings: Settings
+    database: Database
+    engine: Engine
+    workspaces: Workspaces
+    mirrors: Mirrors
+    box: SecretBox
+
+    def remote(self, project: Project) -> Remote:
+        """The project's repository with its token, which stays on the host."""
+        assert project.id is not None  # noqa: S101 - a project that is read has an id
+        with self.database.session() as session:
+            token = projects.token(session, self.box, project)
+        return Remote(project.id, project.clone_url, token)
+
+    def run_folder(self, run_id: int) -> Path:
+        """A folder of the host for one run; removed with the run."""
+        folder = self.settings.data_dir / "runs" / str(run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def spec(
+        self, facts: RunFacts, kind: str, number: int, task: Task, *, volume: str, token: bool
+    ) -> StepSpec:
+        """A container of the run. With `token` it may talk to the gateway, with a fresh token."""
+        run, project = facts.run, facts.project
+        assert run.id is not None and project.id is not None  # noqa: S101, PT018
+        run_token = None
+        if token:
+            with self.database.session() as session:
+                run_token = tokens.issue(session, run.id)
+        return StepSpec(
+            run_id=run.id,
+            kind=kind,  # type: ignore[arg-type]
+            number=number,
+            image=agent_image_ref(run.agent),
+            task_folder=write_task(self.settings.data_dir, run.id, kind, number, task),
+            volume=volume,
+            mirror=self.mirrors.path(project.id),
+            gateway=self.settings.gateway_socket_path.parent if token else None,
+            run_token=run_token,
+            limits=limits_of(facts.policy),
+        )
+
+
+def limits_of(policy: Policy) -> Limits:
+    """The container's limits that a project's policy sets."""
+    return Limits(cpus=policy.cpus, memory_bytes=policy.memory_mib * MEBIBYTE, pids=policy.pids)
+
+
+def container_name(run_id: int, kind: str, number: int) -> str:
+    """The name that `StepSpec` gives the same step."""
+    return f"paid-run-{run_id}-{kind}-{number}"

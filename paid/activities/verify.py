@@ -1,0 +1,147 @@
+"""The activity that runs a project's checks on one exact commit, in a clean container."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from temporalio import activity
+
+from paid.activities.heartbeat import cancel_was_requested, heartbeats
+from paid.activities.parts import Host, container_name
+from paid.agents.plain import plain
+from paid.containers.contract import LogLine
+from paid.containers.reports import ReportReader
+from paid.containers.task import Task
+from paid.contracts import RunStatus, VerifyInput, VerifyResult
+from paid.errors import ContainerError, DetachedError, RunCancelledError
+from paid.store import runs, steps
+from paid.store.events import NewEvent
+from paid.store.runs import RunFacts
+from paid.store.steps import StepHold
+
+FEEDBACK_CHARACTERS = 20_000
+"""Of the failing checks' output, the end, where the reasons usually are."""
+
+
+class VerifyActivities:
+    """Runs checks on this host. A repeated attempt adopts the container that it finds."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @activity.defn(name="verify", no_thread_cancel_exception=True)
+    def verify(self, given: VerifyInput) -> VerifyResult:
+        """Run every check of the project; what failed is kept for the agent to read."""
+        name = container_name(given.run_id, "verify", given.iteration)
+        with self._host.database.session() as session:
+            run = runs.enter(session, given.run_id, RunStatus.VERIFYING, commit=given.head_sha)
+            facts = runs.facts(session, given.run_id)
+            hold = steps.begin(
+                session, given.run_id, run.project_id, "verify", given.iteration, name
+            )
+        if "result" in hold.report:
+            return VerifyResult(**hold.report["result"])
+        checks = self._checked(given, facts, hold)
+        return self._conclude(given, facts, hold, checks)
+
+    def _checked(self, given: VerifyInput, facts: RunFacts, hold: StepHold) -> list[dict[str, Any]]:
+        """Each check's report, in order; a check that did not come to run has none."""
+        host, project_id = self._host, hold.project_id
+        with heartbeats():
+            volume = host.workspaces.create_verify(
+                given.run_id,
+                given.iteration,
+                project_id,
+                host.mirrors.path(project_id),
+                given.base_sha,
+            )
+        name = container_name(given.run_id, "verify", given.iteration)
+        if host.engine.inspect(name) is None:
+            task = Task(
+                mode="verify",
+                base_sha=given.base_sha,
+                head_sha=given.head_sha,
+                checks=tuple(tuple(check) for check in facts.policy.checks),
+                timeout_seconds=facts.policy.check_timeout_seconds,
+            )
+            host.engine.start(
+                host.spec(facts, "verify", given.iteration, task, volume=volume, token=True)
+            )
+        checks = self._follow(name, hold)
+        exit = host.engine.wait(name, timeout_seconds=30)
+        if exit is None or len(checks) < len(facts.policy.checks):
+            self._raise_unless_cancelled(given.run_id, name)
+        host.engine.remove(name)
+        host.workspaces.remove_verify(given.run_id, given.iteration)
+        return checks
+
+    def _follow(self, name: str, hold: StepHold) -> list[dict[str, Any]]:
+        reader = ReportReader(self._host.engine.report_key(name))
+        checks: list[dict[str, Any]] = []
+        lines: list[str] = []
+        last: LogLine | None = None
+        stream = self._host.engine.follow(name)
+        kill = partial(self._host.engine.kill, name)
+        with stream, heartbeats(on_cancel=kill, on_detach=stream.close):
+            for last in stream:
+                report = reader.read(last)
+                if report is None:
+                    lines.append(plain(last.text))
+                elif report.kind == "check":
+                    checks.append(dict(report.data))
+        if activity.is_cancelled() and not cancel_was_requested():
+            raise DetachedError("The worker lets go of the checks, which go on.")
+        if last is not None and not hold.cursor:
+            told = [NewEvent("verify.check", _told(check)) for check in checks]
+            with self._host.database.session() as session:
+                steps.store_output(
+                    session, hold, hold.batches, last.cursor, "\n".join(lines[-5000:]), told
+                )
+        return checks
+
+    def _raise_unless_cancelled(self, run_id: int, name: str) -> None:
+        with self._host.database.session() as session:
+            if cancel_was_requested() or runs.get(session, run_id).cancel_requested_at is not None:
+                raise RunCancelledError("The run was cancelled while its checks ran.")
+        self._host.engine.remove(name)
+        raise ContainerError(
+            "The checks' container ended before every check had run.",
+            hint="Its memory or its process limit may be too small: `paid project set`.",
+        )
+
+    def _conclude(
+        self, given: VerifyInput, facts: RunFacts, hold: StepHold, checks: list[dict[str, Any]]
+    ) -> VerifyResult:
+        failed = [check for check in checks if check["code"] != 0 or check.get("timed_out")]
+        text = "\n\n".join(_feedback(facts.policy.checks, check) for check in failed)
+        with self._host.database.session() as session:
+            feedback_id = None
+            if failed:
+                feedback_id = steps.add_feedback(
+                    session, given.run_id, given.iteration, "checks", text
+                )
+            result = VerifyResult(
+                passed=not failed,
+                feedback_id=feedback_id,
+                output_digest=hashlib.sha256(text.encode()).hexdigest() if failed else "",
+            )
+            steps.note(session, hold, result=asdict(result), checks=[_told(c) for c in checks])
+            steps.end(session, hold, "succeeded" if result.passed else "failed", None)
+            runs.say(session, facts.run, "verify.ended", passed=result.passed,
+                     commit=given.head_sha, failed=len(failed), checks=len(checks))  # fmt: skip
+        return result
+
+
+def _told(check: dict[str, Any]) -> dict[str, Any]:
+    output = plain(str(check.get("output", "")))
+    return {**check, "output": output[-4000:]}
+
+
+def _feedback(checks: list[list[str]], check: dict[str, Any]) -> str:
+    argv = " ".join(checks[int(check["index"])])
+    how = "ran out of time" if check.get("timed_out") else f"ended with exit code {check['code']}"
+    output = plain(str(check.get("output", "")), FEEDBACK_CHARACTERS)
+    return f"$ {argv}\n({how})\n{output[-FEEDBACK_CHARACTERS:]}"

@@ -1,0 +1,77 @@
+"""Activities that take a host for a run, make its workspace, and give both back."""
+
+from __future__ import annotations
+
+import shutil
+
+from temporalio import activity
+
+from paid import queues
+from paid.activities.heartbeat import heartbeats
+from paid.activities.parts import Host
+from paid.contracts import HostSlot, RunInput, RunStatus, Workspace
+from paid.store import runs, tokens
+
+
+class WorkspaceActivities:
+    """Docker volumes, mirrors and containers of this host; every activity may be repeated."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @activity.defn(name="provision_container", no_thread_cancel_exception=True)
+    def provision_container(self, run: RunInput) -> HostSlot:
+        """Claim a slot of this host for the run, once the engine has answered."""
+        host, settings = self._host, self._host.settings
+        host.engine.ping()
+        with host.database.session() as session:
+            runs.enter(session, run.run_id, RunStatus.PROVISIONING)
+            runs.claim_host(session, run.run_id, settings.host_name, settings.run_slots)
+        queue = queues.host_queue(settings.temporal_task_queue, settings.host_name)
+        return HostSlot(settings.host_name, queue)
+
+    @activity.defn(name="create_worktree", no_thread_cancel_exception=True)
+    def create_worktree(self, run: RunInput) -> Workspace:
+        """Fetch, pin the base, and make the run's workspace on its own branch."""
+        host = self._host
+        with host.database.session() as session:
+            facts = runs.facts(session, run.run_id)
+        project = facts.project
+        assert project.id is not None  # noqa: S101 - read from PostgreSQL
+        branch = facts.run.branch or f"paid/issue-{facts.issue.number}-{run.run_id}"
+        with heartbeats():
+            prepared = host.mirrors.prepare(
+                host.remote(project), run.run_id, project.default_branch
+            )
+            host.workspaces.prepare_base(project.id, prepared.path, prepared.base_sha)
+            volume = host.workspaces.create(
+                run.run_id, project.id, prepared.path, prepared.base_sha, branch
+            )
+        with host.database.session() as session:
+            row = runs.enter(session, run.run_id, RunStatus.PROVISIONING)
+            if row.base_sha is None:
+                runs.say(session, row, "run.workspace", branch=branch, base=prepared.base_sha)
+            row.branch, row.base_sha = branch, prepared.base_sha
+        return Workspace(run.run_id, volume, prepared.base_sha, branch)
+
+    @activity.defn(name="release_container", no_thread_cancel_exception=True)
+    def release_container(self, run: RunInput) -> None:
+        """End every container of the run and make its token worthless."""
+        host = self._host
+        with host.database.session() as session:
+            tokens.revoke(session, run.run_id)
+        with heartbeats():
+            for owned in host.engine.owned():
+                if owned.run_id == run.run_id:
+                    host.engine.remove(owned.name)
+
+    @activity.defn(name="cleanup_worktree", no_thread_cancel_exception=True)
+    def cleanup_worktree(self, run: RunInput) -> None:
+        """Remove the workspace, the run's folder, and what the mirror kept for the run."""
+        host = self._host
+        with host.database.session() as session:
+            project_id = runs.get(session, run.run_id).project_id
+        with heartbeats():
+            host.workspaces.remove(run.run_id)
+            host.mirrors.forget_run(project_id, run.run_id)
+            shutil.rmtree(host.run_folder(run.run_id), ignore_errors=True)

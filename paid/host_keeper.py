@@ -1,0 +1,83 @@
+"""Keeps one host true to PostgreSQL, beside the workflows and without them.
+
+A cancelled run's containers are killed as soon as PostgreSQL says so, even when its workflow
+cannot run; and what no live run owns is removed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import psycopg
+import structlog
+
+from paid.containers.contract import Engine
+from paid.containers.reaper import Reaper
+from paid.errors import PaidError
+from paid.store import runs
+from paid.store.database import Database, libpq_url
+from paid.store.events import CHANNEL
+
+LISTEN_SECONDS = 2.0
+REAP_SECONDS = 60.0
+RECONNECT_SECONDS = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+class HostKeeper:
+    """A thread of the worker; `start` and `stop` frame the worker's life."""
+
+    def __init__(self, database: Database, engine: Engine, reaper: Reaper, host: str) -> None:
+        self._database, self._engine, self._reaper, self._host = database, engine, reaper, host
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="host-keeper", daemon=True)
+        self._killed: set[int] = set()
+        self._next_reap = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to listen and to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; returns when the thread has."""
+        self._stop.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._listen()
+            except (psycopg.Error, PaidError) as error:
+                _log.warning("host_keeper.interrupted", error=str(error))
+                self._stop.wait(RECONNECT_SECONDS)
+
+    def _listen(self) -> None:
+        with psycopg.connect(libpq_url(self._database.url), autocommit=True) as connection:
+            connection.execute(f"LISTEN {CHANNEL}")
+            while not self._stop.is_set():
+                self._kill_cancelled()
+                if time.monotonic() >= self._next_reap:
+                    self._next_reap = time.monotonic() + REAP_SECONDS
+                    self._reap()
+                for _ in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
+                    continue
+
+    def _kill_cancelled(self) -> None:
+        with self._database.session() as session:
+            cancelled = set(runs.cancelled_but_live(session, self._host))
+        for owned in self._engine.owned() if cancelled - self._killed else ():
+            if owned.run_id in cancelled:
+                self._engine.unpause(owned.name)
+                self._engine.kill(owned.name)
+        self._killed = cancelled
+
+    def _reap(self) -> None:
+        reaped = self._reaper.reap(self._live_runs)
+        if reaped:
+            _log.info("host_keeper.reaped", what=str(reaped))
+
+    def _live_runs(self) -> set[int]:
+        with self._database.session() as session:
+            return {run.id for run in runs.live(session) if run.id is not None}

@@ -1,0 +1,183 @@
+"""The composition root: adapters → activities → workers. Run as `python -m paid.worker`.
+
+One process polls the shared queue (workflows, GitHub, PostgreSQL), the claim queue (a slot of this
+host for a run) and this host's own queue (containers and git). More machines means starting it on
+each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from paid import queues
+from paid.activities.agent import AgentActivities
+from paid.activities.github import GitHubActivities
+from paid.activities.parts import Host
+from paid.activities.poll import PollActivities
+from paid.activities.publish import PublishActivities
+from paid.activities.record import RecordActivities
+from paid.activities.verify import VerifyActivities
+from paid.activities.workspace import WorkspaceActivities
+from paid.containers.engine import DockerEngine
+from paid.containers.mirror import Mirrors
+from paid.containers.reaper import Reaper
+from paid.containers.workspace import Workspaces
+from paid.github.clients import GitHubClients
+from paid.host_keeper import HostKeeper
+from paid.logs import configure_logs
+from paid.process_end import end_process
+from paid.settings import Settings, load_settings
+from paid.store.credentials import SecretBox
+from paid.store.database import Database
+from paid.temporal import ErrorTranslation, connect
+from paid.workflows.agent_execution import AgentExecutionWorkflow
+from paid.workflows.github_poll import GitHubPollWorkflow
+
+SHARED_SLOTS = 20
+GRACE = timedelta(seconds=5)
+"""How long running activities may finish at a shutdown; then they let go of their containers."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a worker is made of; tests put other activities in the same places."""
+
+    workflows: Sequence[type]
+    shared: Sequence[Any]
+    claims: Sequence[Any]
+    host: Sequence[Any]
+
+
+def make_host(settings: Settings) -> Host:
+    """The adapters of this host."""
+    if settings.database_url is None:
+        raise ValueError("DATABASE_URL is not set; `paid up` sets it for its own worker")
+    engine = DockerEngine(settings)
+    return Host(
+        settings=settings,
+        database=Database(settings.database_url.get_secret_value(), pool_size=40),
+        engine=engine,
+        workspaces=Workspaces(engine, settings),
+        mirrors=Mirrors(settings),
+        box=SecretBox(settings.secret_key_path),
+    )
+
+
+def make_parts(host: Host) -> Parts:
+    """The real workflows and activities."""
+    clients = GitHubClients(host.database, host.box)
+    record, github = RecordActivities(host.database), GitHubActivities(host.database, clients)
+    poll, workspace = PollActivities(host.database, clients), WorkspaceActivities(host)
+    agent, verify = AgentActivities(host), VerifyActivities(host)
+    publish = PublishActivities(host, clients)
+    return Parts(
+        workflows=[AgentExecutionWorkflow, GitHubPollWorkflow],
+        shared=[
+            record.check_budget,
+            record.end_run,
+            github.announce,
+            github.report_end,
+            *poll.all(),
+        ],
+        claims=[workspace.provision_container],
+        host=[
+            workspace.create_worktree,
+            workspace.release_container,
+            workspace.cleanup_worktree,
+            agent.run_agent,
+            verify.verify,
+            publish.create_pull_request,
+        ],
+    )
+
+
+def make_workers(
+    client: Client, settings: Settings, parts: Parts, threads: ThreadPoolExecutor
+) -> list[Worker]:
+    """Three workers on one client; the thread pool is as large as all their slots."""
+    shared, slots = settings.temporal_task_queue, host_slots(settings)
+    common: dict[str, Any] = {
+        "activity_executor": threads,
+        "graceful_shutdown_timeout": GRACE,
+        "interceptors": [ErrorTranslation()],
+    }
+    return [
+        Worker(
+            client,
+            task_queue=shared,
+            workflows=parts.workflows,
+            activities=parts.shared,
+            max_concurrent_activities=SHARED_SLOTS,
+            **common,
+        ),
+        Worker(
+            client,
+            task_queue=queues.claim_queue(shared),
+            activities=parts.claims,
+            max_concurrent_activities=1,
+            **common,
+        ),
+        Worker(
+            client,
+            task_queue=queues.host_queue(shared, settings.host_name),
+            activities=parts.host,
+            max_concurrent_activities=slots,
+            **common,
+        ),
+    ]
+
+
+def host_slots(settings: Settings) -> int:
+    """Activities at once on the host's queue: one of each run, and room for clean-up beside."""
+    return settings.run_slots + 10
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; then let go of the containers, which go on."""
+    host = make_host(settings)
+    await asyncio.to_thread(host.database.migrate)
+    client = await connect(settings)
+    keeper = HostKeeper(
+        host.database, host.engine, Reaper(host.engine, host.workspaces), settings.host_name
+    )
+    keeper.start()
+    threads = ThreadPoolExecutor(SHARED_SLOTS + 1 + host_slots(settings), "activity")
+    async with AsyncExitStack() as stack:
+        for worker in make_workers(client, settings, make_parts(host), threads):
+            await stack.enter_async_context(worker)
+        _log.info("worker.ready", queue=settings.temporal_task_queue, host=settings.host_name)
+        await stop.wait()
+    await asyncio.to_thread(keeper.stop)
+    host.database.close()
+
+
+async def _main(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await serve(settings, stop)
+
+
+def main() -> None:
+    """Run the worker until SIGINT or SIGTERM."""
+    configure_logs()
+    asyncio.run(_main(load_settings()))
+    end_process(0)
+
+
+if __name__ == "__main__":
+    main()
