@@ -1,0 +1,1 @@
+"""What agents are told: text files with strict templates, and their loader."""

@@ -1,0 +1,86 @@
+"""Renders prompts from the files beside it, strictly.
+
+A value that a template does not know, or one that it misses, is an error. Text of strangers goes
+through the filter `data`: it is cut to a size and put between marks with a random word that the
+text cannot contain, so that nothing in it can pretend to stand outside. What cannot be seen is
+stripped before that, by paid.github.untrusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shlex
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined, meta
+
+from paid.agents.plain import plain
+from paid.errors import ConfigurationError
+
+MAX_DATA_CHARS = 80_000
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A rendered prompt; `template` and the `sha256` of its file say where it came from."""
+
+    text: str
+    template: str
+    sha256: str
+
+
+def render(name: str, **values: object) -> Prompt:
+    """Render the prompt file NAME.md.j2 of this folder.
+
+    Raises ConfigurationError when there is no such file, or the values are not exactly those that
+    it uses.
+    """
+    source = _source(name)
+    environment = _environment(_mark(values))
+    wanted = meta.find_undeclared_variables(environment.parse(source))
+    if wanted != values.keys():
+        odd = ", ".join(sorted(wanted ^ values.keys()))
+        raise ConfigurationError(f"The prompt {name} and its values do not agree: {odd}.")
+    text = environment.from_string(source).render(**values)
+    return Prompt(text.strip() + "\n", name, hashlib.sha256(source.encode()).hexdigest())
+
+
+def _source(name: str) -> str:
+    file = resources.files(__package__).joinpath(f"{name}.md.j2")
+    if not name.isalpha() or not file.is_file():
+        raise ConfigurationError(f"There is no prompt named {name!r}.")
+    return file.read_text(encoding="utf-8")
+
+
+def _environment(mark: str) -> Environment:
+    environment = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - prompts are text, not HTML
+    )
+    environment.filters["data"] = partial(_data, mark)
+    environment.filters["command"] = _command
+    return environment
+
+
+def _mark(values: dict[str, object]) -> str:
+    """A word that is in none of the values."""
+    everything = repr(values)
+    while (mark := secrets.token_hex(8)) in everything:
+        pass
+    return mark
+
+
+def _data(mark: str, text: str, title: str) -> str:
+    """The text between marks; empty text says that it is empty."""
+    body = plain(text, MAX_DATA_CHARS).strip() or "(empty)"
+    return f"<data {mark}: {title}>\n{body}\n</data {mark}>"
+
+
+def _command(argv: list[str]) -> str:
+    """An argument list as a person would type it, on one line."""
+    return plain(shlex.join(argv)).replace("\n", " ")
