@@ -1,0 +1,340 @@
+"""A request's body: taken in without holding it in memory, checked, and read just enough.
+
+Money is reserved before the vendor sees a byte, and for that the model and the maximum output must
+be known; JSON may have them at its end. So a body is spooled (small ones in memory, larger ones in
+a file without a name) while a scanner reads the members of its outermost object as they pass.
+What goes to the vendor are the bytes that came, except where `Edit`s say otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import json
+import re
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+IN_MEMORY_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
+MOST_CAPTURED_BYTES = 4 << 20
+DEEPEST = 512
+
+
+class BadBodyError(Exception):
+    """Raised when a body is not one JSON object in UTF-8 that both sides must read alike."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Bytes from `start` up to `end` that are sent as `new`."""
+
+    start: int
+    end: int
+    new: bytes
+
+
+@dataclass
+class Member:
+    """The value of one member of the outermost object, and where it stands in the body."""
+
+    value: Any
+    start: int
+    end: int
+
+
+class Spool:
+    """Bytes that can be read again, for another key or another model."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._memory: list[bytes] = []
+        self._file: IO[bytes] | None = None
+
+    def write(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        if self._file is not None:
+            self._file.write(chunk)
+            return
+        self._memory.append(chunk)
+        if self.size > IN_MEMORY_BYTES:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the spool
+            self._file.writelines(self._memory)
+            self._memory.clear()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def whole(self, edits: Sequence[Edit]) -> bytes | None:
+        """All of it at once when it is in memory; None when it has to be streamed."""
+        if self._file is not None:
+            return None
+        kept = b"".join(self._memory)
+        self._memory = [kept]
+        for edit in sorted(edits, key=lambda edit: -edit.start):
+            kept = kept[: edit.start] + edit.new + kept[edit.end :]
+        return kept
+
+    def length(self, edits: Sequence[Edit]) -> int:
+        """Bytes that `stream` gives with these edits."""
+        return self.size + sum(len(edit.new) - (edit.end - edit.start) for edit in edits)
+
+    async def stream(self, edits: Sequence[Edit]) -> AsyncIterator[bytes]:
+        """The bytes in order, with the edits made."""
+        position = 0
+        for edit in sorted(edits, key=lambda edit: edit.start):
+            async for chunk in self._range(position, edit.start):
+                yield chunk
+            yield edit.new
+            position = edit.end
+        async for chunk in self._range(position, self.size):
+            yield chunk
+
+    async def _range(self, start: int, end: int) -> AsyncIterator[bytes]:
+        assert self._file is not None  # noqa: S101 - only spooled bodies are streamed
+        while start < end:
+            self._file.seek(start)
+            chunk = self._file.read(min(CHUNK_BYTES, end - start))
+            if not chunk:
+                return
+            start += len(chunk)
+            yield chunk
+            await asyncio.sleep(0)
+
+
+_INSIDE = re.compile(rb'[^"\\]*')
+_OUTSIDE = re.compile(rb'[^"{}\[\],:]*')
+_DEEP = re.compile(rb'[^"{}\[\]]*')
+_QUOTE, _BACKSLASH, _COMMA, _COLON = b'"\\,:'
+_OPEN = {ord("{"): ord("}"), ord("["): ord("]")}
+_CLOSE = frozenset(_OPEN.values())
+_SPACE = b" \t\r\n"
+
+MEDIA = (b'"image', b'"input_image', b'"document"', b'"input_file', b'"file"', b'"input_audio')
+MEDIA_GEMINI = (b'"inlineData', b'"inline_data')
+ELSEWHERE = (b'"file_id', b'"file_url', b'"fileUri', b'"file_uri', b'"fileData', b'"file_data"')
+LINK = (b'"url"', b'"image_url"')
+HOUR_CACHE = (b'"1h"',)
+
+
+@dataclass
+class Scan:
+    """What is read of a body on its way. `wanted` are the members whose values are kept."""
+
+    wanted: frozenset[str]
+    members: dict[str, Member] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    opening: int = -1
+    """Where the outermost object's brace stands; a member can be put in after it."""
+
+
+class Scanner:
+    """Reads JSON chunk by chunk: one state machine, memory for the wanted members only.
+
+    Brackets have to match, and the outermost object's members have to be well formed and unique
+    (also up to the case of letters, because some readers ignore it): otherwise we could reserve
+    for one model and the vendor run another. What is inside of them is the vendor's to judge.
+    """
+
+    def __init__(self, wanted: frozenset[str]) -> None:
+        self.scan = Scan(wanted)
+        self._at = 0
+        self._closers: list[int] = []
+        self._in_string = self._escaped = False
+        self._expects = "object"
+        self._seen: set[str] = set()
+        self._key = ""
+        self._captured: bytearray | None = None
+        self._capture_from = 0
+        self._value_start = 0
+        self._scalar = bytearray()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._overlap = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Read on. Raises BadBodyError."""
+        try:
+            self._utf8.decode(chunk)
+        except UnicodeDecodeError as error:
+            raise BadBodyError("The body is not valid UTF-8.") from error
+        self._count(chunk)
+        self._capture_from, place, size = 0, 0, len(chunk)
+        while place < size:
+            place = self._string(chunk, place) if self._in_string else self._plain(chunk, place)
+        if self._captured is not None:
+            self._keep(chunk[self._capture_from :])
+        self._at += size
+
+    def finish(self) -> Scan:
+        """What was found. Raises BadBodyError when the body ends too early."""
+        try:
+            self._utf8.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            raise BadBodyError("The body is not valid UTF-8.") from error
+        if self._expects != "end":
+            raise BadBodyError("The body is not a whole JSON object.")
+        return self.scan
+
+    def _string(self, chunk: bytes, place: int) -> int:
+        if self._escaped:
+            self._escaped = False
+            return place + 1
+        place = _INSIDE.match(chunk, place).end()  # type: ignore[union-attr] - it always matches
+        if place == len(chunk):
+            return place
+        if chunk[place] == _BACKSLASH:
+            self._escaped = True
+            return place + 1
+        self._in_string = False
+        place += 1
+        if len(self._closers) == 1 and self._expects == "key-end":
+            self._take_key(chunk, place)
+        return place
+
+    def _plain(self, chunk: bytes, place: int) -> int:
+        is_deep = len(self._closers) > 1
+        found = (_DEEP if is_deep else _OUTSIDE).match(chunk, place)
+        end = found.end()  # type: ignore[union-attr] - it always matches
+        if end > place and not is_deep:
+            self._between(chunk[place:end], place)
+        if end == len(chunk):
+            return end
+        character = chunk[end]
+        if len(self._closers) == 0:
+            self._outermost(character, end)
+        elif len(self._closers) == 1:
+            self._structure(character, chunk, end)
+        elif character == _QUOTE:
+            self._in_string = True
+        elif character in _OPEN:
+            self._push(_OPEN[character])
+        elif character in _CLOSE:
+            self._pop(character)
+            if len(self._closers) == 1:
+                self._expects = "comma"
+        return end + 1
+
+    def _between(self, text: bytes, place: int) -> None:
+        """Spaces, or a number or word that is a member's value."""
+        stripped = text.strip(_SPACE)
+        if not stripped:
+            return
+        if self._expects == "value":
+            self._begin(place + text.index(stripped))
+            self._expects = "scalar"
+        if self._expects != "scalar":
+            raise BadBodyError("The body is not a JSON object.")
+
+    def _outermost(self, character: int, place: int) -> None:
+        if self._expects != "object" or character != ord("{"):
+            raise BadBodyError("The body is not a JSON object.")
+        self.scan.opening = self._at + place
+        self._push(ord("}"))
+        self._expects = "key-or-end"
+
+    def _structure(self, character: int, chunk: bytes, place: int) -> None:
+        """One character that means something among the outermost object's members."""
+        expects = self._expects
+        if character == _QUOTE and expects in ("key", "key-or-end"):
+            self._in_string, self._expects = True, "key-end"
+            self._captured, self._capture_from = bytearray(), place
+        elif character == _COLON and expects == "colon":
+            self._expects = "value"
+        elif expects == "value" and (character == _QUOTE or character in _OPEN):
+            self._begin(place)
+            self._expects = "comma"
+            if character == _QUOTE:
+                self._in_string = True
+            else:
+                self._push(_OPEN[character])
+        elif character == _COMMA and expects in ("comma", "scalar"):
+            self._take_value(chunk, place)
+            self._expects = "key"
+        elif character == ord("}") and expects in ("comma", "scalar", "key-or-end"):
+            if expects != "key-or-end":
+                self._take_value(chunk, place)
+            self._pop(character)
+            self._expects = "end"
+        else:
+            raise BadBodyError("The body is not valid JSON.")
+
+    def _take_key(self, chunk: bytes, place: int) -> None:
+        self._keep(chunk[self._capture_from : place])
+        self._key = self._loads(bytes(self._captured or b""))
+        self._captured = None
+        folded = self._key.casefold()
+        if folded in self._seen:
+            raise BadBodyError(f"The member {self._key!r} is there twice.")
+        self._seen.add(folded)
+        if folded in self.scan.wanted and self._key not in self.scan.wanted:
+            raise BadBodyError(f"The member {self._key!r} is misspelt.")
+        self._expects = "colon"
+
+    def _begin(self, place: int) -> None:
+        self._value_start = self._at + place
+        if self._key in self.scan.wanted:
+            self._captured, self._capture_from = bytearray(), place
+
+    def _take_value(self, chunk: bytes, place: int) -> None:
+        if self._captured is None:
+            return
+        self._keep(chunk[self._capture_from : place])
+        raw = bytes(self._captured).rstrip(_SPACE)
+        self._captured = None
+        self.scan.members[self._key] = Member(
+            self._loads(raw), self._value_start, self._value_start + len(raw)
+        )
+
+    def _keep(self, part: bytes) -> None:
+        assert self._captured is not None  # noqa: S101 - only called while capturing
+        self._captured += part
+        self._capture_from = 0
+        if len(self._captured) > MOST_CAPTURED_BYTES:
+            raise BadBodyError(f"The member {self._key!r} is too long.")
+
+    def _push(self, closer: int) -> None:
+        if len(self._closers) == DEEPEST:
+            raise BadBodyError("The body is nested too deep.")
+        self._closers.append(closer)
+
+    def _pop(self, character: int) -> None:
+        if self._closers.pop() != character:
+            raise BadBodyError("The body's brackets do not match.")
+
+    @staticmethod
+    def _loads(raw: bytes) -> Any:
+        try:
+            return json.loads(raw, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        except (ValueError, RecursionError) as error:
+            raise BadBodyError("The body is not valid JSON.") from error
+
+    def _count(self, chunk: bytes) -> None:
+        """Count what may bring tokens that are not in the bytes; quoted quotes are text."""
+        window = self._overlap + chunk
+        self._overlap = chunk[-16:]
+        for name, markers in _MARKERS.items():
+            found = sum(window.count(mark) - window.count(b"\\" + mark) for mark in markers)
+            if found > 0:
+                self.scan.counts[name] = self.scan.counts.get(name, 0) + found
+
+
+_MARKERS = {
+    "media": MEDIA + MEDIA_GEMINI,
+    "elsewhere": ELSEWHERE,
+    "link": LINK,
+    "hour_cache": HOUR_CACHE,
+}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member is there twice")
+    return found

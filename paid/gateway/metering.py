@@ -1,0 +1,250 @@
+"""What a vendor's answer says of its usage, read while it passes, streamed or not.
+
+A meter never holds an answer back and never changes it. It reads whole the few events that carry
+usage, and of the others only how much text they brought, for the answer that is cut before the
+vendor has counted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from genai_prices.data_snapshot import get_snapshot
+
+from paid.gateway.prices import PROVIDERS
+
+Basis = Literal["vendor", "partial", "estimated"]
+
+LONGEST_LINE_BYTES = 16 << 20
+LONGEST_ANSWER_BYTES = 64 << 20
+BYTES_PER_TOKEN = 2
+"""Where nobody counted. Text has three to four bytes a token, code and CJK fewer: rather too much."""
+
+_TEXT = re.compile(
+    rb'"(?:text|content|delta|thinking|partial_json|arguments|reasoning|reasoning_content|input)"'
+    rb'\s*:\s*"((?:[^"\\]|\\.)*)'
+)
+
+
+@dataclass(frozen=True)
+class Metered:
+    """What is known of an answer's usage; counts are under genai-prices' names.
+
+    `basis` vendor: the vendor counted all of it. partial: it counted the input, and the output is
+    estimated from what was seen. estimated: it counted nothing.
+    """
+
+    counts: Mapping[str, int]
+    basis: Basis
+    model: str | None = None
+    tier: Mapping[str, str] = field(default_factory=dict)
+
+
+class Meter(ABC):
+    """Feed it an answer's bytes in order, then ask it."""
+
+    vendor: str
+    flavor = "default"
+
+    def __init__(self, *, is_stream: bool, sent_bytes: int) -> None:
+        self._is_stream = is_stream
+        self._sent_bytes = sent_bytes
+        self._buffer = bytearray()
+        self._skipping = False
+        self._text_bytes = 0
+        self._bytes = 0
+        self._usage: dict[str, Any] = {}
+        self._model: str | None = None
+        self._tier: dict[str, str] = {}
+        self._is_final = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Read on; never raises, whatever comes."""
+        self._bytes += len(chunk)
+        if not self._is_stream:
+            if len(self._buffer) + len(chunk) <= LONGEST_ANSWER_BYTES:
+                self._buffer += chunk
+            return
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            self._end_line(line)
+        self._begin_line(rest)
+
+    def result(self, *, is_whole: bool) -> Metered:
+        """What was used. `is_whole` tells an answer that ended from one that was cut."""
+        if not self._is_stream:
+            self._read_whole(is_whole=is_whole)
+        elif self._buffer:
+            self._line(bytes(self._buffer))
+        counted = self._counts()
+        if self._is_final and counted:
+            return Metered(counted, "vendor", self._model, self._tier)
+        seen = -(-self._text_bytes // BYTES_PER_TOKEN)
+        if counted.get("input_tokens"):
+            output = max(counted.get("output_tokens", 0), seen)
+            return Metered(counted | {"output_tokens": output}, "partial", self._model, self._tier)
+        guess = {
+            "input_tokens": -(-self._sent_bytes // BYTES_PER_TOKEN),
+            "output_tokens": seen,
+        }
+        return Metered(guess, "estimated", self._model, self._tier)
+
+    @abstractmethod
+    def _event(self, event: Any) -> None:
+        """Take what an event, or a whole answer, says of usage."""
+
+    def _end_line(self, part: bytes) -> None:
+        if self._skipping:
+            self._skipping = False
+        elif self._buffer:
+            self._line(bytes(self._buffer) + part)
+            self._buffer.clear()
+        else:
+            self._line(part)
+
+    def _begin_line(self, part: bytes) -> None:
+        if self._skipping or not part:
+            return
+        self._buffer += part
+        if len(self._buffer) > LONGEST_LINE_BYTES:
+            self._skipping = True
+            self._buffer.clear()
+
+    def _line(self, line: bytes) -> None:
+        if not line.startswith(b"data:"):
+            return
+        if b"sage" not in line:
+            for found in _TEXT.finditer(line):
+                self._text_bytes += found.end(1) - found.start(1)
+            return
+        self._take(line[5:])
+        if not self._is_final:
+            for found in _TEXT.finditer(line):
+                self._text_bytes += found.end(1) - found.start(1)
+
+    def _take(self, raw: bytes) -> None:
+        try:
+            event = json.loads(raw)
+        except (ValueError, RecursionError):
+            return
+        try:
+            self._event(event)
+        except (TypeError, AttributeError, KeyError, IndexError):
+            return
+
+    def _read_whole(self, *, is_whole: bool) -> None:
+        self._take(bytes(self._buffer))
+        if self._usage:
+            self._is_final = True
+        elif self._bytes:
+            self._text_bytes = self._bytes
+        if not is_whole and not self._usage:
+            self._is_final = False
+
+    def _counts(self) -> dict[str, int]:
+        if not self._usage:
+            return {}
+        response = {"model": self._model or "", "modelVersion": self._model or ""}
+        response |= {self._root: self._usage}  # type: ignore[dict-item]
+        try:
+            provider = get_snapshot().find_provider(None, PROVIDERS[self.vendor], None)
+            _, usage = provider.extract_usage(response, api_flavor=self.flavor)
+        except (LookupError, ValueError, TypeError):
+            return {}
+        return {
+            name: int(value)
+            for name, value in vars(usage).items()
+            if isinstance(value, int | float) and value >= 0
+        }
+
+    _root = "usage"
+
+
+class AnthropicMeter(Meter):
+    """Messages: `message_start` counts the input, each `message_delta` the output so far."""
+
+    vendor = "anthropic"
+
+    def _event(self, event: Any) -> None:
+        kind = event.get("type")
+        if kind == "message_start":
+            event, kind = event["message"], "message"
+            self._merge(event)
+        elif kind == "message":
+            self._merge(event)
+            self._is_final = True
+        elif kind == "message_delta":
+            self._merge(event)
+            self._is_final = event.get("delta", {}).get("stop_reason") is not None
+
+    def _merge(self, event: dict[str, Any]) -> None:
+        self._model = event.get("model") or self._model
+        usage = {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
+        self._usage |= usage
+        for name in ("service_tier", "speed"):
+            if isinstance(usage.get(name), str):
+                self._tier[name] = usage[name]
+
+
+class ChatMeter(Meter):
+    """Chat Completions: the last chunk, or the answer, has `usage`."""
+
+    vendor = "openai"
+    flavor = "chat"
+
+    def _event(self, event: Any) -> None:
+        self._model = event.get("model") or self._model
+        if isinstance(event.get("service_tier"), str):
+            self._tier["service_tier"] = event["service_tier"]
+        if event.get("usage"):
+            self._usage = event["usage"]
+            choices = event.get("choices") or []
+            self._is_final = not choices or any(each.get("finish_reason") for each in choices)
+
+
+class ResponsesMeter(Meter):
+    """Responses: the event that ends the response has all of it, and so does a plain answer."""
+
+    vendor = "openai"
+    flavor = "responses"
+    _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+    def _event(self, event: Any) -> None:
+        is_end = event.get("type") in self._ENDS
+        response = event["response"] if "response" in event else event
+        self._model = response.get("model") or self._model
+        if isinstance(response.get("service_tier"), str):
+            self._tier["service_tier"] = response["service_tier"]
+        if response.get("usage") and (is_end or response.get("object") == "response"):
+            self._usage = response["usage"]
+            self._is_final = is_end or not self._is_stream
+
+
+class GeminiMeter(Meter):
+    """generateContent: every chunk has `usageMetadata` so far; the one that ends has a reason."""
+
+    vendor = "gemini"
+    _root = "usageMetadata"
+
+    def _event(self, event: Any) -> None:
+        for part in event if isinstance(event, list) else [event]:
+            self._model = part.get("modelVersion") or self._model
+            if part.get("usageMetadata"):
+                self._usage |= part["usageMetadata"]
+            candidates = part.get("candidates") or []
+            is_end = any(candidate.get("finishReason") for candidate in candidates)
+            if is_end or part.get("promptFeedback", {}).get("blockReason"):
+                self._is_final = True
+
+
+METERS: dict[str, type[Meter]] = {
+    "messages": AnthropicMeter,
+    "chat": ChatMeter,
+    "responses": ResponsesMeter,
+    "gemini": GeminiMeter,
+}

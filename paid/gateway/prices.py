@@ -1,0 +1,221 @@
+"""What models cost: the list prices that genai-prices carries, and rules of one's own over them.
+
+`prices.json` in the data folder is read anew when it changes. Prices are dollars a million tokens:
+
+    {"models": {"my-model-*": {"input_mtok": 1, "output_mtok": 4, "cache_read_mtok": 0.1,
+                               "context_window": 128000, "max_output_tokens": 16000}},
+     "unknown": {"input_mtok": 20, "output_mtok": 100}}
+
+Names are patterns as in a shell; `vendor/pattern` is for one vendor. Without an `unknown` rule a
+model that nobody has a price for is refused: a call without a price cannot be capped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from genai_prices import Usage as GenaiUsage
+from genai_prices import data_snapshot
+from genai_prices.types import ModelInfo, ModelPrice, PriceContext
+
+from paid.errors import ConfigurationError, PriceUnknownError
+
+log = logging.getLogger(__name__)
+
+PROVIDERS = {"anthropic": "anthropic", "openai": "openai", "gemini": "google"}
+DEFAULT_CONTEXT_WINDOW = 1_050_000
+MOST_OUTPUT = {
+    "gpt-5*": 128_000,
+    "gpt-4o*": 16_384,
+    "gpt-4.1*": 32_768,
+    "gpt-4*": 8_192,
+    "gpt-3.5*": 4_096,
+    "o1*": 100_000,
+    "o3*": 100_000,
+    "o4*": 100_000,
+    "gemini-2.0*": 8_192,
+    "gemini-*": 65_536,
+    "claude-3-*": 8_192,
+    "claude-*": 128_000,
+}
+"""The most that a model writes when a request does not say, from the vendors' model pages."""
+DEFAULT_MOST_OUTPUT = 128_000
+_LIMITS = ("context_window", "max_output_tokens")
+_TIERS = ("service_tier", "speed", "processing")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A price of one's own."""
+
+    pattern: str
+    price: ModelPrice
+    context_window: int | None
+    max_output_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """How one model is priced."""
+
+    model: str
+    context_window: int
+    max_output_tokens: int
+    rule: Rule | None = None
+    info: ModelInfo | None = None
+
+    def cost(self, counts: Mapping[str, int], tier: Mapping[str, str] | None = None) -> int:
+        """Micro-dollars for counts of tokens under genai-prices' names, rounded half up.
+
+        A dollar a million tokens is a micro-dollar a token. `tier` has what the vendor said of
+        how it served the request: service_tier, speed, processing.
+        """
+        return int((self._exact(counts, tier) * 10**6).quantize(Decimal(1), ROUND_HALF_UP))
+
+    def worst(
+        self, input_tokens: int, output_tokens: int, tier: Mapping[str, str], *, hour_cache: bool
+    ) -> int:
+        """The most that a request of this size can cost, rounded up.
+
+        Writing to a cache costs more than reading fresh, and nobody knows before which it will be.
+        """
+        kinds: list[dict[str, int]] = [{}, {"cache_write_tokens": input_tokens}]
+        if hour_cache:
+            kinds.append(
+                {"cache_write_tokens": input_tokens, "cache_write_1h_tokens": input_tokens}
+            )
+        base = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+        tiers = [{}, tier] if tier else [{}]
+        dearest = max(self._exact(base | kind, one) for kind in kinds for one in tiers)
+        return int((dearest * 10**6).quantize(Decimal(1), ROUND_CEILING))
+
+    def _exact(self, counts: Mapping[str, int], tier: Mapping[str, str] | None) -> Decimal:
+        usage = GenaiUsage(**counts)
+        if self.rule is not None:
+            return Decimal(self.rule.price.calc_price(usage)["total_price"])
+        assert self.info is not None  # noqa: S101 - a tariff has a rule or a model
+        context: PriceContext | None = _context(tier)
+        price = self.info.get_prices(datetime.now(UTC), context)
+        return Decimal(price.calc_price(usage)["total_price"])
+
+
+class Prices:
+    """All tariffs of an installation."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_at: tuple[int, int] | None = None
+        self._rules: list[Rule] = []
+        self._unknown: Rule | None = None
+
+    def tariff(self, vendor: str, model: str) -> Tariff:
+        """The price of a model. Raises PriceUnknownError when nobody has one."""
+        self._refresh()
+        rule = self._rule(vendor, model)
+        info = _listed(vendor, model)
+        if rule is None and info is None:
+            rule = self._unknown
+        if rule is None and info is None:
+            raise PriceUnknownError(
+                f"The model {model!r} of {vendor} has no price, so its cost cannot be capped.",
+                hint=f"Choose another, or give it a price in {self._file.name}.",
+            )
+        own_window = rule.context_window if rule else None
+        window = own_window or (info.context_window if info else None) or DEFAULT_CONTEXT_WINDOW
+        own_most = rule.max_output_tokens if rule else None
+        most = own_most or next(
+            (most for pattern, most in MOST_OUTPUT.items() if fnmatchcase(model, pattern)),
+            DEFAULT_MOST_OUTPUT,
+        )
+        return Tariff(model, window, min(most, window), rule, None if rule else info)
+
+    def _rule(self, vendor: str, model: str) -> Rule | None:
+        names = (model, f"{vendor}/{model}")
+        return next(
+            (rule for rule in self._rules if any(fnmatchcase(n, rule.pattern) for n in names)), None
+        )
+
+    def _refresh(self) -> None:
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            self._read_at, self._rules, self._unknown = None, [], None
+            return
+        stamp = (found.st_mtime_ns, found.st_size)
+        if stamp == self._read_at:
+            return
+        try:
+            self._rules, self._unknown = _parse(self._file)
+        except ConfigurationError as error:
+            # The old rules stay: a slip of the pen must not open the caps, nor stop all runs.
+            log.error("prices are not read: %s", error)
+        self._read_at = stamp
+
+
+def check_prices(file: Path) -> None:
+    """Raises ConfigurationError when a prices file is there and cannot be used."""
+    if file.exists():
+        _parse(file)
+
+
+@lru_cache(maxsize=512)
+def _listed(vendor: str, model: str) -> ModelInfo | None:
+    try:
+        _, info = data_snapshot.get_snapshot().find_provider_model(
+            model, None, PROVIDERS[vendor], None
+        )
+    except LookupError:
+        return None
+    if not isinstance(info, ModelInfo) or not _prices_text(info):
+        return None
+    return info
+
+
+def _prices_text(info: ModelInfo) -> bool:
+    """Whether it says what tokens cost; a price that misses one side would count it as free."""
+    price = info.get_prices(datetime.now(UTC))
+    named = price.__dict__
+    return named.get("input_mtok") is not None and named.get("output_mtok") is not None
+
+
+def _context(tier: Mapping[str, str] | None) -> PriceContext | None:
+    if not tier:
+        return None
+    return {name: tier[name] for name in _TIERS if name in tier}  # type: ignore[return-value]
+
+
+def _parse(file: Path) -> tuple[list[Rule], Rule | None]:
+    try:
+        document = json.loads(file.read_text())
+        rules = [_as_rule(name, entry) for name, entry in document.get("models", {}).items()]
+        unknown = document.get("unknown")
+        return rules, None if unknown is None else _as_rule("*", unknown)
+    except (OSError, ValueError, TypeError, ArithmeticError, AttributeError, KeyError) as error:
+        raise ConfigurationError(
+            f"{file.name} cannot be used: {error}",
+            hint="See docs/budgets.md for its form.",
+        ) from error
+
+
+def _as_rule(pattern: str, entry: dict[str, Any]) -> Rule:
+    prices = {name: Decimal(str(value)) for name, value in entry.items() if name.endswith("_mtok")}
+    foreign = entry.keys() - prices.keys() - set(_LIMITS)
+    if foreign:
+        raise ValueError(f"{pattern} has {', '.join(sorted(foreign))}")
+    if not {"input_mtok", "output_mtok"} <= prices.keys():
+        raise ValueError(f"{pattern} needs input_mtok and output_mtok")
+    if any(value < 0 or not value.is_finite() for value in prices.values()):
+        raise ValueError(f"{pattern} has a price below zero")
+    price = ModelPrice(**prices)
+    price.calc_price(GenaiUsage(input_tokens=1, output_tokens=1))
+    limits = [int(entry[name]) if name in entry else None for name in _LIMITS]
+    return Rule(pattern, price, *limits)
