@@ -10,7 +10,7 @@ import os
 import socket
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, field_validator
@@ -45,6 +45,19 @@ class Settings(BaseSettings):
     """Runs at once on this host."""
     start_slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
     """Container starts at once: two a core readies the first soonest (design, decision 12)."""
+
+    ca_bundle: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices(
+            "PAID_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"
+        ),
+    )
+    """Certificates that this host trusts beyond Debian's; copied into the images."""
+    http_proxy: str | None = Field(default=None, validation_alias="HTTP_PROXY")
+    https_proxy: str | None = Field(default=None, validation_alias="HTTPS_PROXY")
+    no_proxy: str | None = Field(default=None, validation_alias="NO_PROXY")
+    npm_registry: str | None = Field(default=None, validation_alias="NPM_CONFIG_REGISTRY")
+    pip_index_url: str | None = Field(default=None, validation_alias="PIP_INDEX_URL")
 
     secret_key_file: Path | None = None
     """Keys for stored credentials, newest first; None means keys/secret.key of data_dir."""
@@ -83,6 +96,18 @@ class Settings(BaseSettings):
             return [key.strip() for key in value.split(",") if key.strip()]
         return value
 
+    @property
+    def build_arguments(self) -> dict[str, str]:
+        """This host's way to the network, for the builder stages of images; none of it stays."""
+        values = {
+            "HTTP_PROXY": self.http_proxy,
+            "HTTPS_PROXY": self.https_proxy,
+            "NO_PROXY": self.no_proxy,
+            "NPM_CONFIG_REGISTRY": self.npm_registry,
+            "PIP_INDEX_URL": self.pip_index_url,
+        }
+        return {name: value for name, value in values.items() if value}
+
     @cached_property
     def gateway_socket_path(self) -> Path:
         """The gateway's Unix socket; its folder is what containers get mounted."""
@@ -97,6 +122,54 @@ class Settings(BaseSettings):
     def dashboard_url(self) -> str:
         """The dashboard's address without a slash at its end."""
         return (self.web_url or f"http://{self.web_host}:{self.web_port}").rstrip("/")
+
+    def changed(self, **changes: Any) -> Self:
+        """A copy with other values; what was worked out from the old ones is forgotten."""
+        copy = self.model_copy(update=changes)
+        for name in ("gateway_socket_path", "secret_key_path", "dashboard_url"):
+            copy.__dict__.pop(name, None)
+        return copy
+
+    def as_environment(self) -> dict[str, str]:
+        """The settings as variables, so that a child process reads the same. Holds secrets."""
+        written = {}
+        for name, field in type(self).model_fields.items():
+            alias = field.validation_alias
+            chosen = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+            value = _as_text(getattr(self, name))
+            if value is not None:
+                written[str(chosen or f"PAID_{name.upper()}")] = value
+        return written
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or value == []:
+        return None
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, list):
+        return ",".join(str(_as_text(item)) for item in value)
+    return str(value)
+
+
+def child_environment(
+    settings: Settings, *, withheld: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """This process's environment with the settings written over it, for a child process.
+
+    `withheld` names settings that the child has no need of, such as keys.
+    """
+    environment = dict(os.environ)
+    for name in withheld:
+        alias = Settings.model_fields[name].validation_alias
+        names = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        for each in [*names, f"PAID_{name.upper()}"]:
+            environment.pop(str(each), None)
+    return environment | settings.changed(**_nothing(withheld)).as_environment()
+
+
+def _nothing(names: frozenset[str]) -> dict[str, None]:
+    return dict.fromkeys(names)
 
 
 def load_settings() -> Settings:

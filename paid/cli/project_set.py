@@ -1,0 +1,179 @@
+"""`paid project set`: every setting of a project, as options."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paid.agents import registry
+from paid.cli import connection, output
+from paid.cli.output import Json, say, shown
+from paid.cli.projects import Name, app, read_secret, tell_labels
+from paid.errors import BadInputError
+from paid.store import projects
+from paid.store.credentials import SecretBox
+from paid.store.project_settings import REGISTRIES, ProjectChanges, change
+
+NONE = "none"
+_WORK, _MONEY, _LIMITS, _PEOPLE = "What runs do", "Money", "Limits", "Labels, people, secrets"
+
+Words = list[str] | None
+Cents = Annotated[str | None, typer.Option(metavar="CENTS|none", rich_help_panel=_MONEY)]
+Label = Annotated[str | None, typer.Option(metavar="LABEL", rich_help_panel=_PEOPLE)]
+Whole = Annotated[int | None, typer.Option(rich_help_panel=_LIMITS)]
+
+
+# So long because typer reads a command's options from its signature: one line each.
+@app.command("set", no_args_is_help=True)
+def set_(
+    name: Name,
+    agent: Annotated[
+        str | None, typer.Option(rich_help_panel=_WORK, help="`paid agent list`")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(rich_help_panel=_WORK, help="none: the agent's own default")
+    ] = None,
+    check: Annotated[
+        Words,
+        typer.Option(rich_help_panel=_WORK, help="A command to pass; repeat it; none: no checks"),
+    ] = None,
+    check_timeout_seconds: Whole = None,
+    allow_model: Annotated[
+        Words, typer.Option(rich_help_panel=_WORK, help="Repeat it; none: every priced model")
+    ] = None,
+    fallback_model: Annotated[Words, typer.Option(rich_help_panel=_WORK, help="Repeat it")] = None,
+    egress: Annotated[
+        Words,
+        typer.Option(
+            rich_help_panel=_WORK,
+            help="A host that installs may reach; repeat it; registries; none",
+        ),
+    ] = None,
+    workflow_changes: Annotated[
+        bool | None, typer.Option(rich_help_panel=_WORK, help="Push changes of .github/workflows")
+    ] = None,
+    draft: Annotated[
+        bool | None, typer.Option(rich_help_panel=_WORK, help="Open pull requests as drafts")
+    ] = None,
+    interval_seconds: Whole = None,
+    max_iterations: Whole = None,
+    max_tokens: Whole = None,
+    max_seconds: Whole = None,
+    cpus: Annotated[float | None, typer.Option(rich_help_panel=_LIMITS)] = None,
+    memory_mib: Whole = None,
+    pids: Whole = None,
+    run_cents: Cents = None,
+    issue_cents: Cents = None,
+    daily_cents: Cents = None,
+    weekly_cents: Cents = None,
+    monthly_cents: Cents = None,
+    time_zone: Annotated[
+        str | None, typer.Option(rich_help_panel=_MONEY, help="When its day begins")
+    ] = None,
+    build_label: Label = None,
+    plan_label: Label = None,
+    cancel_label: Label = None,
+    trust: Annotated[
+        Words,
+        typer.Option(
+            rich_help_panel=_PEOPLE,
+            help="A login that may label without write access; repeat it; none",
+        ),
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(rich_help_panel=_PEOPLE)] = None,
+    webhook_secret_file: Annotated[Path | None, typer.Option(rich_help_panel=_PEOPLE)] = None,
+    as_json: Json = False,
+) -> None:
+    """Change a project's settings; what is not named stays as it is.
+
+    [dim]paid project set team/app --daily-cents 2000 --run-cents 300[/]
+    [dim]paid project set team/app --check "python3 -m unittest" --check "ruff check"[/]
+    [dim]paid project set team/app --agent claude-code --egress registries --egress example.org[/]
+    """
+    given = {
+        "agent": agent,
+        "model": "" if model == NONE else model,
+        "checks": None if check is None else [shlex_words(line) for line in _list(check)],
+        "check_timeout_seconds": check_timeout_seconds,
+        "allowed_models": _list(allow_model),
+        "fallback_models": _list(fallback_model),
+        "egress_hosts": REGISTRIES if egress == [REGISTRIES] else _list(egress),
+        "allow_workflow_changes": workflow_changes,
+        "draft_pull_request": draft,
+        "interval_seconds": interval_seconds,
+        "max_iterations": max_iterations,
+        "max_tokens": max_tokens,
+        "max_seconds": max_seconds,
+        "cpus": cpus,
+        "memory_mib": memory_mib,
+        "pids": pids,
+        "time_zone": time_zone,
+        "build_label": build_label,
+        "plan_label": plan_label,
+        "cancel_label": cancel_label,
+        "trusted_logins": _list(trust),
+        "token": None if token_file is None else read_secret(token_file),
+        "webhook_secret": None if webhook_secret_file is None else read_secret(webhook_secret_file),
+    }
+    money = {
+        "run_cents": run_cents,
+        "issue_cents": issue_cents,
+        "daily_cents": daily_cents,
+        "weekly_cents": weekly_cents,
+        "monthly_cents": monthly_cents,
+    }
+    wanted: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    wanted |= {key: cents(value) for key, value in money.items() if value is not None}
+    apply(name, wanted, as_json)
+
+
+def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
+    """Change the settings, and make labels that the repository lacks."""
+    if not wanted:
+        raise BadInputError("No setting was named.", hint="`paid project set --help` lists them.")
+    if "agent" in wanted:
+        registry.get(wanted["agent"])
+    settings = connection.settings()
+    box = SecretBox(settings.secret_key_path)
+    with connection.database(settings) as database, database.session() as session:
+        project = projects.find(session, name)
+        project_id = projects.number(project)
+        changed = change(
+            session, project_id, ProjectChanges(**wanted), by=connection.caller(), box=box
+        )
+        labels = projects.labels(session, project_id)
+        token = projects.token(session, box, project)
+    new_labels = {f"{purpose}_label": label for purpose, label in labels.items()}
+    tell_labels(project, token, [new_labels[key] for key in changed if key in new_labels], as_json)
+    if as_json:
+        output.print_json({"id": project_id, "changed": changed})
+    else:
+        say(f"Changed {', '.join(changed).replace('_', ' ')} of {shown(project.full_name)}.")
+
+
+def _list(words: Words) -> list[str] | None:
+    """None was not given; `none` empties the list."""
+    return [] if words == [NONE] else words
+
+
+def shlex_words(line: str) -> list[str]:
+    """A command line as its arguments; it is never given to a shell."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise BadInputError(f"The check {line!r} cannot be read: {error}.") from error
+
+
+def cents(text: str) -> int | None:
+    """An amount in cents; `none` lifts the limit. Raises BadInputError."""
+    if text.strip().lower() == NONE:
+        return None
+    digits = text.strip().replace("_", "")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
+        raise BadInputError(
+            f"{text!r} is not an amount in cents.", hint="As in 500 for five dollars, or none."
+        )
+    return int(digits)

@@ -1,0 +1,143 @@
+"""Taking on a repository: what its server says is checked before anything is stored."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from paid.errors import BadInputError, GitHubUnauthorizedError
+from paid.github.words import Repository
+from paid.models import DEFAULT_LABELS, LabelPurpose
+from paid.store import projects
+from paid.store.credentials import SecretBox
+from paid.store.database import Database
+from paid.store.projects import NewProject
+
+LABEL_LOOKS = {
+    LabelPurpose.BUILD: ("1d76db", "Paid turns this issue into a pull request"),
+    LabelPurpose.PLAN: ("5319e7", "Paid plans this issue"),
+    LabelPurpose.CANCEL: ("b60205", "Paid stops working on this issue"),
+}
+TOKEN_NEEDS = "Contents, Issues and Pull requests (read and write), and Metadata (read)"
+
+
+class Registry(Protocol):
+    """What of GitHub is needed to take on a repository."""
+
+    def repository(self, repo: str) -> Repository:
+        """The repository, and what the token may do."""
+
+    def ensure_label(self, repo: str, name: str, color: str, description: str) -> bool:
+        """Make a label if it is missing; True when it was made."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A project that was taken on, and which labels were made for it."""
+
+    project_id: int
+    full_name: str
+    default_branch: str
+    labels_made: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def register(
+    database: Database,
+    box: SecretBox,
+    github: Registry,
+    *,
+    full_name: str,
+    api_url: str,
+    token: str,
+    by: str,
+) -> Registered:
+    """Check the repository and the token, make the labels, store the project.
+
+    Raises BadInputError, GitHubUnauthorizedError or another GitHubError, with what to do.
+    """
+    projects.split_name(full_name)
+    api_url = checked_api_url(api_url)
+    found = github.repository(full_name)
+    check_usable(found)
+    owner, name = projects.split_name(found.full_name)
+    new = NewProject(
+        api_url=api_url,
+        owner=owner,
+        name=name,
+        github_id=found.github_id,
+        clone_url=found.clone_url,
+        default_branch=found.default_branch,
+        token=token,
+    )
+    with database.session() as session:
+        project_id = projects.number(projects.add(session, box, new, by=by))
+    made = ensure_labels(github, found.full_name, list(DEFAULT_LABELS.items()))
+    names = tuple(DEFAULT_LABELS.values())
+    return Registered(project_id, found.full_name, found.default_branch, made, names)
+
+
+def ensure_labels(
+    github: Registry, repo: str, labels: Sequence[tuple[LabelPurpose, str]]
+) -> tuple[str, ...]:
+    """Make the labels that the repository lacks; returns their names."""
+    return tuple(
+        name for purpose, name in labels if github.ensure_label(repo, name, *LABEL_LOOKS[purpose])
+    )
+
+
+def check_usable(found: Repository) -> None:
+    """Raise for a repository on which no run could come to a pull request."""
+    if found.archived:
+        raise BadInputError(
+            f"{found.full_name} is archived: nobody can push to it.", hint="Unarchive it first."
+        )
+    if not found.can_push:
+        raise GitHubUnauthorizedError(
+            f"The token may read {found.full_name}, but not write to it.",
+            hint=f"Make one with {TOKEN_NEEDS}, from an account that may push.",
+        )
+    if found.empty:
+        raise BadInputError(
+            f"{found.full_name} is empty: there is no commit to start from.",
+            hint="Push a first commit, a README for example, and add it again.",
+        )
+    if not found.default_branch or found.default_branch.startswith("-"):
+        raise BadInputError(
+            f"{found.full_name} has the default branch {found.default_branch!r}, "
+            "which git would take for an option.",
+            hint="Rename the branch.",
+        )
+
+
+def checked_api_url(url: str) -> str:
+    """The address of a REST API without a slash at its end; a token never goes over plain http."""
+    parts = urlsplit(url.strip().rstrip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadInputError(
+            f"{url!r} is not the address of a GitHub API.",
+            hint="As in `https://api.github.com` or `https://github.example.org/api/v3`.",
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise BadInputError("The API's address carries more than an address.", hint="Leave it out.")
+    if parts.hostname == "github.com":
+        raise BadInputError(
+            "github.com is not the API's address.", hint="Leave --api-url out for github.com."
+        )
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise BadInputError(
+            f"The token would travel unencrypted to {parts.hostname}.", hint="Use https://."
+        )
+    return parts.geturl()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,257 @@
+"""Everything of Paid on one machine, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import SecretStr
+
+from paid.embedded import PostgresServer, TemporalServer
+from paid.embedded.process import Lock
+from paid.embedded.temporal import choose_ports
+from paid.errors import ConfigurationError, EmbeddedServiceError
+from paid.settings import Settings, child_environment
+from paid.store import sessions
+from paid.store.database import Database
+from paid.up import endpoints, ready
+from paid.up.part import MODEL_KEYS, TOKENS, Part, Program
+from paid.up.supervisor import Supervisor
+
+READY_SECONDS = 90
+LONGEST_SOCKET_PATH = 100
+TEMPORAL_PORT = 7233
+Say = Callable[[str], None]
+
+PROGRAMS = (
+    Program("gateway", "paid.gateway", "holds the keys", ready.gateway, TOKENS),
+    Program("worker", "paid.worker", "runs agents", ready.worker, TOKENS | MODEL_KEYS),
+    Program("jobs", "paid.jobs", "light jobs", ready.jobs, TOKENS | MODEL_KEYS),
+    Program("web", "web", "dashboard", ready.web, TOKENS | MODEL_KEYS),
+)
+
+
+class EmbeddedPaid:
+    """`paid up` as an object: PostgreSQL, Temporal, gateway, worker, jobs and dashboard.
+
+    A server that the settings name (DATABASE_URL, TEMPORAL_ADDRESS) is used, not started. `say`
+    gets one line for each part that is ready, and later for each that had to be started again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        say: Say = lambda _line: None,
+        programs: tuple[Program, ...] = PROGRAMS,
+    ) -> None:
+        self.settings = settings.changed(
+            data_dir=settings.data_dir.resolve(), cache_dir=settings.cache_dir.resolve()
+        )
+        self._say = say
+        self._programs = programs
+        self._lock = Lock(self.settings.data_dir / "up.lock")
+        self._postgres: PostgresServer | None = None
+        self._temporal: TemporalServer | None = None
+        self._parts: list[Part] = []
+        self._supervisor: Supervisor | None = None
+        self._started = False
+
+    def __enter__(self) -> EmbeddedPaid:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """An environment that points other programs at this installation; it holds secrets."""
+        return child_environment(self.settings)
+
+    @property
+    def dashboard_url(self) -> str:
+        """The dashboard's address."""
+        return self.settings.dashboard_url
+
+    @property
+    def login_url(self) -> str:
+        """A new link that signs in one browser, once."""
+        return new_login_url(self.settings)
+
+    def start(self) -> None:
+        """Start every part and wait until all are ready; what was started is stopped on failure.
+
+        Raises EmbeddedServiceError when another `paid up` has this data folder, or a part does
+        not come up.
+        """
+        if self._started:
+            return
+        self._take_the_data_folder()
+        try:
+            self._start_servers()
+            self._start_programs()
+        except BaseException:
+            self.stop()
+            raise
+        self._started = True
+
+    def stop(self) -> None:
+        """Stop every part in reverse order; safe to call twice, or in the middle of a start."""
+        if self._supervisor is not None:
+            self._supervisor.stop()
+            self._supervisor = None
+        for part in reversed(self._parts):
+            part.stop()
+            self._say(f"{part.name} stopped")
+        self._parts = []
+        for server in (self._temporal, self._postgres):
+            if server is not None:
+                server.stop()
+        if self._temporal is not None or self._postgres is not None:
+            self._say("servers stopped")
+        self._temporal = self._postgres = None
+        if self._lock.held:
+            endpoints.forget(self.settings.data_dir)
+        self._lock.release()
+        self._started = False
+
+    # --- starting ---------------------------------------------------------------------------
+
+    def _take_the_data_folder(self) -> None:
+        folder = self.settings.data_dir
+        folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+        if self._lock.take():
+            return
+        other = endpoints.read(folder)
+        where = f" (process {other.pid})" if other else ""
+        raise EmbeddedServiceError(
+            f"A `paid up` with the data folder {folder} is running already{where}.",
+            hint="Use that one (`paid login-link` opens its dashboard), stop it with Ctrl-C, "
+            "or give this one a PAID_DATA_DIR of its own.",
+        )
+
+    def _start_servers(self) -> None:
+        """PostgreSQL and Temporal know nothing of each other, so they start together."""
+        with ThreadPoolExecutor(max_workers=2) as threads:
+            starting = [threads.submit(self._start_postgres), threads.submit(self._start_temporal)]
+        for each in starting:
+            each.result()
+
+    def _start_postgres(self) -> None:
+        if self.settings.database_url is None:
+            self._postgres = PostgresServer(self.settings.data_dir / "postgres")
+            url = SecretStr(self._postgres.start())
+            self.settings = self.settings.changed(database_url=url)
+            self._say("PostgreSQL is ready")
+        database = open_database(self.settings)
+        try:
+            pending = database.pending_migrations()
+            database.migrate()
+        finally:
+            database.close()
+        if pending:
+            self._say(f"the database's schema was brought up by {len(pending)} migrations")
+
+    def _start_temporal(self) -> None:
+        if "temporal_address" in self.settings.model_fields_set:
+            return
+        folder = self.settings.data_dir / "temporal"
+        ports = _preferred(TEMPORAL_PORT), _preferred(TEMPORAL_PORT + 1000)
+        self._temporal = TemporalServer(
+            folder, *choose_ports(ports), namespace=self.settings.temporal_namespace
+        )
+        self._temporal.start()
+        self._say(f"Temporal is ready (its pages: {self._temporal.ui_url})")
+
+    def _start_programs(self) -> None:
+        self.settings = self._final_settings()
+        logs = self.settings.data_dir / "logs"
+        logs.mkdir(mode=0o700, exist_ok=True)
+        self._parts = [Part(program, self.settings, logs) for program in self._programs]
+        since = time.time()
+        for part in self._parts:
+            part.start()
+        endpoints.write(self.settings.data_dir, endpoints.Endpoints.of(self.settings))
+        self._wait_until_ready(since)
+        servers = [server for server in (self._postgres, self._temporal) if server is not None]
+        self._supervisor = Supervisor([*servers, *self._parts], self._say)
+        self._supervisor.start()
+
+    def _final_settings(self) -> Settings:
+        settings = self.settings
+        changes: dict[str, object] = {}
+        if self._temporal is not None:
+            changes |= {
+                "temporal_address": self._temporal.address,
+                "temporal_ui_url": self._temporal.ui_url,
+            }
+        fixed = "web_port" in settings.model_fields_set and settings.web_port
+        wanted = settings.web_port if fixed else _preferred(settings.web_port)
+        changes["web_port"] = choose_ports((wanted, 0))[0]
+        changes["gateway_socket"] = _short_enough(settings.gateway_socket_path)
+        return settings.changed(**changes)
+
+    def _wait_until_ready(self, since: float) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        waiting = list(self._parts)
+        while waiting:
+            for part in list(waiting):
+                if part.is_ready(since):
+                    waiting.remove(part)
+                    self._say(f"{part.name} is ready ({part.program.says})")
+            if time.monotonic() > deadline:
+                names = ", ".join(part.name for part in waiting)
+                raise EmbeddedServiceError(
+                    f"Not ready after {READY_SECONDS} s: {names}.",
+                    hint=f"See the logs in {self.settings.data_dir / 'logs'}.",
+                )
+            time.sleep(0.1)
+
+
+def open_database(settings: Settings, *, pool_size: int = 5) -> Database:
+    """The database that the settings name. Raises ConfigurationError when they name none."""
+    if settings.database_url is None:
+        raise ConfigurationError(
+            "Paid is not running here, and no server is named.",
+            hint="Start `paid up` in another terminal, or set DATABASE_URL.",
+        )
+    return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
+
+
+def new_login_url(settings: Settings) -> str:
+    """A new link to the dashboard that signs in one browser, once."""
+    database = open_database(settings)
+    try:
+        with database.session() as session:
+            token = sessions.new_login_link(session)
+    finally:
+        database.close()
+    return f"{settings.dashboard_url}/login?token={token}"
+
+
+def _preferred(port: int) -> int:
+    """The port if it is free, else 0 for any other."""
+    try:
+        return choose_ports((port, 0))[0]
+    except EmbeddedServiceError:
+        return 0
+
+
+def _short_enough(socket_path: Path) -> Path:
+    """The path, or one in the temporary folder when no socket could have a path so long."""
+    if len(os.fsencode(socket_path)) <= LONGEST_SOCKET_PATH:
+        return socket_path
+    digest = hashlib.sha256(os.fsencode(socket_path)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"paid-{os.geteuid()}-{digest}" / "gateway.sock"
