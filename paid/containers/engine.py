@@ -1,0 +1,257 @@
+"""Containers of steps on a Docker engine."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paid.containers import archive, hardening
+from paid.containers.admission import StartSlots
+from paid.containers.contract import (
+    Exit,
+    Overlay,
+    Owned,
+    OwnedVolume,
+    Started,
+    StepSpec,
+)
+from paid.containers.docker_api import ContainerConflictError, DockerApi
+from paid.containers.docker_log import DockerLog
+from paid.containers.instance import instance_id
+from paid.containers.openings import openings
+from paid.errors import (
+    ContainerError,
+    ContainerLostError,
+    DockerUnavailableError,
+    SandboxNotTightError,
+)
+from paid.settings import Settings
+
+WAIT_SLICE_SECONDS = 5.0
+VOLUME_BUSY_SECONDS = 5.0
+
+
+class DockerEngine:
+    """The engine that this host's Docker is. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.api = DockerApi(settings)
+        self._slots = StartSlots(settings.start_slots)
+        self._instance = instance_id(settings.data_dir)
+
+    def start(self, spec: StepSpec) -> Started:
+        """Start the step, or adopt its container: one that runs or ran is never started again."""
+        with self._slots.one():
+            adopted = not self._create(spec)
+            facts = self._existing(spec.name)
+            self._check_tight(spec.name, facts)
+            if facts["State"]["Status"] == "created":
+                self._call("start", spec.name)
+            return Started(spec.name, facts["Id"], adopted)
+
+    def follow(self, name: str, cursor: str | None = None) -> DockerLog:
+        """The container's lines after `cursor`, until it ends."""
+        return DockerLog(self.api, name, cursor, lambda: self._running(name))
+
+    def wait(self, name: str, timeout_seconds: float) -> Exit | None:
+        """How it ended, None while it runs; waits in slices so that a dead engine shows."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            facts = self._existing(name)
+            if facts["State"]["Status"] in ("exited", "dead"):
+                return _exit(facts["State"])
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._wait_slice(name, min(left, WAIT_SLICE_SECONDS))
+
+    def pause(self, name: str) -> None:
+        """Freeze every process; no effect on a container that is frozen or has ended."""
+        self._call("pause", name, conflicts_are_fine=True)
+
+    def unpause(self, name: str) -> None:
+        """Let a frozen container go on."""
+        self._call("unpause", name, conflicts_are_fine=True)
+
+    def stop(self, name: str, grace_seconds: float = 10.0) -> None:
+        """SIGTERM to paid-step, which ends the agent; SIGKILL when the grace is over."""
+        self.unpause(name)
+        self._call("kill", name, "SIGTERM", conflicts_are_fine=True, absence_is_fine=True)
+        try:
+            if self.wait(name, grace_seconds) is None:
+                self.kill(name)
+        except ContainerLostError:
+            return
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to all of it."""
+        self._call("kill", name, "SIGKILL", conflicts_are_fine=True, absence_is_fine=True)
+
+    def remove(self, name: str) -> None:
+        """Kill and remove it; its log goes with it."""
+        with self.api.client() as client:
+            try:
+                client.remove_container(name, v=False, force=True)
+            except Exception as error:
+                if getattr(error, "status_code", None) not in (404, 409):
+                    raise
+
+    def copy_out(self, name: str, path: str, into: Path, max_bytes: int) -> None:
+        """Copy one regular file; links, pipes, folders and too much are BundleRejectedError."""
+        with self.api.client() as client:
+            stream, _ = client.get_archive(name, path)
+            archive.extract_one(stream, into, max_bytes)
+
+    def inspect(self, name: str) -> Mapping[str, Any] | None:
+        """The engine's own description of the container."""
+        try:
+            return self._existing(name)
+        except ContainerLostError:
+            return None
+
+    def report_key(self, name: str) -> bytes:
+        """The key of the container's reports; a worker that comes back reads it here again."""
+        for variable in self._existing(name)["Config"]["Env"]:
+            key, _, value = variable.partition("=")
+            if key == hardening.REPORT_KEY:
+                return bytes.fromhex(value)
+        raise ContainerError(f"The container {name} was not made by Paid.")
+
+    def owned(self) -> list[Owned]:
+        """All containers with this installation's label, running or not."""
+        with self.api.client() as client:
+            found = client.containers(all=True, filters=self._filters())
+        return [
+            Owned(
+                item["Names"][0].lstrip("/"),
+                int(item["Labels"].get("paid.run", 0)),
+                item["Labels"].get("paid.step", ""),
+                item["State"],
+            )
+            for item in found
+        ]
+
+    def create_volume(self, name: str, run_id: int, overlay: Overlay | None = None) -> None:
+        """Make a volume; an existing one of the same name stays as it is."""
+        labels = {"paid": "1", "paid.run": str(run_id), "paid.instance": self._instance}
+        options = _overlay_options(overlay) if overlay else None
+        with self.api.client() as client:
+            client.create_volume(name, driver="local", driver_opts=options, labels=labels)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove it; waits a moment for a container that is just ending."""
+        deadline = time.monotonic() + VOLUME_BUSY_SECONDS
+        while True:
+            try:
+                with self.api.client() as client:
+                    client.remove_volume(name)
+                return
+            except ContainerLostError:
+                return
+            except ContainerConflictError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def owned_volumes(self) -> list[OwnedVolume]:
+        """All volumes with this installation's label."""
+        with self.api.client() as client:
+            found = client.volumes(filters=self._filters())["Volumes"] or []
+        return [
+            OwnedVolume(item["Name"], int((item["Labels"] or {}).get("paid.run", 0)))
+            for item in found
+        ]
+
+    def ping(self) -> None:
+        """Ask the engine for a sign of life."""
+        with self.api.client() as client:
+            client.ping()
+
+    def disk_free_bytes(self) -> int:
+        """The smaller of what is free under the data folder and under Docker's own."""
+        with self.api.client() as client:
+            root = Path(client.info()["DockerRootDir"])
+        places = [place for place in (self._settings.data_dir, root) if place.is_dir()]
+        return min(shutil.disk_usage(place).free for place in places)
+
+    def _create(self, spec: StepSpec) -> bool:
+        """Create the container; False when one of this name is there already."""
+        config = hardening.container_config(spec, self._instance, secrets.token_hex(32))
+        with self.api.client() as client:
+            try:
+                client.create_container_from_config(config, name=spec.name)
+            except Exception as error:
+                if getattr(error, "status_code", None) == 409:
+                    return False
+                raise
+        return True
+
+    def _check_tight(self, name: str, facts: Mapping[str, Any]) -> None:
+        if facts["Config"]["Labels"].get("paid.instance") != self._instance:
+            raise ContainerError(
+                f"A container {name} of another installation is in the way.",
+                hint="Two installations on one engine need different run numbers.",
+            )
+        found = openings(facts)
+        if found:
+            self.remove(name)
+            raise SandboxNotTightError(f"The engine left locks open: {'; '.join(found)}.")
+
+    def _existing(self, name: str) -> dict[str, Any]:
+        with self.api.client() as client:
+            facts: dict[str, Any] = client.inspect_container(name)
+        return facts
+
+    def _running(self, name: str) -> bool:
+        return self._existing(name)["State"]["Status"] in ("running", "paused", "created")
+
+    def _call(
+        self,
+        action: str,
+        name: str,
+        *arguments: object,
+        conflicts_are_fine: bool = False,
+        absence_is_fine: bool = False,
+    ) -> None:
+        try:
+            with self.api.client() as client:
+                getattr(client, action)(name, *arguments)
+        except ContainerConflictError:
+            if not conflicts_are_fine:
+                raise
+        except ContainerLostError:
+            if not absence_is_fine:
+                raise
+
+    def _wait_slice(self, name: str, seconds: float) -> None:
+        try:
+            with self.api.client() as client:
+                client.wait(name, timeout=seconds)
+        except DockerUnavailableError:
+            # The time was over, or the engine is gone: the next inspect tells which.
+            return
+
+    def _filters(self) -> dict[str, list[str]]:
+        return {"label": ["paid=1", f"paid.instance={self._instance}"]}
+
+
+def _exit(state: Mapping[str, Any]) -> Exit:
+    return Exit(int(state["ExitCode"]), bool(state["OOMKilled"]), str(state["Error"] or "")[:1000])
+
+
+def _overlay_options(overlay: Overlay) -> dict[str, str]:
+    """Options of the local volume driver, which hands them to mount(2)."""
+    folders = {"lowerdir": overlay.lower, "upperdir": overlay.upper, "workdir": overlay.work}
+    for folder in folders.values():
+        if set(str(folder)) & set(",:\\"):
+            raise ContainerError(
+                f"An overlay cannot be made of {folder}.",
+                hint="Choose a data folder without commas, colons and backslashes in its path.",
+            )
+    mounted = ",".join(f"{name}={folder}" for name, folder in folders.items())
+    return {"type": "overlay", "device": "overlay", "o": mounted}

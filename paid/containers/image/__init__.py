@@ -1,0 +1,1 @@
+"""What goes into the agent image: its recipe, and the program that every container starts."""

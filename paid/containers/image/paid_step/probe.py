@@ -1,0 +1,130 @@
+"""Looks at the sandbox from inside, before anything of the agent runs in it.
+
+Each finding is an opening: one sentence that says which lock is not shut. The expected values
+are those of the host's hardening (paid/containers/engine.py).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock")
+DEVICES = {
+    *("null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm"),
+    *("mqueue", "fd", "stdin", "stdout", "stderr", "core"),
+}
+GATEWAY = "/run/paid/gateway/gateway.sock"
+SYSTEM = Path("/")
+
+
+def openings(pids: int, memory_bytes: int, gateway: bool, system: Path = SYSTEM) -> list[str]:
+    """Everything that is not as tight as it must be; empty when the agent may start.
+
+    `system` is the root folder that is looked at, so that a test can show a loose one.
+    """
+    return [
+        *_process(system),
+        *_file_system(system),
+        *_network(system),
+        *_limits(system, pids, memory_bytes),
+        *(_gateway() if gateway else ()),
+    ]
+
+
+def _process(system: Path) -> list[str]:
+    found = []
+    fields = dict(
+        line.split(":", 1)
+        for line in (system / "proc/self/status").read_text().splitlines()
+        if ":" in line
+    )
+    for name in CAPABILITY_SETS:
+        if int(fields[name], 16) != 0:
+            found.append(f"{name} is {fields[name].strip()}, not empty")
+    if fields.get("NoNewPrivs", "0").strip() != "1":
+        found.append("new privileges can be gained (NoNewPrivs is not 1)")
+    if fields.get("Seccomp", "0").strip() != "2":
+        found.append("no seccomp filter holds (Seccomp is not 2)")
+    for name in ("Uid", "Gid"):
+        if set(fields[name].split()) != {"1000"}:
+            found.append(f"{name} is {' '.join(fields[name].split())}, not 1000")
+    if set(fields.get("Groups", "").split()) - {"1000"}:
+        found.append(f"supplementary groups {fields['Groups'].strip()}")
+    return found
+
+
+def _file_system(system: Path) -> list[str]:
+    found = []
+    if not os.statvfs(system).f_flag & os.ST_RDONLY:
+        found.append("the root file system is writable")
+    for path in ("mirror", "run/paid/task", "run/paid/gateway"):
+        place = system / path
+        if place.exists() and not os.statvfs(place).f_flag & os.ST_RDONLY:
+            found.append(f"/{path} is writable")
+    found += [f"{path} is there" for path in DOCKER_SOCKETS if (system / path[1:]).exists()]
+    for entry in os.scandir(system / "dev"):
+        if entry.name not in DEVICES:
+            found.append(f"device /dev/{entry.name}")
+        elif stat.S_ISBLK(entry.stat(follow_symlinks=False).st_mode):
+            found.append(f"block device /dev/{entry.name}")
+    return found
+
+
+def _network(system: Path) -> list[str]:
+    lines = (system / "proc/net/dev").read_text().splitlines()[2:]
+    names = [line.split(":")[0].strip() for line in lines]
+    # Kernels with tunnel modules show these in every namespace, down and without an address.
+    idle = {"lo", "tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0"}
+    return [f"network interface {name}" for name in names if name not in {*idle, "ip6gre0"}]
+
+
+def _limits(system: Path, pids: int, memory_bytes: int) -> list[str]:
+    groups = system / "sys/fs/cgroup"
+    found = []
+    if pids and _limit(groups, "pids.max", "pids/pids.max") != pids:
+        found.append(f"the limit of {pids} processes does not hold")
+    if memory_bytes:
+        held = _limit(groups, "memory.max", "memory/memory.limit_in_bytes")
+        if held is None or held > memory_bytes:
+            found.append(f"the limit of {memory_bytes} bytes of memory does not hold")
+    return found
+
+
+def _limit(groups: Path, unified: str, legacy: str) -> int | None:
+    """A limit of this container's control group, version 2 or 1; None when there is none."""
+    for name in (unified, legacy):
+        try:
+            text = (groups / name).read_text().strip()
+        except OSError:
+            continue
+        return None if text == "max" else int(text)
+    return None
+
+
+def _gateway() -> list[str]:
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(GATEWAY)
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
+            answer = client.recv(16)
+    except OSError as error:
+        return [f"the gateway does not answer ({error.strerror or error})"]
+    return [] if answer.startswith(b"HTTP/1.") else ["the gateway's answer is not HTTP"]
+
+
+def oom_kills(groups: Path = SYSTEM / "sys/fs/cgroup") -> int:
+    """How many processes of this container the kernel killed for want of memory."""
+    for name in ("memory.events", "memory/memory.oom_control"):
+        try:
+            text = (groups / name).read_text()
+        except OSError:
+            continue
+        for line in text.splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0

@@ -1,0 +1,136 @@
+"""Starts the agent as a child of process 1, waits for it, and leaves no process behind.
+
+Process 1 of a container cannot be killed from inside it, and every orphan becomes its child. So
+an agent that forks, ignores SIGTERM or kills its parent changes nothing: the sweep ends them all.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SWEEP_SECONDS = 10.0
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the agent ended. `reason` is exited, timeout, or stopped (the host asked for it)."""
+
+    code: int | None
+    signal: int | None
+    reason: str
+
+
+def watch_signals() -> None:
+    """Block what `supervise` waits for, before any child exists, so that no signal is lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+
+
+def start(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    stdin: Path | None = None,
+    output: int | None = None,
+) -> int:
+    """Start a program in a session of its own. Returns its process id.
+
+    `output` takes what it writes; None means our own output. Raises OSError or ValueError when
+    the program cannot be started. The working folder is the caller's.
+    """
+    source = os.fspath(stdin) if stdin else os.devnull
+    redirects = () if output is None else (1, 2)
+    pid = os.posix_spawnp(
+        argv[0],
+        list(argv),
+        dict(env),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, source, os.O_RDONLY, 0),
+            *((os.POSIX_SPAWN_DUP2, output, descriptor) for descriptor in redirects),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=[*WATCHED, signal.SIGPIPE],
+    )
+    # Short of memory, the kernel shall kill the agent's family first and not process 1.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("500")
+    return pid
+
+
+def supervise(pid: int, timeout_seconds: float, grace_seconds: float) -> Ending:
+    """Wait for the program; end it after its time, or when the host sends SIGTERM."""
+    deadline = time.monotonic() + timeout_seconds
+    reason = "exited"
+    while True:
+        received = signal.sigtimedwait(WATCHED, max(0.0, deadline - time.monotonic()))
+        status = reap(pid)
+        if status is not None:
+            return _ending(status, reason)
+        if received is not None and received.si_signo == signal.SIGCHLD:
+            continue
+        if reason != "exited":
+            signal_group(pid, signal.SIGKILL)
+            deadline = time.monotonic() + 1.0
+            continue
+        reason = "timeout" if received is None else "stopped"
+        signal_group(pid, signal.SIGTERM)
+        deadline = time.monotonic() + grace_seconds
+
+
+def asked_to_stop() -> bool:
+    """Whether the host has sent SIGTERM and nobody has taken it yet."""
+    return signal.SIGTERM in signal.sigpending()
+
+
+def sweep() -> bool:
+    """Kill every other process of the container; True when none is left.
+
+    Only process 1 may do this: elsewhere the same call would end the processes of a user.
+    """
+    if os.getpid() != 1:
+        return True
+    deadline = time.monotonic() + SWEEP_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def reap(pid: int) -> int | None:
+    """Collect all that ended; the wait status of `pid` if it is among them."""
+    found = None
+    with suppress(ChildProcessError):
+        while True:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+            if not ended:
+                break
+            if ended == pid:
+                found = status
+    return found
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Signal a program and what it started in its session; one that is gone is no error."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _ending(status: int, reason: str) -> Ending:
+    if os.WIFSIGNALED(status):
+        return Ending(None, os.WTERMSIG(status), reason)
+    return Ending(os.WEXITSTATUS(status), None, reason)

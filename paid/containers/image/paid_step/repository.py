@@ -1,0 +1,217 @@
+"""git in the container: the run's clone, its branch, and the bundle that leaves.
+
+Every call is made as if the repository were hostile, because the agent can write all of it: no
+hooks, no filters of its configuration, no network protocols, explicit folders. What the agent
+could still do harms its own run alone; the host checks the bundle.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+MIRROR = Path("/mirror")
+WORKSPACE = Path("/workspace")
+REMOTE = WORKSPACE / "repo.git"
+TREE = WORKSPACE / "tree"
+OUT = WORKSPACE / "out"
+HOME = WORKSPACE / "home"
+BUNDLE = OUT / "run.bundle"
+
+GIT_SECONDS = 300.0
+SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+SETTINGS = {
+    "safe.directory": "*",
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.attributesFile": "/dev/null",
+    "commit.gpgSign": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "submodule.recurse": "false",
+    "protocol.allow": "never",
+    "protocol.file.allow": "always",
+    "advice.detachedHead": "false",
+    "filter.lfs.process": "",
+    "filter.lfs.smudge": "",
+    "filter.lfs.clean": "",
+    "filter.lfs.required": "false",
+}
+COMMITTER = {"NAME": "Paid", "EMAIL": "paid@localhost"}
+
+
+class RepositoryError(Exception):
+    """Raised when git in the container refuses; the text is for the run's record."""
+
+
+def git_environment(identity: bool = True) -> dict[str, str]:
+    """The environment of our own git calls: the image's configuration and ours, no user's."""
+    env = {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": "/nonexistent",
+        "LC_ALL": "C.UTF-8",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_COUNT": str(len(SETTINGS)),
+    }
+    for index, (key, value) in enumerate(SETTINGS.items()):
+        env[f"GIT_CONFIG_KEY_{index}"] = key
+        env[f"GIT_CONFIG_VALUE_{index}"] = value
+    if identity:
+        for role in ("AUTHOR", "COMMITTER"):
+            env |= {f"GIT_{role}_{name}": value for name, value in COMMITTER.items()}
+    return env
+
+
+def git(*argv: str | Path, stdin: bytes = b"", ok: Sequence[int] = (0,), tree: bool = False) -> str:
+    """Run git and return its output; `tree` means in the worktree, whatever its `.git` says."""
+    env = git_environment()
+    if tree:
+        env |= {"GIT_DIR": f"{REMOTE}/worktrees/tree", "GIT_WORK_TREE": str(TREE)}
+    try:
+        done = subprocess.run(
+            ["git", *map(str, argv)],
+            env=env,
+            cwd=TREE if tree else WORKSPACE,
+            input=stdin,
+            capture_output=True,
+            timeout=GIT_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RepositoryError(f"git {argv[0]}: {error}") from error
+    if done.returncode not in ok:
+        said = done.stderr.decode(errors="replace").strip()[-2000:]
+        raise RepositoryError(f"git {argv[0]} ended with {done.returncode}: {said}")
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def succeeds(*argv: str | Path, tree: bool = False) -> bool:
+    """Whether git ends with 0 rather than 1; other ends raise RepositoryError."""
+    try:
+        git(*argv, tree=tree)
+    except RepositoryError as error:
+        if "ended with 1:" in str(error):
+            return False
+        raise
+    return True
+
+
+def clone(base_sha: str) -> None:
+    """Make the shared clone and its worktree from the mirror, unless both are there.
+
+    A half-made clone (the container was killed) is made anew.
+    """
+    if (TREE / ".git").exists() and (REMOTE / "worktrees" / "tree" / "index").exists():
+        return
+    _sha(base_sha)
+    for place in (REMOTE, TREE):
+        remove(place)
+    git("clone", "--bare", "--shared", "--quiet", "--", MIRROR, REMOTE)
+    git("--git-dir", REMOTE, "worktree", "add", "--quiet", "--detach", "--", TREE, base_sha)
+
+
+def settle_index() -> None:
+    """Write the index a second after the files, so that git never has to read them again.
+
+    An entry whose file is as young as the index itself counts as perhaps changed, and each
+    status of each run on this base would hash the file.
+    """
+    time.sleep(1.1)
+    git("update-index", "--refresh", "--force-write-index", tree=True)
+
+
+def make_folders() -> None:
+    """The folders of a workspace beside the clone."""
+    for place in (HOME, OUT, WORKSPACE / "steps"):
+        place.mkdir(exist_ok=True)
+
+
+def start_branch(branch: str, base_sha: str) -> None:
+    """Put the worktree on the run's branch, without touching a file. A second turn finds it."""
+    reference = f"refs/heads/{branch}"
+    git("check-ref-format", reference)
+    if not succeeds("show-ref", "--verify", "--quiet", reference, tree=True):
+        git("update-ref", "--end-of-options", reference, _sha(base_sha), tree=True)
+    git("symbolic-ref", "HEAD", reference, tree=True)
+
+
+def switch_to(sha: str) -> None:
+    """Check out exactly this commit over the prepared base; cost follows the difference."""
+    git("read-tree", "-m", "-u", "HEAD", _sha(sha), tree=True)
+    git("update-ref", "--no-deref", "HEAD", sha, tree=True)
+
+
+def commit_leftovers(message: str) -> None:
+    """Commit what the agent changed and did not commit.
+
+    Plumbing instead of `git commit`: no second look at every file, and no hooks.
+    """
+    (REMOTE / "worktrees" / "tree" / "index.lock").unlink(missing_ok=True)
+    git("add", "--all", "--ignore-errors", "--", ".", ok=(0, 1), tree=True)
+    parent = head()
+    tree = git("write-tree", tree=True).strip()
+    if tree == git("rev-parse", f"{parent}^{{tree}}", tree=True).strip():
+        return
+    commit = git("commit-tree", "-p", parent, "-F", "-", tree, stdin=message.encode(), tree=True)
+    git("update-ref", "HEAD", commit.strip(), tree=True)
+
+
+def head() -> str:
+    """The commit that the worktree is at."""
+    return _sha(git("rev-parse", "--verify", "HEAD^{commit}", tree=True).strip())
+
+
+def take_home(branch: str, base_sha: str) -> str | None:
+    """The head of the run's branch, made to descend from the base; None when nothing changed.
+
+    An agent that made a branch of its own is taken at its HEAD. One that rewrote history ends as
+    one commit with its tree on the base.
+    """
+    commit = head()
+    if not succeeds("merge-base", "--is-ancestor", base_sha, commit, tree=True):
+        message = b"Take the tree of a rewritten history"
+        commit = git(
+            "commit-tree", "-p", base_sha, "-F", "-", f"{commit}^{{tree}}", stdin=message, tree=True
+        ).strip()
+    git("update-ref", f"refs/heads/{branch}", commit, tree=True)
+    return commit if commit != base_sha else None
+
+
+def changed_files(base_sha: str, commit: str) -> int:
+    """How many files differ between the two commits."""
+    names = git("diff-tree", "-r", "-z", "--name-only", base_sha, commit, tree=True)
+    return names.count("\0")
+
+
+def count_commits(base_sha: str, commit: str) -> int:
+    """How many commits the branch has over its base."""
+    return int(git("rev-list", "--count", f"{base_sha}..{commit}", tree=True))
+
+
+def write_bundle(branch: str, base_sha: str) -> int:
+    """Write the branch's commits since the base; returns the size in bytes."""
+    if OUT.is_symlink() or not OUT.is_dir():
+        remove(OUT)
+        OUT.mkdir()
+    remove(BUNDLE)
+    git("bundle", "create", "--quiet", BUNDLE, f"refs/heads/{branch}", f"^{base_sha}", tree=True)
+    return BUNDLE.stat().st_size
+
+
+def remove(place: Path) -> None:
+    """Remove whatever is there, however deep and however locked."""
+    if place.is_symlink() or not place.is_dir():
+        place.unlink(missing_ok=True)
+        return
+    subprocess.run(["chmod", "-R", "u+rwX", "--", place], capture_output=True)
+    subprocess.run(["rm", "-rf", "--", place], capture_output=True)
+
+
+def _sha(text: str) -> str:
+    if not SHA.fullmatch(text):
+        raise RepositoryError(f"not a commit: {text!r}")
+    return text

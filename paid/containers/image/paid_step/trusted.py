@@ -1,0 +1,53 @@
+"""The repository's own agent configuration, as the base commit has it.
+
+A branch may carry a changed `.claude/` or `.mcp.json` (from an earlier turn of the agent, or from
+the people of a pull request). The agent starts with the base's version of these paths; its own
+later edits are kept, and a path that it left alone goes back to what the branch had.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+
+from .repository import TREE, RepositoryError, git, head, succeeds
+
+
+def put_base_version(paths: Sequence[str], base_sha: str) -> tuple[str, ...]:
+    """Replace each path that differs from the base; returns those that were replaced."""
+    changed = tuple(path for path in paths if _differs(path, base_sha))
+    for path in changed:
+        _put(path, base_sha)
+    return changed
+
+
+def put_branch_version(replaced: Sequence[str], base_sha: str) -> None:
+    """Undo the replacement where the agent did not touch the path."""
+    for path in replaced:
+        if not _differs(path, base_sha):
+            _put(path, head())
+
+
+def _differs(path: str, commit: str) -> bool:
+    """Whether the worktree's version of `path` is not the commit's, untracked files included."""
+    if not succeeds("diff", "--quiet", commit, "--", _literal(path), tree=True):
+        return True
+    listing = ("ls-files", "--others", "-z", "--", _literal(path))
+    return bool(git(*listing, tree=True))
+
+
+def _put(path: str, commit: str) -> None:
+    place = TREE / path
+    if ".." in place.parts or os.path.isabs(path):
+        raise RepositoryError(f"not a path inside the repository: {path!r}")
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    elif place.parent.is_dir():
+        place.unlink(missing_ok=True)
+    if git("ls-tree", "--name-only", commit, "--", path, tree=True):
+        git("restore", f"--source={commit}", "--worktree", "--", _literal(path), tree=True)
+
+
+def _literal(path: str) -> str:
+    return f":(literal,top){path}"

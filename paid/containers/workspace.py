@@ -1,0 +1,199 @@
+"""Workspaces: an overlay of a run's own changes on a prepared checkout of its base.
+
+    data_dir/workspaces/bases/PROJECT/SHA/lower    clone and worktree; never written once `ready`
+    data_dir/workspaces/runs/RUN/PURPOSE/upper     what the run's containers wrote
+    data_dir/workspaces/runs/RUN/PURPOSE/base      which base it stands on, so that it stays
+
+Only containers write in `lower` and `upper`, only the host elsewhere, and the host runs no program
+on them but `rm`. Where the engine cannot mount overlays of these folders, a plain volume takes
+their place and paid-step makes the clone in it: the same workspace, later.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+from paid.containers import archive, folders
+from paid.containers.bases import Bases
+from paid.containers.contract import GIBIBYTE, Engine, Limits, Overlay, StepSpec
+from paid.containers.images import base_image_ref
+from paid.containers.steps import run_step
+from paid.containers.task import Task, remove_tasks, write_task
+from paid.errors import ContainerError, DiskFullError
+from paid.settings import Settings
+
+RESERVE_BYTES = 2 * GIBIBYTE
+RESERVE_INODES = 100_000
+BUNDLE = "out/run.bundle"
+MAIN = "main"
+LOOK_SECONDS = 60.0
+
+
+class Workspaces:
+    """The workspaces of one host."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        image: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._engine = engine
+        self._data_dir = settings.data_dir
+        self._image = image or base_image_ref()
+        self._limits = limits or Limits()
+        self._folder = settings.data_dir / "workspaces"
+        self._bases = Bases(engine, settings.data_dir, self._image, self._limits)
+        self._overlays: bool | None = None
+
+    def prepare_base(self, project_id: int, mirror: Path, base_sha: str) -> None:
+        """Make the base if overlays work here; a warm-up that `create` does not depend on."""
+        if self.overlays_work():
+            self._bases.prepare(project_id, mirror, base_sha)
+
+    def create(self, run_id: int, project_id: int, mirror: Path, base_sha: str) -> str:
+        """The run's workspace, made at the first call; returns the volume's name."""
+        return self._create(run_id, MAIN, project_id, mirror, base_sha)
+
+    def create_verify(
+        self, run_id: int, number: int, project_id: int, mirror: Path, base_sha: str
+    ) -> str:
+        """A workspace that no agent has touched, for one verification; returns its volume."""
+        return self._create(run_id, f"verify-{number}", project_id, mirror, base_sha)
+
+    def bundle(self, run_id: int, container: str, into: Path, max_bytes: int) -> Path:
+        """Fetch the bundle that the run's `container` left, as a regular file of bounded size."""
+        upper = self._place(run_id, MAIN) / "upper"
+        if upper.is_dir():
+            try:
+                archive.copy_regular(upper, BUNDLE, into, max_bytes)
+                return into
+            except PermissionError:
+                # This host's user may not read what the container's wrote; the engine may.
+                pass
+        self._engine.copy_out(container, f"/workspace/{BUNDLE}", into, max_bytes)
+        return into
+
+    def remove(self, run_id: int) -> None:
+        """Remove all of the run's volumes and folders; its containers must be gone."""
+        for volume in self._engine.owned_volumes():
+            if volume.run_id == run_id:
+                self._engine.remove_volume(volume.name)
+        self._remove_folder(self._folder / "runs" / str(run_id))
+        remove_tasks(self._data_dir, run_id)
+
+    def remove_verify(self, run_id: int, number: int) -> None:
+        """Remove one verification's workspace."""
+        purpose = f"verify-{number}"
+        self._engine.remove_volume(self._volume(run_id, purpose))
+        self._remove_folder(self._place(run_id, purpose))
+
+    def run_ids(self) -> set[int]:
+        """The runs that have a folder here."""
+        places = [self._folder / "runs", self._data_dir / "runs"]
+        found = {entry.name for place in places if place.is_dir() for entry in place.iterdir()}
+        return {int(name) for name in found if name.isdigit()} - {0}
+
+    def prune_bases(self, keep: int) -> int:
+        """Remove bases that no workspace stands on, those unused for longest first."""
+        return self._bases.prune(self._lowers_in_use(), keep)
+
+    def overlays_work(self) -> bool:
+        """Whether the engine can mount an overlay of our folders; tried once in a process."""
+        if self._overlays is None:
+            self._overlays = self._try_overlay()
+        return self._overlays
+
+    def _create(
+        self, run_id: int, purpose: str, project_id: int, mirror: Path, base_sha: str
+    ) -> str:
+        self._check_disk()
+        volume = self._volume(run_id, purpose)
+        if not self.overlays_work():
+            self._engine.create_volume(volume, run_id)
+            return volume
+        place = self._place(run_id, purpose)
+        record = place / "base"
+        with self._bases.kept():
+            lower = self._bases.prepare(project_id, mirror, base_sha)
+            place.mkdir(parents=True, exist_ok=True)
+            if not record.exists():
+                record.write_text(str(lower), encoding="utf-8")
+        self._engine.create_volume(volume, run_id, self._overlay(place))
+        return volume
+
+    def _overlay(self, place: Path) -> Overlay:
+        """The overlay on the recorded base; its upper folder is made at the first call."""
+        lower = Path((place / "base").read_text(encoding="utf-8"))
+        for name in ("upper", "work"):
+            folders.give_to_container(place / name)
+        return Overlay(lower, place / "upper", place / "work")
+
+    def _place(self, run_id: int, purpose: str) -> Path:
+        return self._folder / "runs" / str(run_id) / purpose
+
+    def _volume(self, run_id: int, purpose: str) -> str:
+        name = f"paid-run-{run_id}"
+        return name if purpose == MAIN else f"{name}-{purpose}"
+
+    def _lowers_in_use(self) -> set[Path]:
+        records = self._folder.glob("runs/*/*/base")
+        return {Path(record.read_text(encoding="utf-8")) for record in records}
+
+    def _check_disk(self) -> None:
+        self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = shutil.disk_usage(self._data_dir).free
+        if free < RESERVE_BYTES:
+            raise DiskFullError(
+                f"Only {free // 1_000_000} MB are free under {self._data_dir}.",
+                hint="Free some disk, or move the data folder (PAID_DATA_DIR) to a larger one.",
+            )
+
+    def _remove_folder(self, place: Path) -> None:
+        """Remove files of the containers' user; with a container's help where only it may."""
+        if folders.remove_tree(place):
+            return
+        for upper in place.glob("**/upper"):
+            self._short_step("empty", base_folder=upper)
+        if not folders.remove_tree(place):
+            raise ContainerError(f"{place} cannot be removed.", hint="Remove it as root.")
+
+    def _try_overlay(self) -> bool:
+        """Mount a tiny overlay in a container that writes in it."""
+        place = self._folder / "try"
+        volume = f"paid-try-{secrets.token_hex(4)}"
+        folders.remove_tree(place)
+        for name in ("lower", "upper", "work"):
+            folders.give_to_container(place / name)
+        overlay = Overlay(place / "lower", place / "upper", place / "work")
+        try:
+            self._engine.create_volume(volume, 0, overlay)
+            self._short_step("probe", volume=volume)
+            return (place / "upper" / "steps").is_dir()
+        except ContainerError:
+            return False
+        finally:
+            self._engine.remove_volume(volume)
+            folders.remove_tree(place)
+
+    def _short_step(
+        self, mode: str, volume: str | None = None, base_folder: Path | None = None
+    ) -> None:
+        """Run a step that belongs to no run."""
+        number = secrets.randbelow(2**48)
+        task = Task(mode=mode)
+        spec = StepSpec(
+            run_id=0,
+            kind="probe",
+            number=number,
+            image=self._image,
+            task_folder=write_task(self._data_dir, 0, "probe", number, task, self._limits),
+            volume=volume,
+            base_folder=base_folder,
+            limits=self._limits,
+        )
+        run_step(self._engine, spec, LOOK_SECONDS)
+        folders.remove_tree(spec.task_folder)
