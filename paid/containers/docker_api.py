@@ -76,7 +76,8 @@ class DockerApi:
                 stream=True,
                 timeout=CALL_SECONDS,
             )
-            if response.status_code == 404:
+            # 409: it is being removed just now.
+            if response.status_code in (404, 409):
                 response.close()
                 raise ContainerLostError(f"There is no container {name}.")
             response.raise_for_status()
@@ -117,7 +118,9 @@ def _of_answer(error: Any) -> ContainerError:
         return ImageMissingError(text, hint=IMAGE_HINT)
     if error.status_code in (502, 503, 504):
         return DockerUnavailableError(text, hint=UNAVAILABLE_HINT)
-    if error.status_code == 409:
+    # Docker 20.10 answers 500 where later ones answer 409.
+    states = ("is not paused", "already paused", "is not running")
+    if error.status_code == 409 or any(state in text for state in states):
         return ContainerConflictError(text)
     return ContainerError(f"Docker refused: {text}")
 

@@ -76,7 +76,7 @@ class DockerEngine:
 
     def unpause(self, name: str) -> None:
         """Let a frozen container go on."""
-        self._call("unpause", name, conflicts_are_fine=True)
+        self._call("unpause", name, conflicts_are_fine=True, absence_is_fine=True)
 
     def stop(self, name: str, grace_seconds: float = 10.0) -> None:
         """SIGTERM to paid-step, which ends the agent; SIGKILL when the grace is over."""
