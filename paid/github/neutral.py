@@ -12,7 +12,8 @@ from paid.github.hidden_characters import without_hidden_characters
 
 _BREAK = "\u2060"
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|~$=]")
-_BLOCK_START = re.compile(r"^(\s*)([-+.>:]|\d+[.)])", re.MULTILINE)
+_BLOCK_START = re.compile(r"^(\s*)([-+])(?! \S)", re.MULTILINE)
+"""What could make a heading of the line above; lists may stay lists."""
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp):(?=\S)")
 _WWW = re.compile(r"(?i)\bwww\.")
 _MENTION = re.compile(r"@(?=[A-Za-z0-9])")

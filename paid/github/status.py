@@ -1,0 +1,28 @@
+"""The one comment that Paid has on an issue: written once, found again, edited as things go."""
+
+from __future__ import annotations
+
+from paid.errors import GitHubNotFoundError
+from paid.github.texts import find_ours
+from paid.github.words import GitHubPort
+
+
+def say(
+    github: GitHubPort, repo: str, issue_number: int, body: str, comment_id: int | None = None
+) -> int:
+    """Make the issue's comment say `body`; returns its id, to be kept.
+
+    Without an id, or when that comment was deleted, ours is looked for, so that a write whose
+    answer was lost does not become a second comment.
+    """
+    if comment_id is not None:
+        try:
+            return github.edit_comment(repo, comment_id, body).id
+        except GitHubNotFoundError:
+            pass  # a person deleted it
+    ours = find_ours(github.comments(repo, issue_number), github.login())
+    if ours is None:
+        return github.create_comment(repo, issue_number, body).id
+    if ours.body.strip() != body.strip():
+        github.edit_comment(repo, ours.id, body)
+    return ours.id

@@ -1,0 +1,222 @@
+"""What Paid writes on GitHub: one comment on an issue, edited as it goes, and the pull request.
+
+Text of people and of agents goes in neutralised, so that nothing in it mentions, closes, links or
+loads anything (threat 25).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from paid.github.neutral import code, neutralise, neutralise_inline, plain_title, quoted
+from paid.github.words import Comment
+
+STATUS_MARKER = "<!-- paid:status -->"
+MOST_BODY_CHARS = 60_000
+"""GitHub takes 65,536."""
+_FILES_LISTED = 30
+_COMMITS_LISTED = 20
+
+HEADLINES = {
+    "queued": "has seen the label and will start soon.",
+    "provisioning": "is preparing a container.",
+    "running": "is working on this.",
+    "verifying": "is checking the change.",
+    "reviewing": "is reviewing the change.",
+    "awaiting_approval": "waits for an approval.",
+    "creating_pr": "is opening the pull request.",
+    "completed": "has opened a pull request.",
+    "no_changes": "ended without a change.",
+    "failed": "could not do this.",
+    "cancelled": "was told to stop.",
+    "budget_exceeded": "has paused: the budget is used up.",
+    "needs_input": "needs an answer from a person.",
+    "refused": "did not start.",
+}
+"""The first line for each `RunStatus`, and for a label that starts nothing."""
+
+
+@dataclass(frozen=True)
+class StatusView:
+    """What the issue's comment says.
+
+    `message` is a sentence for people, `hint` what they can do; both may hold words of strangers.
+    `run_url` is None where the dashboard cannot be reached by those who read the issue.
+    """
+
+    status: str
+    message: str = ""
+    hint: str = ""
+    run_id: int | None = None
+    run_url: str | None = None
+    agent: str = ""
+    branch: str | None = None
+    pull_request_url: str | None = None
+    cost_microdollars: int | None = None
+    tokens: int = 0
+    rounds: int = 0
+    findings: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> str:
+        """Dollars, or nothing while none is known."""
+        return "" if self.cost_microdollars is None else dollars(self.cost_microdollars)
+
+
+@dataclass(frozen=True)
+class CheckSeen:
+    """One of the project's own checks: its command and how it ended on base and head."""
+
+    command: tuple[str, ...]
+    passed: bool
+    seconds: float | None = None
+    passed_on_base: bool | None = None
+
+
+@dataclass(frozen=True)
+class FileSeen:
+    """A changed file; counts are None for a binary one."""
+
+    path: str
+    added: int | None
+    deleted: int | None
+
+
+@dataclass(frozen=True)
+class PullRequestView:
+    """What the pull request says. `summary` is the agent's last word, `commits` its subjects."""
+
+    issue_number: int
+    issue_title: str
+    issue_body: str
+    requested_by: str
+    run_id: int
+    agent: str
+    base_sha: str
+    head_sha: str
+    summary: str = ""
+    commits: tuple[str, ...] = ()
+    files: tuple[FileSeen, ...] = ()
+    checks: tuple[CheckSeen, ...] = ()
+    rounds: int = 1
+    cost_microdollars: int = 0
+    tokens: int = 0
+    minutes: float | None = None
+    run_url: str | None = None
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PullRequestText:
+    """A pull request's title and body."""
+
+    title: str
+    body: str
+
+
+def status_comment(view: StatusView) -> str:
+    """The comment; it ends with a hidden marker by which `find_ours` knows it again."""
+    return _render(
+        "status.md.j2",
+        view=view,
+        headline=HEADLINES.get(view.status, "is at work."),
+        message=neutralise(view.message, 2000) if view.message else "",
+        hint=neutralise(view.hint, 1000) if view.hint else "",
+        agent=code(view.agent),
+        branch=code(view.branch) if view.branch else "",
+        findings=_listed(view.findings),
+        marker=STATUS_MARKER,
+    )
+
+
+def pull_request_text(view: PullRequestView) -> PullRequestText:
+    """Title and body: what was asked, what was done, how it was checked, what it cost."""
+    title = plain_title(view.issue_title, 180) or f"Issue {view.issue_number}"
+    body = _render(
+        "pull_request.md.j2",
+        # the one reference that is meant: Paid's own, to the issue that asked
+        closing=f"Closes #{view.issue_number}.",
+        requested_by=neutralise_inline(view.requested_by),
+        asked=quoted(f"{view.issue_title}\n\n{view.issue_body}".strip(), 3000),
+        summary=neutralise(view.summary.strip(), 6000),
+        commits=[neutralise_inline(subject) for subject in view.commits[:_COMMITS_LISTED]],
+        size=_size(view.files),
+        files=[_file(file) for file in view.files[:_FILES_LISTED]],
+        more_files=max(0, len(view.files) - _FILES_LISTED),
+        checks=[_check(check) for check in view.checks],
+        rounds=view.rounds,
+        head=code(view.head_sha[:12]),
+        base=code(view.base_sha[:12]),
+        cost=_cost(view),
+        agent=code(view.agent),
+        run_id=view.run_id,
+        run_url=view.run_url,
+        findings=_listed(view.findings),
+        marker=f"<!-- paid:run={view.run_id} -->",
+    )
+    return PullRequestText(title, body[:MOST_BODY_CHARS])
+
+
+def find_ours(comments: Sequence[Comment], login: str) -> Comment | None:
+    """The status comment among an issue's comments, by its marker and its author.
+
+    Anybody can write the marker, so another author's comment is never taken for ours.
+    """
+    for comment in comments:
+        if STATUS_MARKER in comment.body and comment.author.lower() == login.lower():
+            return comment
+    return None
+
+
+def dollars(microdollars: int) -> str:
+    """$1.23; four digits under ten cents, because most runs of small models cost that."""
+    amount = microdollars / 1_000_000
+    return f"${amount:.4f}" if 0 < amount < 0.1 else f"${amount:.2f}"
+
+
+def _size(files: Sequence[FileSeen]) -> str:
+    added = sum(file.added or 0 for file in files)
+    deleted = sum(file.deleted or 0 for file in files)
+    noun = "file" if len(files) == 1 else "files"
+    return f"{len(files)} {noun} changed (+{added} -{deleted}):"
+
+
+def _file(file: FileSeen) -> str:
+    counts = "binary" if file.added is None else f"+{file.added} -{file.deleted or 0}"
+    return f"{code(file.path)} ({counts})"
+
+
+def _check(check: CheckSeen) -> str:
+    ended = "passed" if check.passed else "**failed**"
+    took = "" if check.seconds is None else f" in {check.seconds:.1f} s"
+    base = {None: "", True: "; on the base it passed too", False: "; on the base it failed"}
+    return f"{code(' '.join(check.command))} {ended}{took}{base[check.passed_on_base]}"
+
+
+def _cost(view: PullRequestView) -> str:
+    said = f"{dollars(view.cost_microdollars)} for {view.tokens:,} tokens"
+    return said + (f", {view.minutes:.1f} minutes." if view.minutes is not None else ".")
+
+
+def _listed(findings: Sequence[str]) -> str:
+    return ", ".join(neutralise_inline(finding, 80) for finding in findings)
+
+
+@cache
+def _templates() -> Environment:
+    # nothing is escaped here: what goes in is neutralised Markdown, and no browser reads it raw
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701
+        keep_trailing_newline=False,
+    )
+
+
+def _render(template: str, **values: object) -> str:
+    return _templates().get_template(template).render(**values).strip() + "\n"
