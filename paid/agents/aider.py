@@ -8,6 +8,7 @@ It ends with code 0 when the model's API refuses: the error is known by its line
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from paid.agents.events import AgentEvent, FileChange, Message, Problem, Usage
 from paid.agents.plain import plain
 from paid.agents.protocol import (
     AGENT_HOME,
+    NO_PROXY,
     RUN_TOKEN,
     AgentImage,
     Ending,
@@ -26,6 +28,7 @@ from paid.agents.protocol import (
 from paid.agents.transcript import TextTranscript
 
 _HISTORY = f"{AGENT_HOME}/.paid/aider-history.md"
+_SETTINGS = ".paid/aider-models.yml"
 _MESSAGE = ".paid/aider-message.md"
 _SESSION = "history"
 """aider has no session ids: there is one history in a workspace."""
@@ -56,16 +59,22 @@ class Aider:
                 *("aider", "--model", model, "--weak-model", model, "--editor-model", model),
                 *("--message-file", f"{AGENT_HOME}/{_MESSAGE}", "--chat-history-file", _HISTORY),
                 *("--input-history-file", f"{AGENT_HOME}/.paid/aider-input"),
+                *("--model-settings-file", f"{AGENT_HOME}/{_SETTINGS}"),
                 *_addresses(turn.gateway_url),
                 *_QUIET,
                 *resume,
             ),
             env={
+                "PAID_RUN_TOKEN": RUN_TOKEN,
                 "OPENAI_API_KEY": RUN_TOKEN,
                 "ANTHROPIC_API_KEY": RUN_TOKEN,
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             },
-            files={_MESSAGE: turn.prompt, ".config/git/ignore": ".aider*\n"},
+            files={
+                _MESSAGE: turn.prompt,
+                _SETTINGS: _model_settings(turn.gateway_url, vendor),
+                ".config/git/ignore": ".aider*\n",
+            },
         )
 
     def transcript(self) -> Transcript:
@@ -91,10 +100,18 @@ def _addresses(gateway_url: str) -> tuple[str, ...]:
     openai, anthropic = f"{gateway_url}/openai/v1", f"{gateway_url}/anthropic"
     return (
         *("--openai-api-base", openai),
+        *(word for pair in NO_PROXY.items() for word in ("--set-env", "=".join(pair))),
         *("--set-env", f"OPENAI_BASE_URL={openai}"),
         *("--set-env", f"ANTHROPIC_API_BASE={anthropic}"),
         *("--set-env", f"ANTHROPIC_BASE_URL={anthropic}"),
     )
+
+
+def _model_settings(gateway_url: str, vendor: str) -> str:
+    """aider merges these over a repository's .aider.model.settings.yml, for every model."""
+    api_base = f"{gateway_url}/{'anthropic' if vendor == 'anthropic' else 'openai/v1'}"
+    extra = {"api_base": api_base, "base_url": api_base, "api_key": "os.environ/PAID_RUN_TOKEN"}
+    return json.dumps([{"name": "aider/extra_params", "extra_params": extra}])
 
 
 _MAX_MESSAGE_LINES = 2_000

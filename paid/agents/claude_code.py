@@ -12,6 +12,7 @@ import json
 from paid.agents.messages_stream import MessagesTranscript
 from paid.agents.protocol import (
     GATEWAY_URL,
+    NO_PROXY,
     RUN_TOKEN,
     AgentImage,
     Invocation,
@@ -25,6 +26,7 @@ def _pinned(gateway_url: str) -> dict[str, object]:
     """Settings that a repository must not change."""
     return {
         "env": {
+            **NO_PROXY,
             "ANTHROPIC_BASE_URL": f"{gateway_url}/anthropic",
             "CLAUDE_CODE_USE_BEDROCK": "",
             "CLAUDE_CODE_USE_VERTEX": "",

@@ -35,6 +35,7 @@ from paid.agents.transcript import JsonTranscript
 
 _SYSTEM_SETTINGS = ".paid/gemini-system.json"
 _PINNED = {
+    "proxy": "",
     "security": {"auth": {"selectedType": "gemini-api-key", "enforcedType": "gemini-api-key"}},
     "privacy": {"usageStatisticsEnabled": False},
     "telemetry": {"enabled": False},

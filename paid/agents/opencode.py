@@ -83,6 +83,7 @@ def _config(model: str, gateway_url: str) -> dict[str, object]:
             }
         },
         "enabled_providers": ["paid"],
+        "disabled_providers": [],
         "model": f"paid/{model}",
         "small_model": f"paid/{model}",
         "permission": {"webfetch": "deny", "websearch": "deny"},

@@ -18,6 +18,8 @@ GATEWAY_URL = "http://127.0.0.1:8377"
 """Where the forwarder in the container listens; the gateway's vendor prefixes follow."""
 AGENT_HOME = "/workspace/home"
 """HOME of every agent; `Invocation.files` are relative to it."""
+NO_PROXY = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost,::1")
+"""Keeps model traffic off every proxy, for agents that let a repository name one."""
 RUN_TOKEN = "{run_token}"  # noqa: S105 - the placeholder that paid-step replaces
 """An environment value that is exactly this is replaced by the run's token in the container."""
 

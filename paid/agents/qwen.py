@@ -11,6 +11,7 @@ import json
 from paid.agents.messages_stream import MessagesTranscript
 from paid.agents.protocol import (
     AGENT_HOME,
+    NO_PROXY,
     RUN_TOKEN,
     AgentImage,
     Invocation,
@@ -55,7 +56,7 @@ class Qwen:
                 "QWEN_CODE_SYSTEM_SETTINGS_PATH": f"{AGENT_HOME}/{_SYSTEM_SETTINGS}",
                 "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
             },
-            files={_SYSTEM_SETTINGS: json.dumps(_pinned(base_url))},
+            files={_SYSTEM_SETTINGS: json.dumps(_pinned(model, base_url))},
             stdin=turn.prompt,
         )
 
@@ -63,8 +64,14 @@ class Qwen:
         return MessagesTranscript(cached_input_is_apart=False)
 
 
-def _pinned(base_url: str) -> dict[str, object]:
+def _pinned(model: str, base_url: str) -> dict[str, object]:
     return {
+        "proxy": "",
+        "env": {**NO_PROXY, "OPENAI_BASE_URL": base_url},
+        "modelProviders": {
+            "openai": [{"id": model, "baseUrl": base_url, "envKey": "OPENAI_API_KEY"}]
+        },
+        "model": {"name": model, "baseUrl": base_url, "generationConfig": {"baseUrl": base_url}},
         "general": {"enableAutoUpdate": False},
         "telemetry": {"enabled": False},
         "privacy": {"usageStatisticsEnabled": False},
