@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from collections import deque
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from paid.embedded import postgres_binaries
 from paid.errors import PaidError
+from paid.process_end import end_process
 from paid.settings import Settings, load_settings
 from paid.setup import assets, docker_engine, temporal_production, temporal_server, test_tools
 from paid.setup.npm import DownloadError
@@ -100,8 +100,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    # The Temporal SDK's threads may crash a finalising interpreter: leave without finalising.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    end_process(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -43,15 +42,3 @@ def install(into: Path, *packages: str) -> None:
             )
         shutil.rmtree(into, ignore_errors=True)
         built.rename(into)
-
-
-def module_folder(module: str) -> Path:
-    """Where go keeps a module's files, fetched if need be; `module` is path@version."""
-    go = toolchain()
-    if go is None:
-        raise ConfigurationError(f"Go is needed to fetch {module}.", hint="Install Go.")
-    argv = [go, "mod", "download", "-json", module]
-    done = subprocess.run(argv, capture_output=True, text=True, cwd="/", check=False)
-    if done.returncode != 0:
-        raise DownloadError(f"go could not fetch {module}: {done.stderr.strip()[-800:]}")
-    return Path(json.loads(done.stdout)["Dir"])
