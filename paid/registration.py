@@ -21,7 +21,7 @@ LABEL_LOOKS = {
     LabelPurpose.PLAN: ("5319e7", "Paid plans this issue"),
     LabelPurpose.CANCEL: ("b60205", "Paid stops working on this issue"),
 }
-TOKEN_NEEDS = "Contents, Issues and Pull requests (read and write), and Metadata (read)"
+RIGHTS = "Contents, Issues and Pull requests (read and write), and Metadata (read)"
 
 
 class Registry(Protocol):
@@ -98,7 +98,7 @@ def check_usable(found: Repository) -> None:
     if not found.can_push:
         raise GitHubUnauthorizedError(
             f"The token may read {found.full_name}, but not write to it.",
-            hint=f"Make one with {TOKEN_NEEDS}, from an account that may push.",
+            hint=f"Make one with {RIGHTS}, from an account that may push.",
         )
     if found.empty:
         raise BadInputError(

@@ -63,6 +63,16 @@ class Settings(BaseSettings):
     """Keys for stored credentials, newest first; None means keys/secret.key of data_dir."""
     gateway_socket: Path | None = None
     """None means run/gateway/gateway.sock under data_dir."""
+    hold_grace_seconds: float = Field(default=120, ge=0)
+    """How long a request that met a cap waits for more money before it is answered with an error;
+    the run is frozen meanwhile."""
+    quota_hold_seconds: float = Field(default=120, ge=0)
+    """A vendor's limit that lasts longer than this parks the run."""
+    vendor_read_seconds: float = Field(default=900, ge=600)
+    """How long a vendor may be silent; reasoning models are, for minutes."""
+    largest_body_mib: int = Field(default=128, ge=1)
+    egress_mib: int = Field(default=4096, ge=1)
+    """What one run may move through the egress proxy, both ways together."""
 
     anthropic_api_key: KeyList = Field(default=[], validation_alias="ANTHROPIC_API_KEY")
     openai_api_key: KeyList = Field(default=[], validation_alias="OPENAI_API_KEY")
@@ -88,6 +98,10 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr | None = None
     """smtp://user:password@host:port for email notifications; None switches email off."""
+    email_from: str = "paid@localhost"
+    """The sender of email notifications."""
+    allow_private_webhooks: bool = False
+    """Whether notifications may go to addresses of private networks and of this machine."""
 
     @field_validator("anthropic_api_key", "openai_api_key", "gemini_api_key", mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paid.cli import agents, budgets, checkup, keys, logs, projects, runs, start
+from paid.cli import agents, budgets, checkup, keys, logs, project_set, runs, start
 
 HELP = """Label a GitHub issue, get a tested, reviewed, budgeted pull request.
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(projects.app, name="project")
+app.add_typer(project_set.app, name="project")
 app.add_typer(agents.app, name="agent")
 app.add_typer(budgets.app, name="budget")
 app.add_typer(keys.app, name="key")

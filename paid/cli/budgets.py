@@ -74,9 +74,7 @@ def raise_(
     if as_json:
         output.print_json({"id": number, "room": vars(room)})
     elif room.allowed:
-        say(
-            f"Run {number} may spend up to ${cents / 100:.2f}; {dollars(room.microdollars)} is left."
-        )
+        say(f"Run {number} may now spend ${cents / 100:.2f}; {dollars(room.microdollars)} is left.")
     else:
         say(f"Run {number} may spend more, but {shown(room.cap)} still holds it back.")
 

@@ -7,7 +7,6 @@ answer · 130 interrupted. `paid --help` says the same.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,13 +22,14 @@ from paid.errors import (
     NotFoundError,
     PaidError,
 )
+from paid.process_end import end_process
 
 FAILED, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command that the arguments name, and end the process with its exit code."""
-    end(run(sys.argv[1:] if argv is None else argv))
+    end_process(run(sys.argv[1:] if argv is None else argv))
 
 
 def run(argv: Sequence[str]) -> int:
@@ -58,20 +58,6 @@ def exit_code(error: PaidError) -> int:
     if error.retryable or isinstance(error, ConfigurationError | EmbeddedServiceError):
         return UNAVAILABLE
     return FAILED
-
-
-def end(code: int) -> NoReturn:
-    """End the process without finalising the interpreter.
-
-    The Temporal client's threads may meet a finalising interpreter and abort the process with
-    signal 6 or 11 (sdk-python issue 300): a wrong exit code in one of ten short commands.
-    """
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        code = code or FAILED
-    os._exit(code)
 
 
 def _code(end_of_command: SystemExit) -> int:

@@ -20,7 +20,7 @@ from paid.store.project_settings import REGISTRIES, ProjectChanges, change
 NONE = "none"
 _WORK, _MONEY, _LIMITS, _PEOPLE = "What runs do", "Money", "Limits", "Labels, people, secrets"
 
-Words = list[str] | None
+List = list[str] | None
 Cents = Annotated[str | None, typer.Option(metavar="CENTS|none", rich_help_panel=_MONEY)]
 Label = Annotated[str | None, typer.Option(metavar="LABEL", rich_help_panel=_PEOPLE)]
 Whole = Annotated[int | None, typer.Option(rich_help_panel=_LIMITS)]
@@ -33,20 +33,23 @@ def set_(
     agent: Annotated[
         str | None, typer.Option(rich_help_panel=_WORK, help="`paid agent list`")
     ] = None,
+    agent_command: Annotated[
+        str | None, typer.Option(rich_help_panel=_WORK, help="What the agent `command` runs")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(rich_help_panel=_WORK, help="none: the agent's own default")
     ] = None,
     check: Annotated[
-        Words,
+        List,
         typer.Option(rich_help_panel=_WORK, help="A command to pass; repeat it; none: no checks"),
     ] = None,
     check_timeout_seconds: Whole = None,
     allow_model: Annotated[
-        Words, typer.Option(rich_help_panel=_WORK, help="Repeat it; none: every priced model")
+        List, typer.Option(rich_help_panel=_WORK, help="Repeat it; none: every priced model")
     ] = None,
-    fallback_model: Annotated[Words, typer.Option(rich_help_panel=_WORK, help="Repeat it")] = None,
+    fallback_model: Annotated[List, typer.Option(rich_help_panel=_WORK, help="Repeat it")] = None,
     egress: Annotated[
-        Words,
+        List,
         typer.Option(
             rich_help_panel=_WORK,
             help="A host that installs may reach; repeat it; registries; none",
@@ -77,7 +80,7 @@ def set_(
     plan_label: Label = None,
     cancel_label: Label = None,
     trust: Annotated[
-        Words,
+        List,
         typer.Option(
             rich_help_panel=_PEOPLE,
             help="A login that may label without write access; repeat it; none",
@@ -95,8 +98,9 @@ def set_(
     """
     given = {
         "agent": agent,
+        "agent_command": None if agent_command is None else words(agent_command),
         "model": "" if model == NONE else model,
-        "checks": None if check is None else [shlex_words(line) for line in _list(check)],
+        "checks": None if check is None else [words(line) for line in _list(check)],
         "check_timeout_seconds": check_timeout_seconds,
         "allowed_models": _list(allow_model),
         "fallback_models": _list(fallback_model),
@@ -154,17 +158,17 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
         say(f"Changed {', '.join(changed).replace('_', ' ')} of {shown(project.full_name)}.")
 
 
-def _list(words: Words) -> list[str] | None:
+def _list(words: List) -> list[str] | None:
     """None was not given; `none` empties the list."""
     return [] if words == [NONE] else words
 
 
-def shlex_words(line: str) -> list[str]:
+def words(line: str) -> list[str]:
     """A command line as its arguments; it is never given to a shell."""
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise BadInputError(f"The check {line!r} cannot be read: {error}.") from error
+        raise BadInputError(f"The command {line!r} cannot be read: {error}.") from error
 
 
 def cents(text: str) -> int | None:

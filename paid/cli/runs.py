@@ -106,10 +106,9 @@ def cancel(
 ) -> None:
     """Stop a run: its agent ends, nothing more is pushed, its workspace is removed."""
     settings, by = connection.settings(), connection.caller()
-    with connection.database(settings) as database:
-        with database.session() as session:
-            before = runs.get(session, number).ended
-            run = runs.request_cancel(session, number, by, reason)
+    with connection.database(settings) as database, database.session() as session:
+        before = runs.get(session, number).ended
+        run = runs.request_cancel(session, number, by, reason)
 
     async def tell(client: Client) -> bool:
         return await control.tell_cancelled(client, run.workflow_id)

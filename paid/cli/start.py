@@ -78,10 +78,10 @@ def _wait(interrupted: threading.Event) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """SIGINT, SIGTERM and SIGHUP break off what goes on, once; later ones do not disturb the end."""
+    """SIGINT, SIGTERM and SIGHUP break off what goes on, once; later ones change nothing."""
     interrupted = threading.Event()
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         if not interrupted.is_set():
             interrupted.set()
             raise KeyboardInterrupt

@@ -34,7 +34,7 @@ def free_space(name: str, where: str, free_bytes: int) -> Finding:
     return ok(name, detail)
 
 
-def git(case: Case) -> Sequence[Finding]:
+def git(_case: Case) -> Sequence[Finding]:
     """Git on the host fetches, checks and pushes."""
     mend = "Install git 2.31 or newer (`apt-get install git`)."
     program = shutil.which("git")

@@ -3,6 +3,7 @@
 from paid.models.access import RunHold, RunToken
 from paid.models.event import Event
 from paid.models.issue import Issue, WebhookDelivery
+from paid.models.jobs import JobCursor, UsageDay
 from paid.models.ledger import (
     BudgetLimit,
     LedgerAccount,
@@ -29,6 +30,7 @@ __all__ = [
     "Event",
     "Feedback",
     "Issue",
+    "JobCursor",
     "Label",
     "LabelPurpose",
     "LedgerAccount",
@@ -46,6 +48,7 @@ __all__ = [
     "RunHold",
     "RunToken",
     "Step",
+    "UsageDay",
     "WebSession",
     "WebhookDelivery",
 ]

@@ -52,6 +52,8 @@ class Outbox(SQLModel, table=True):
     arguments: dict[str, Any] = Field(default={}, sa_column=json_value("{}"))
     created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
     sent_at: datetime | None = Field(default=None, sa_column=moment())
+    done_at: datetime | None = Field(default=None, sa_column=moment())
+    """Set in the transaction that did the work, so that a second delivery does nothing."""
 
 
 class NotificationTarget(SQLModel, table=True):
@@ -66,4 +68,8 @@ class NotificationTarget(SQLModel, table=True):
     project_id: int | None = Field(default=None, sa_column=reference("project.id", nullable=True))
     kind: str
     address: str
+    credential_id: int | None = Field(
+        default=None, sa_column=reference("credential.id", nullable=True, index=False)
+    )
+    """The secret that signs what is sent to a webhook."""
     created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))

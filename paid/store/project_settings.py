@@ -36,10 +36,12 @@ REGISTRIES = "registries"
 class ProjectChanges:
     """New values for a project's settings; what is UNSET stays.
 
-    Money is in cents, None lifts the limit. `model` of "" means the agent's own default.
+    Money is in cents, None lifts the limit. `model` of "" means the agent's own default;
+    `agent_command` is what the agent `command` runs.
     """
 
     agent: str | Unset = UNSET
+    agent_command: list[str] | Unset = UNSET
     model: str | Unset = UNSET
     interval_seconds: int | Unset = UNSET
     time_zone: str | Unset = UNSET
@@ -140,6 +142,13 @@ def _checks(name: str, value: Any) -> list[list[str]]:
     return value
 
 
+def _command(name: str, value: Any) -> list[str]:
+    """The program of the agent `command`; an empty list says that there is none."""
+    if value == []:
+        return []
+    return _checks(name, [value])[0]
+
+
 def _egress(name: str, value: Any) -> list[str] | None:
     return None if value == REGISTRIES else _hosts(name, value)
 
@@ -178,6 +187,7 @@ _hosts = _several(_host, 200)
 
 RULES: Mapping[str, Rule] = {
     "agent": _word(r"[a-z][a-z0-9-]{0,39}", "`paid agent list` shows the agents."),
+    "agent_command": _command,
     "model": _word(_MODEL, _MODEL_HINT, empty=True),
     "interval_seconds": _whole(1, 86_400, "seconds"),
     "time_zone": _time_zone,
