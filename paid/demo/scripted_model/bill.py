@@ -26,13 +26,16 @@ class Price:
 PRICES = {
     "claude-haiku-4-5": Price("1", "0.1", "5", "1.25"),
     "claude-opus-4-5": Price("5", "0.5", "25", "6.25"),
+    "claude-sonnet-4-5": Price("3", "0.3", "15", "3.75"),
     "claude-sonnet-5": Price("2", "0.2", "10", "2.5"),
     "gemini-2.5-flash": Price("0.3", "0.03", "2.5"),
+    "gemini-2.5-pro": Price("1.25", "0.125", "10"),
     "gpt-5": Price("1.25", "0.125", "10"),
     "gpt-5-mini": Price("0.25", "0.025", "2"),
     "gpt-5.1": Price("1.25", "0.125", "10"),
     "gpt-5.2": Price("1.75", "0.175", "14"),
     "gpt-5.3-codex": Price("1.75", "0.175", "14"),
+    "gpt-5.5": Price("5", "0.5", "30"),
 }
 VENDORS = {"claude": "anthropic", "gemini": "gemini", "gpt": "openai"}
 

@@ -19,7 +19,10 @@ from paid.demo.sample.solutions import BY_TITLE
 from paid.demo.scripted_model.actions import Run, Script, Step, Write
 
 SCENARIO = re.compile(r"^\W*Scenario:[ \t]*([a-z]+)[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-FEEDBACK = re.compile(r"checks?\b.{0,40}\bfail|did not pass|failing check", re.IGNORECASE)
+FEEDBACK = re.compile(
+    r"at least one of them\s+failed|checks?\b.{0,40}\bfail|did not pass", re.IGNORECASE
+)
+"""Said by prompts/feedback.md.j2, and in other words by whoever tries the model by hand."""
 
 FAILING_TEST = """import unittest
 

@@ -1,0 +1,84 @@
+"""The demo's screen: lines that scroll, and below them, in a terminal, what it costs right now."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from paid.demo.lines import Line
+from paid.demo.story import RunState
+
+MICRODOLLARS = 1_000_000
+FRAMES_PER_SECOND = 8
+
+
+def dollars(microdollars: int) -> str:
+    """Money with as many digits as a run of some cents needs."""
+    return f"${microdollars / MICRODOLLARS:.4f}"
+
+
+class Screen:
+    """A context manager; without a terminal there is no moving line, and each line has its time."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self._live = Live(
+            console=self.console, refresh_per_second=FRAMES_PER_SECOND, transient=True
+        )
+
+    def __enter__(self) -> Screen:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def progress(self, text: str) -> None:
+        """A part is ready."""
+        self.console.print(Text.assemble(("  • ", "green"), text))
+
+    def show(self, line: Line, run: RunState | None) -> None:
+        """A line of the story; without a terminal with time and money in front of phases."""
+        if not self.console.is_terminal and line.kind == "phase" and run is not None:
+            text = f"{line.text}  ({run.seconds():.1f} s, {dollars(run.spent_microdollars)})"
+            line = Line(line.kind, text, line.style)
+        self.console.print(line.rendered())
+
+    def money(self, run: RunState | None) -> None:
+        """Renew the moving line."""
+        if self.console.is_terminal:
+            self._live.update(_footer(run) if run else Text("  waiting for a label …", "dim"))
+
+    def table(self, rows: list[tuple[str, str]]) -> None:
+        """A small summary."""
+        table = Table.grid(padding=(0, 2))
+        for name, value in rows:
+            table.add_row(Text(f"  {name}", "dim"), Text(value))
+        self.console.print(table)
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Plain words."""
+        self.console.print(Text(text, style))
+
+
+def _footer(run: RunState) -> Text:
+    tokens = run.input_tokens + run.output_tokens
+    state = run.status.replace("_", " ")
+    return Text.assemble(
+        ("\n  ● ", "green" if run.ended is None else "dim"),
+        (f"run {run.id} · {state}", "bold"),
+        f" · {run.seconds():5.1f} s · ",
+        (dollars(run.spent_microdollars), "bold yellow"),
+        f" · {tokens:,} tokens in {run.requests} requests ",
+        ("· Ctrl-C stops everything", "dim"),
+    )
