@@ -48,6 +48,10 @@ SHARED_SLOTS = 20
 GRACE = timedelta(seconds=5)
 """How long running activities may finish at a shutdown; then they let go of their containers."""
 
+HEARTBEAT_THROTTLE = timedelta(seconds=1)
+"""A cancel reaches an activity with the answer to a heartbeat, and the SDK holds heartbeats back
+for 0.8 times their timeout, 48 s here, unless told otherwise."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -112,6 +116,7 @@ def make_workers(
     common: dict[str, Any] = {
         "activity_executor": threads,
         "graceful_shutdown_timeout": GRACE,
+        "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
         "interceptors": [ErrorTranslation()],
     }
     return [

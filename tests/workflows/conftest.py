@@ -1,0 +1,59 @@
+"""A worker with fake activities on the real server, a queue of its own for every test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+from paid import queues
+from paid.contracts import RunEnd, RunInput
+from paid.embedded import TemporalServer
+from paid.temporal import CONVERTER, ErrorTranslation
+from paid.workflows.agent_execution import AgentExecutionWorkflow
+from tests.workflows.fakes import FakeRun
+
+Handle = WorkflowHandle[AgentExecutionWorkflow, RunEnd]
+StartRun = Callable[..., Awaitable[tuple[Handle, FakeRun]]]
+
+
+@pytest.fixture
+async def client(temporal_server: TemporalServer) -> Client:
+    return await Client.connect(temporal_server.address, data_converter=CONVERTER)
+
+
+@pytest.fixture
+async def start_run(client: Client) -> AsyncIterator[StartRun]:
+    """Start a run's workflow whose activities answer as the test says."""
+    async with AsyncExitStack() as workers:
+
+        async def start(**answers: Callable[[Any], Any]) -> tuple[Handle, FakeRun]:
+            queue = f"test-{uuid4()}"
+            fake = FakeRun(queue, **answers)
+            for name, workflows in ((queue, [AgentExecutionWorkflow]), (_claims(queue), [])):
+                await workers.enter_async_context(
+                    Worker(
+                        client,
+                        task_queue=name,
+                        workflows=workflows,
+                        activities=fake.all(),
+                        interceptors=[ErrorTranslation()],
+                        max_heartbeat_throttle_interval=timedelta(milliseconds=100),
+                    )
+                )
+            handle = await client.start_workflow(
+                AgentExecutionWorkflow.run, RunInput(1), id=f"run:{uuid4()}", task_queue=queue
+            )
+            return handle, fake
+
+        yield start
+
+
+def _claims(queue: str) -> str:
+    return queues.claim_queue(queue)

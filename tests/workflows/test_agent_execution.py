@@ -1,0 +1,257 @@
+"""The run's workflow on a real server, with activities of the same names."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowExecutionStatus
+
+from paid.contracts import RunPlan, RunStatus, TurnEnd, TurnResult, VerifyResult
+from paid.errors import (
+    BadInputError,
+    ContainerError,
+    DockerUnavailableError,
+    PolicyError,
+    SandboxNotTightError,
+)
+from tests.workflows.conftest import StartRun
+from tests.workflows.fakes import HEAD
+
+pytestmark = pytest.mark.anyio
+
+AFTERWARDS = ["end_run", "release_container", "cleanup_worktree", "report_end"]
+
+
+async def test_a_run_goes_its_way_to_a_pull_request_and_cleans_up(start_run: StartRun) -> None:
+    handle, fake = await start_run()
+    end = await handle.result()
+    assert end.status is RunStatus.COMPLETED
+    assert end.pull_request is not None
+    assert end.pull_request.number == 7
+    assert [name for name in fake.calls if name != "announce"] == [
+        "check_budget",
+        "provision_container",
+        "create_worktree",
+        "run_agent",
+        "verify",
+        "create_pull_request",
+        *AFTERWARDS,
+    ]
+
+
+async def test_its_queries_answer_after_the_end(start_run: StartRun) -> None:
+    handle, _ = await start_run()
+    await handle.result()
+    assert await handle.query("status") == "completed"
+    assert await handle.query("iterations") == 1
+    assert await handle.query("tokens_used") == 100
+
+
+async def test_its_history_stays_small(start_run: StartRun) -> None:
+    handle, _ = await start_run()
+    await handle.result()
+    history = await handle.fetch_history()
+    assert len(history.events) < 100
+
+
+async def test_failing_checks_go_back_to_the_agent(start_run: StartRun) -> None:
+    verdicts = iter([VerifyResult(False, 5, "x"), VerifyResult(True)])
+    handle, fake = await start_run(verify=lambda _: next(verdicts))
+    end = await handle.result()
+    assert end.status is RunStatus.COMPLETED
+    assert [(turn.iteration, turn.feedback_id) for turn in fake.turns] == [(1, None), (2, 5)]
+
+
+async def test_checks_that_never_pass_end_the_run_at_its_last_round(start_run: StartRun) -> None:
+    handle, fake = await start_run(
+        check_budget=lambda _: RunPlan(allowed=True, max_iterations=4, has_checks=True),
+        verify=lambda given: VerifyResult(False, 5, f"failure {given.iteration}"),
+    )
+    end = await handle.result()
+    assert end.status is RunStatus.FAILED
+    assert len(fake.turns) == 4
+    assert fake.ends[0].code == "limit_reached"
+    assert "4 rounds" in fake.ends[0].message
+
+
+async def test_the_same_output_three_times_ends_the_run(start_run: StartRun) -> None:
+    handle, fake = await start_run(
+        run_agent=lambda _: TurnResult(TurnEnd.FINISHED, HEAD, 1, "same"),
+        verify=lambda _: VerifyResult(False, 5, "same failure"),
+    )
+    end = await handle.result()
+    assert end.status is RunStatus.FAILED
+    assert len(fake.turns) == 3
+    assert "3 times" in fake.ends[0].message
+
+
+@pytest.mark.parametrize(
+    ("turn", "status"),
+    [
+        (TurnResult(TurnEnd.FINISHED, None), RunStatus.NO_CHANGES),
+        (TurnResult(TurnEnd.NEEDS_INPUT, None, message="Which?"), RunStatus.NEEDS_INPUT),
+        (TurnResult(TurnEnd.AGENT_ERROR, None), RunStatus.FAILED),
+        (TurnResult(TurnEnd.TIME_LIMIT, HEAD), RunStatus.FAILED),
+        (TurnResult(TurnEnd.TOKEN_LIMIT, HEAD), RunStatus.FAILED),
+        (TurnResult(TurnEnd.LOOP, HEAD), RunStatus.FAILED),
+    ],
+)
+async def test_every_other_end_of_a_turn_is_an_end_of_the_run(
+    start_run: StartRun, turn: TurnResult, status: RunStatus
+) -> None:
+    handle, fake = await start_run(run_agent=lambda _: turn)
+    end = await handle.result()
+    assert end.status is status
+    assert "create_pull_request" not in fake.calls
+    assert fake.calls[-3:] == AFTERWARDS[1:]
+
+
+async def test_a_run_without_money_waits_until_the_budget_is_raised(start_run: StartRun) -> None:
+    plans = iter([RunPlan(allowed=False, reason="no money"), RunPlan(allowed=True)])
+    asked = asyncio.Event()
+
+    def check_budget(_: Any) -> RunPlan:
+        asked.set()
+        return next(plans)
+
+    handle, fake = await start_run(check_budget=check_budget)
+    await asked.wait()
+    assert await _eventually(handle, "budget_exceeded")
+    assert "provision_container" not in fake.calls
+    await handle.signal("budget_changed")
+    assert (await handle.result()).status is RunStatus.COMPLETED
+
+
+async def test_a_turn_that_ran_out_of_money_goes_on_where_it_was(start_run: StartRun) -> None:
+    turns = iter(
+        [TurnResult(TurnEnd.BUDGET, None), TurnResult(TurnEnd.FINISHED, HEAD, 2, "second")]
+    )
+    handle, fake = await start_run(run_agent=lambda _: next(turns))
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert [(turn.turn, turn.iteration, turn.resumed) for turn in fake.turns] == [
+        (1, 1, False),
+        (2, 1, True),
+    ]
+
+
+async def test_a_passing_failure_is_retried(start_run: StartRun) -> None:
+    failures = iter([True, False])
+
+    def create_worktree(given: Any) -> Any:
+        if next(failures):
+            raise DockerUnavailableError("Docker does not answer.")
+        return {"run_id": given.run_id, "volume": "v", "base_sha": "b" * 40, "branch": "x"}
+
+    handle, fake = await start_run(create_worktree=create_worktree)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert fake.calls.count("create_worktree") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("create_worktree", BadInputError("The repository is empty.", hint="Push a commit.")),
+        ("run_agent", SandboxNotTightError("A lock is open.")),
+        ("create_pull_request", PolicyError("It touches workflows.")),
+        ("verify", ContainerError("It ended.")),
+    ],
+)
+async def test_a_failure_that_no_retry_mends_ends_the_run_with_its_reason(
+    start_run: StartRun, name: str, error: Exception
+) -> None:
+    def fail(_: Any) -> None:
+        raise error
+
+    handle, fake = await start_run(**{name: fail})
+    end = await handle.result()
+    assert end.status is RunStatus.FAILED
+    assert fake.calls.count(name) == 1
+    assert str(error) in fake.ends[0].message
+    assert fake.ends[0].code == error.code  # type: ignore[attr-defined]
+    assert fake.calls[-3:] == AFTERWARDS[1:]
+
+
+@pytest.mark.parametrize("name", ["create_worktree", "run_agent", "verify"])
+async def test_a_cancel_during_a_step_waits_for_it_and_cleans_up(
+    start_run: StartRun, name: str
+) -> None:
+    begun = asyncio.Event()
+    handle, fake = await start_run(**{name: _heartbeating(begun)})
+    await begun.wait()
+    await handle.cancel()
+    end = await handle.result()
+    assert end.status is RunStatus.CANCELLED
+    assert fake.calls[-4:] == AFTERWARDS
+    assert "create_pull_request" not in fake.calls
+
+
+async def test_a_step_that_finishes_in_spite_of_a_cancel_does_not_swallow_it(
+    start_run: StartRun,
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(_: Any) -> TurnResult:
+        begun.set()
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                continue
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    handle, fake = await start_run(run_agent=stubborn)
+    await begun.wait()
+    await handle.cancel()
+    go_on.set()
+    assert (await handle.result()).status is RunStatus.CANCELLED
+    assert "verify" not in fake.calls
+
+
+async def test_a_second_cancel_does_not_stop_the_clean_up(start_run: StartRun) -> None:
+    begun, cleaning, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def release(_: Any) -> None:
+        cleaning.set()
+        await go_on.wait()
+
+    handle, fake = await start_run(run_agent=_heartbeating(begun), release_container=release)
+    await begun.wait()
+    await handle.cancel()
+    await cleaning.wait()
+    try:
+        await handle.cancel()
+    finally:
+        go_on.set()
+    assert (await handle.result()).status is RunStatus.CANCELLED
+    assert fake.calls[-3:] == AFTERWARDS[1:]
+
+
+async def test_a_broken_clean_up_does_not_hide_the_end(start_run: StartRun) -> None:
+    def fail(_: Any) -> None:
+        raise PolicyError("never")
+
+    handle, fake = await start_run(release_container=fail, report_end=fail, announce=fail)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert "cleanup_worktree" in fake.calls
+    assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+
+def _heartbeating(begun: asyncio.Event) -> Any:
+    async def wait(_: Any) -> None:
+        begun.set()
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(0.05)  # the activity of a real agent takes its time
+
+    return wait
+
+
+async def _eventually(handle: Any, status: str) -> bool:
+    for _ in range(100):
+        if await handle.query("status") == status:
+            return True
+        await asyncio.sleep(0.02)  # no signal tells of a workflow's progress
+    return False
