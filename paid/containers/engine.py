@@ -32,7 +32,7 @@ from paid.errors import (
 from paid.settings import Settings
 
 WAIT_SLICE_SECONDS = 5.0
-VOLUME_BUSY_SECONDS = 5.0
+BUSY_SECONDS = 5.0
 
 
 class DockerEngine:
@@ -93,13 +93,19 @@ class DockerEngine:
         self._call("kill", name, "SIGKILL", conflicts_are_fine=True, absence_is_fine=True)
 
     def remove(self, name: str) -> None:
-        """Kill and remove it; its log goes with it."""
-        with self.api.client() as client:
+        """Kill and remove it; its log goes with it. Waits for another's removal of it."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
             try:
-                client.remove_container(name, v=False, force=True)
-            except Exception as error:
-                if getattr(error, "status_code", None) not in (404, 409):
+                with self.api.client() as client:
+                    client.remove_container(name, v=False, force=True)
+                return
+            except ContainerLostError:
+                return
+            except ContainerConflictError:
+                if time.monotonic() > deadline:
                     raise
+                time.sleep(0.05)
 
     def copy_out(self, name: str, path: str, into: Path, max_bytes: int) -> None:
         """Copy one regular file; links, pipes, folders and too much are BundleRejectedError."""
@@ -145,7 +151,7 @@ class DockerEngine:
 
     def remove_volume(self, name: str) -> None:
         """Remove it; waits a moment for a container that is just ending."""
-        deadline = time.monotonic() + VOLUME_BUSY_SECONDS
+        deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
                 with self.api.client() as client:

