@@ -125,6 +125,7 @@ class AgentActivities:
             timeout_seconds=given.max_seconds,
             commit_message=f"Work on issue #{facts.issue.number}",
             trusted_paths=agent.config_paths,
+            litter=agent.litter,
         )
         volume = given.workspace.volume
         return self._host.spec(facts, "agent", given.turn, task, volume=volume, token=True)
@@ -210,6 +211,7 @@ class AgentActivities:
         given, engine = turn.given, self._host.engine
         task = Task(
             mode="collect",
+            litter=registry.get(turn.facts.run.agent).litter,
             branch=given.workspace.branch,
             base_sha=given.workspace.base_sha,
             commit_message=f"Work on issue #{turn.facts.issue.number}",

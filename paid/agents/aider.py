@@ -1,8 +1,8 @@
 """aider: plain text, over Chat Completions or Messages.
 
 It loads the repository's .aider.conf.yml and .env itself, and .env even replaces the environment;
-arguments beat both, so the address is one. Commits are left to Paid; its cache in the worktree is
-kept out of them by the user's ignore file.
+arguments beat both, so the address is one. Commits are left to Paid, without its
+cache in the worktree.
 It ends with code 0 when the model's API refuses: the error is known by its line alone.
 """
 
@@ -48,6 +48,7 @@ class Aider:
     default_model = "gpt-5.5"
     continues = True
     config_paths = (".aider.conf.yml", ".aider.model.settings.yml", ".aiderignore", ".env")
+    litter: tuple[str, ...] = (".aider*", ".aider*/**")
 
     def invoke(self, turn: Turn) -> Invocation:
         name = turn.model or self.default_model
@@ -73,7 +74,6 @@ class Aider:
             files={
                 _MESSAGE: turn.prompt,
                 _SETTINGS: _model_settings(turn.gateway_url, vendor),
-                ".config/git/ignore": ".aider*\n",
             },
         )
 

@@ -52,6 +52,7 @@ class ClaudeCode:
     default_model = "claude-sonnet-4-5"
     continues = True
     config_paths = ("CLAUDE.md", "CLAUDE.local.md", "AGENTS.md", ".claude", ".mcp.json")
+    litter: tuple[str, ...] = ()
 
     def invoke(self, turn: Turn) -> Invocation:
         resume = ("--resume", turn.session_id) if turn.session_id else ()

@@ -38,6 +38,7 @@ class Codex:
     default_model = "gpt-5.5"
     continues = True
     config_paths = ("AGENTS.md", "AGENTS.override.md", ".codex", ".agents")
+    litter: tuple[str, ...] = ()
 
     def invoke(self, turn: Turn) -> Invocation:
         resume = ("resume", turn.session_id) if turn.session_id else ()

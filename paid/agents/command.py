@@ -49,6 +49,7 @@ class Command:
     default_model = ""
     continues = True
     config_paths: tuple[str, ...] = ()
+    litter: tuple[str, ...] = ()
 
     def invoke(self, turn: Turn) -> Invocation:
         if not turn.argv:

@@ -44,6 +44,7 @@ class Copilot:
         *(".github/instructions", ".github/agents", ".github/skills", ".github/hooks"),
         *(".github/copilot", ".copilot", ".mcp.json"),
     )
+    litter: tuple[str, ...] = ()
 
     def invoke(self, turn: Turn) -> Invocation:
         model = turn.model or self.default_model

@@ -60,6 +60,7 @@ class Gemini:
     default_model = "gemini-2.5-pro"
     continues = True
     config_paths = ("GEMINI.md", "AGENTS.md", ".gemini", ".geminiignore", ".env")
+    litter: tuple[str, ...] = ()
 
     def invoke(self, turn: Turn) -> Invocation:
         resume = ("--resume", turn.session_id) if turn.session_id else ()

@@ -43,6 +43,7 @@ class MiniSweAgent:
     default_model = "gpt-5.5"
     continues = False
     config_paths: tuple[str, ...] = ()
+    litter: tuple[str, ...] = ()
 
     def invoke(self, turn: Turn) -> Invocation:
         base_url = f"{turn.gateway_url}/openai/v1"

@@ -40,6 +40,7 @@ class OpenCode:
     default_model = "gpt-5.5"
     continues = True
     config_paths = ("AGENTS.md", "CLAUDE.md", "opencode.json", "opencode.jsonc", ".opencode")
+    litter: tuple[str, ...] = ()
 
     def invoke(self, turn: Turn) -> Invocation:
         model = turn.model or self.default_model

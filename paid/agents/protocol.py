@@ -148,6 +148,10 @@ class Agent(Protocol):
     def config_paths(self) -> tuple[str, ...]:
         """Files and folders of a repository that steer this agent: taken from the base alone."""
 
+    @property
+    def litter(self) -> tuple[str, ...]:
+        """Names (with *) of files that it leaves in the worktree and that nobody commits."""
+
     def invoke(self, turn: Turn) -> Invocation:
         """Make the command line, environment and files for a turn."""
 

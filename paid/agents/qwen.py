@@ -37,6 +37,7 @@ class Qwen:
     default_model = "gpt-5.5"
     continues = True
     config_paths = ("QWEN.md", "AGENTS.md", ".qwen", ".mcp.json", ".env")
+    litter: tuple[str, ...] = ()
 
     def invoke(self, turn: Turn) -> Invocation:
         base_url = f"{turn.gateway_url}/openai/v1"

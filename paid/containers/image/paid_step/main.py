@@ -90,7 +90,7 @@ def run_agent(task: tasks.Task, reporter: Reporter) -> int:
 
 def collect(task: tasks.Task, reporter: Reporter) -> int:
     """Commit what is left and write the bundle; also for an agent whose container died."""
-    repository.commit_leftovers(task.commit_message)
+    repository.commit_leftovers(task.commit_message, task.litter)
     head = repository.take_home(task.branch, task.base_sha)
     if head is None:
         reporter.send("collected", head=None, files=0, commits=0, bundle_bytes=0)

@@ -145,13 +145,14 @@ def switch_to(sha: str) -> None:
     git("update-ref", "--no-deref", "HEAD", sha, tree=True)
 
 
-def commit_leftovers(message: str) -> None:
+def commit_leftovers(message: str, litter: Sequence[str] = ()) -> None:
     """Commit what the agent changed and did not commit.
 
     Plumbing instead of `git commit`: no second look at every file, and no hooks.
     """
     (REMOTE / "worktrees" / "tree" / "index.lock").unlink(missing_ok=True)
-    git("add", "--all", "--ignore-errors", "--", ".", ok=(0, 1), tree=True)
+    left_out = [f":(exclude,top,glob)**/{name}" for name in litter]
+    git("add", "--all", "--ignore-errors", "--", ".", *left_out, ok=(0, 1), tree=True)
     parent = head()
     tree = git("write-tree", tree=True).strip()
     if tree == git("rev-parse", f"{parent}^{{tree}}", tree=True).strip():

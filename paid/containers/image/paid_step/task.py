@@ -17,9 +17,10 @@ class Task:
 
     `argv` is the agent's command; `env` values that are exactly "{run_token}" become the run's
     token. `files` maps paths relative to HOME to their text. `trusted_paths` are folders and files
-    of the repository that configure the agent: it sees them as the base commit has them. `checks`
-    are commands of `verify`. `step` names the container's work, which is done at most once.
-    `pids` and `memory_bytes` are the limits that the sandbox must show; 0 means not looked at.
+    of the repository that configure the agent: it sees them as the base commit has them. `litter`
+    are names of files that the agent leaves behind and nobody commits. `checks` are commands of
+    `verify`. `step` names the container's work, which is done at most once. `pids` and
+    `memory_bytes` are the limits that the sandbox must show; 0 means not looked at.
     """
 
     mode: str
@@ -29,6 +30,7 @@ class Task:
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     trusted_paths: tuple[str, ...] = ()
+    litter: tuple[str, ...] = ()
     branch: str = ""
     base_sha: str = ""
     head_sha: str = ""
@@ -45,7 +47,7 @@ class Task:
 def parse(text: str) -> Task:
     """The task in `text`. Unknown fields are an error: host and image are of one version."""
     raw: dict[str, Any] = json.loads(text)
-    for name in ("argv", "trusted_paths"):
+    for name in ("argv", "trusted_paths", "litter"):
         raw[name] = tuple(raw.get(name, ()))
     raw["checks"] = tuple(tuple(argv) for argv in raw.get("checks", ()))
     task = Task(**raw)
