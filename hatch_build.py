@@ -1,4 +1,7 @@
-"""Puts the dashboard's third-party files into the wheel; they are never in the repository."""
+"""Fetches the dashboard's third-party files before hatchling packs them into the wheel.
+
+They are never in the repository; pyproject.toml names them as artifacts.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from paid.setup import assets
 
 
 class VendoredAssets(BuildHookInterface):  # type: ignore[type-arg]
-    """Fetches the files unless `bin/setup` did, and adds them although git ignores them."""
+    """Fetches the files, unless `bin/setup` did."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it packs."""
@@ -23,5 +26,3 @@ class VendoredAssets(BuildHookInterface):  # type: ignore[type-arg]
         if not assets.are_there(folder):
             with tempfile.TemporaryDirectory() as cache:
                 assets.install(folder, Path(cache))
-        if version != "editable":
-            build_data["force_include"][str(folder)] = "web/static/vendor"
