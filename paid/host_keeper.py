@@ -13,7 +13,7 @@ import psycopg
 import structlog
 
 from paid.containers.contract import Engine
-from paid.containers.reaper import Reaper
+from paid.containers.reaper import Reaped, Reaper
 from paid.errors import PaidError
 from paid.store import runs
 from paid.store.database import Database, libpq_url
@@ -75,7 +75,7 @@ class HostKeeper:
 
     def _reap(self) -> None:
         reaped = self._reaper.reap(self._live_runs)
-        if reaped:
+        if reaped != Reaped():
             _log.info("host_keeper.reaped", what=str(reaped))
 
     def _live_runs(self) -> set[int]:

@@ -83,7 +83,10 @@ def make_host(settings: Settings) -> Host:
 def make_parts(host: Host) -> Parts:
     """The real workflows and activities."""
     clients = GitHubClients(host.database, host.box)
-    record, github = RecordActivities(host.database), GitHubActivities(host.database, clients)
+    record, github = (
+        RecordActivities(host.database),
+        GitHubActivities(host.settings, host.database, clients),
+    )
     poll, workspace = PollActivities(host.database, clients), WorkspaceActivities(host)
     agent, verify = AgentActivities(host), VerifyActivities(host)
     publish = PublishActivities(host, clients)

@@ -16,7 +16,9 @@ from paid.activities.turn_watch import Guardrails, Look, TurnWatch
 from paid.agents import registry
 from paid.agents.protocol import Ending, How, Transcript, Turn
 from paid.containers.contract import Exit, StepSpec
+from paid.containers.image.paid_step.main import NOT_TIGHT
 from paid.containers.reports import ReportReader
+from paid.containers.steps import run_step
 from paid.containers.task import Task
 from paid.contracts import RunStatus, TurnEnd, TurnInput, TurnResult
 from paid.errors import (
@@ -30,8 +32,7 @@ from paid.store.runs import RunFacts
 from paid.store.steps import StepHold
 
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
-NOT_TIGHT = 97
-"""paid-step's exit code when the probe found an opening; the agent was not started."""
+COLLECT_SECONDS = 300
 FREEZE_SECONDS = 90
 """Under the gateway's own grace, so that a request that waits for money is not refused first."""
 
@@ -125,10 +126,10 @@ class AgentActivities:
             timeout_seconds=given.max_seconds,
             commit_message=f"Work on issue #{facts.issue.number}",
             trusted_paths=agent.config_paths,
+            gateway=True,
             litter=agent.litter,
         )
-        volume = given.workspace.volume
-        return self._host.spec(facts, "agent", given.turn, task, volume=volume, token=True)
+        return self._host.spec(facts, "agent", given.turn, task, volume=given.workspace.volume)
 
     def _follow(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
         engine = self._host.engine
@@ -208,44 +209,31 @@ class AgentActivities:
 
     def _collect(self, turn: _Turn) -> Mapping[str, Any]:
         """Take what a killed agent left, in a container of its own."""
-        given, engine = turn.given, self._host.engine
+        given = turn.given
         task = Task(
             mode="collect",
-            litter=registry.get(turn.facts.run.agent).litter,
             branch=given.workspace.branch,
             base_sha=given.workspace.base_sha,
             commit_message=f"Work on issue #{turn.facts.issue.number}",
         )
-        volume = given.workspace.volume
-        spec = self._host.spec(turn.facts, "collect", given.turn, task, volume=volume, token=False)
-        engine.start(spec)
-        reader = ReportReader(engine.report_key(spec.name))
-        found: Mapping[str, Any] = {}
-        with engine.follow(spec.name) as stream:
-            for line in stream:
-                report = reader.read(line)
-                if report is not None and report.kind == "collected":
-                    found = report.data
-        return found
+        spec = self._host.spec(
+            turn.facts, "collect", given.turn, task, volume=given.workspace.volume
+        )
+        return run_step(self._host.engine, spec, COLLECT_SECONDS).fields("collected") or {}
 
     def _import(self, turn: _Turn, collected: Mapping[str, Any]) -> str | None:
         """Bring the commits into the mirror; None when the branch still is at its base."""
-        if collected.get("error"):
-            raise ContainerError(f"The work could not be collected: {collected['error']}")
         if not collected.get("head"):
             return None
         given, host = turn.given, self._host
-        project_id = turn.hold.project_id
         into = host.run_folder(given.run_id) / f"turn-{given.turn}.bundle"
-        source = "collect" if host.engine.inspect(_collector(turn)) is not None else "agent"
-        bundle = host.workspaces.bundle(
-            given.run_id,
-            into,
-            MAX_BUNDLE_BYTES,
-            container=f"paid-run-{given.run_id}-{source}-{given.turn}",
-        )
+        bundle = host.workspaces.bundle(given.run_id, turn.name, into, MAX_BUNDLE_BYTES)
         return host.mirrors.import_bundle(
-            project_id, given.run_id, bundle, given.workspace.branch, given.workspace.base_sha
+            turn.hold.project_id,
+            given.run_id,
+            bundle,
+            given.workspace.branch,
+            given.workspace.base_sha,
         )
 
     def _end(self, turn: _Turn, exit: Exit, result: TurnResult) -> None:
@@ -258,16 +246,11 @@ class AgentActivities:
             runs.say(session, run, "turn.ended", end=str(result.end), head=result.head_sha,
                      message=result.message)  # fmt: skip
         self._host.engine.remove(turn.name)
-        self._host.engine.remove(_collector(turn))
 
 
 def _has_begun(facts: Mapping[str, Any] | None) -> bool:
     """Whether there is a container that runs or ran; one that was only made is started yet."""
     return facts is not None and facts["State"]["Status"] != "created"
-
-
-def _collector(turn: _Turn) -> str:
-    return f"paid-run-{turn.given.run_id}-collect-{turn.given.turn}"
 
 
 def _how_it_ended(
@@ -282,9 +265,8 @@ def _how_it_ended(
         return look.hold, "The run waits for its budget; its workspace is kept."
     if agent_exit.get("reason") == "timeout":
         return TurnEnd.TIME_LIMIT, f"The agent ran for {turn.given.max_seconds} seconds."
-    if exit.oom_killed or agent_exit.get("oom_kills"):
-        if ending.how is not How.FINISHED:
-            return TurnEnd.AGENT_ERROR, "The agent needed more memory than its container has."
+    if (exit.oom_killed or agent_exit.get("oom_kills")) and ending.how is not How.FINISHED:
+        return TurnEnd.AGENT_ERROR, "The agent needed more memory than its container has."
     return _ENDS[ending.how], ending.message
 
 

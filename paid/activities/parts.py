@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from paid.containers.contract import MEBIBYTE, Engine, Limits, StepSpec
+from paid.containers.contract import MEBIBYTE, Engine, Kind, Limits, StepSpec
 from paid.containers.images import agent_image_ref
 from paid.containers.mirror import Mirrors, Remote
 from paid.containers.task import Task, write_task
 from paid.containers.workspace import Workspaces
-from paid.github.client import GitHub
+from paid.github.words import GitHubPort
 from paid.models import Policy, Project
 from paid.settings import Settings
 from paid.store import projects, tokens
@@ -23,7 +23,7 @@ from paid.store.runs import RunFacts
 class GitHubFor(Protocol):
     """Makes, or finds again, the client of a project."""
 
-    def __call__(self, project: Project) -> GitHub: ...
+    def __call__(self, project: Project) -> GitHubPort: ...
 
 
 @dataclass(frozen=True)
@@ -51,24 +51,26 @@ class Host:
         return folder
 
     def spec(
-        self, facts: RunFacts, kind: str, number: int, task: Task, *, volume: str, token: bool
+        self, facts: RunFacts, kind: Kind, number: int, task: Task, *, volume: str
     ) -> StepSpec:
-        """A container of the run. With `token` it may talk to the gateway, with a fresh token."""
+        """A container of the run. One whose task says `gateway` gets a fresh token for it."""
         run, project = facts.run, facts.project
         assert run.id is not None and project.id is not None  # noqa: S101, PT018
         run_token = None
-        if token:
+        if task.gateway:
             with self.database.session() as session:
                 run_token = tokens.issue(session, run.id)
         return StepSpec(
             run_id=run.id,
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,
             number=number,
             image=agent_image_ref(run.agent),
-            task_folder=write_task(self.settings.data_dir, run.id, kind, number, task),
+            task_folder=write_task(
+                self.settings.data_dir, run.id, kind, number, task, limits_of(facts.policy)
+            ),
             volume=volume,
             mirror=self.mirrors.path(project.id),
-            gateway=self.settings.gateway_socket_path.parent if token else None,
+            gateway=self.settings.gateway_socket_path.parent if task.gateway else None,
             run_token=run_token,
             limits=limits_of(facts.policy),
         )

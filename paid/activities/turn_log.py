@@ -65,10 +65,10 @@ class TurnLog:
     def take(self, line: LogLine) -> None:
         """Read one line; stores the batch when it is full."""
         with self._lock:
-            report = self._reader.read(line)
+            report = self._reader.read(line.text)
             if report is not None:
                 self._take_report(report)
-            else:
+            elif line.text:  # paid-step puts an empty line before each report
                 self._take_words(line)
             self._cursor = line.cursor
             if not self._stored:
@@ -94,9 +94,9 @@ class TurnLog:
             self._forget_batch()
 
     def _take_report(self, report: Report) -> None:
-        self.reports[report.kind] = dict(report.data)
-        if report.kind in _TOLD:
-            self._events.append(NewEvent(f"step.{report.kind}", dict(report.data)))
+        self.reports[report.name] = dict(report.fields)
+        if report.name in _TOLD:
+            self._events.append(NewEvent(f"step.{report.name}", dict(report.fields)))
 
     def _take_words(self, line: LogLine) -> None:
         text = plain(line.text)

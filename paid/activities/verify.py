@@ -65,11 +65,10 @@ class VerifyActivities:
                 base_sha=given.base_sha,
                 head_sha=given.head_sha,
                 checks=tuple(tuple(check) for check in facts.policy.checks),
-                timeout_seconds=facts.policy.check_timeout_seconds,
+                check_timeout_seconds=facts.policy.check_timeout_seconds,
+                gateway=True,
             )
-            host.engine.start(
-                host.spec(facts, "verify", given.iteration, task, volume=volume, token=True)
-            )
+            host.engine.start(host.spec(facts, "verify", given.iteration, task, volume=volume))
         checks = self._follow(name, hold)
         exit = host.engine.wait(name, timeout_seconds=30)
         if exit is None or len(checks) < len(facts.policy.checks):
@@ -87,11 +86,11 @@ class VerifyActivities:
         kill = partial(self._host.engine.kill, name)
         with stream, heartbeats(on_cancel=kill, on_detach=stream.close):
             for last in stream:
-                report = reader.read(last)
-                if report is None:
+                report = reader.read(last.text)
+                if report is None and last.text:
                     lines.append(plain(last.text))
-                elif report.kind == "check":
-                    checks.append(dict(report.data))
+                elif report is not None and report.name == "check":
+                    checks.append(dict(report.fields))
         if activity.is_cancelled() and not cancel_was_requested():
             raise DetachedError("The worker lets go of the checks, which go on.")
         if last is not None and not hold.cursor:

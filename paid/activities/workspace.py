@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from temporalio import activity
 
 from paid import queues
@@ -43,9 +41,8 @@ class WorkspaceActivities:
             prepared = host.mirrors.prepare(
                 host.remote(project), run.run_id, project.default_branch
             )
-            host.workspaces.prepare_base(project.id, prepared.path, prepared.base_sha)
             volume = host.workspaces.create(
-                run.run_id, project.id, prepared.path, prepared.base_sha, branch
+                run.run_id, project.id, prepared.path, prepared.base_sha
             )
         with host.database.session() as session:
             row = runs.enter(session, run.run_id, RunStatus.PROVISIONING)
@@ -74,4 +71,3 @@ class WorkspaceActivities:
         with heartbeats():
             host.workspaces.remove(run.run_id)
             host.mirrors.forget_run(project_id, run.run_id)
-            shutil.rmtree(host.run_folder(run.run_id), ignore_errors=True)

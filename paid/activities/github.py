@@ -1,0 +1,105 @@
+"""Activities that tell people on GitHub how a run goes: the one comment, and the labels."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from paid.activities.heartbeat import heartbeats
+from paid.activities.parts import GitHubFor
+from paid.contracts import RunInput, RunStatus
+from paid.github.status import say
+from paid.github.texts import StatusView, status_comment
+from paid.models import LabelPurpose
+from paid.settings import Settings
+from paid.store import issues, ledger, projects, runs
+from paid.store.database import Database
+from paid.store.runs import RunFacts
+
+DONE_LABEL = "paid-done"
+FAILED_LABEL = "paid-failed"
+_QUIET_ENDS = {RunStatus.CANCELLED}
+"""Ends after which no label says that something failed."""
+
+
+class GitHubActivities:
+    """Writes that a lost answer may repeat: each finds what it wrote before."""
+
+    def __init__(self, settings: Settings, database: Database, github_for: GitHubFor) -> None:
+        self._settings, self._database, self._github_for = settings, database, github_for
+
+    @activity.defn(name="announce", no_thread_cancel_exception=True)
+    def announce(self, run: RunInput) -> None:
+        """Tell the issue's people that Paid has begun."""
+        with heartbeats():
+            self._comment(run.run_id)
+
+    @activity.defn(name="report_end", no_thread_cancel_exception=True)
+    def report_end(self, run: RunInput) -> None:
+        """Move the labels on, and let the comment say how it ended."""
+        with heartbeats():
+            facts = self._facts(run.run_id)
+            self._move_labels(facts)
+            self._comment(run.run_id)
+
+    def _facts(self, run_id: int) -> RunFacts:
+        with self._database.session() as session:
+            return runs.facts(session, run_id)
+
+    def _comment(self, run_id: int) -> None:
+        with self._database.session() as session:
+            facts = runs.facts(session, run_id)
+            cost = ledger.run_cost(session, run_id)
+        project, issue = facts.project, facts.issue
+        body = status_comment(self._view(facts, cost))
+        comment_id = say(
+            self._github_for(project),
+            project.full_name,
+            issue.number,
+            body,
+            issue.status_comment_id,
+        )
+        with self._database.session() as session:
+            issues.keep_comment(session, projects.number(project), issue.number, comment_id)
+
+    def _view(self, facts: RunFacts, cost: ledger.RunCost) -> StatusView:
+        run = facts.run
+        return StatusView(
+            status=run.status,
+            message=run.error_message,
+            run_id=run.id,
+            run_url=f"{self._settings.dashboard_url}/runs/{run.id}",
+            agent=run.agent,
+            branch=run.branch,
+            pull_request_url=run.pr_url,
+            cost_microdollars=cost.spent_microdollars if run.ended else None,
+            tokens=cost.input_tokens + cost.output_tokens,
+            rounds=run.iterations,
+        )
+
+    def _move_labels(self, facts: RunFacts) -> None:
+        """Take the label that asked away, and put one that tells the end; one write, or none.
+
+        Labels are read first, so that what people set meanwhile stays.
+        """
+        project, issue = facts.project, facts.issue
+        github = self._github_for(project)
+        seen = github.issue(project.full_name, issue.number)
+        if seen is None:
+            return
+        asked = self._asking_labels(facts)
+        wanted = [label for label in seen.labels if label not in asked | {DONE_LABEL, FAILED_LABEL}]
+        if (end_label := _label_of(RunStatus(facts.run.status))) is not None:
+            wanted.append(end_label)
+        if set(wanted) != set(seen.labels):
+            github.set_labels(project.full_name, issue.number, wanted)
+
+    def _asking_labels(self, facts: RunFacts) -> set[str]:
+        with self._database.session() as session:
+            labels = projects.labels(session, projects.number(facts.project))
+        return {labels[LabelPurpose.BUILD], labels[LabelPurpose.CANCEL]}
+
+
+def _label_of(status: RunStatus) -> str | None:
+    if status is RunStatus.COMPLETED:
+        return DONE_LABEL
+    return None if status in _QUIET_ENDS else FAILED_LABEL

@@ -1,0 +1,148 @@
+"""The activity that lets a run's commits out: policy, push, pull request."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio import activity
+
+from paid.activities.heartbeat import heartbeats
+from paid.activities.parts import GitHubFor, Host
+from paid.containers.changes import Changes, Policy
+from paid.contracts import PublishInput, PullRequest, RunStatus
+from paid.errors import PushRejectedError
+from paid.github.texts import (
+    CheckSeen,
+    FileSeen,
+    PullRequestText,
+    PullRequestView,
+    pull_request_text,
+)
+from paid.store import events, ledger, projects, runs, steps
+from paid.store.runs import RunFacts
+
+
+class PublishActivities:
+    """Pushes from this host's mirrors; nothing is pushed after a cancel was acknowledged."""
+
+    def __init__(self, host: Host, github_for: GitHubFor) -> None:
+        self._host, self._github_for = host, github_for
+
+    @activity.defn(name="create_pull_request", no_thread_cancel_exception=True)
+    def create_pull_request(self, given: PublishInput) -> PullRequest:
+        """Push the commit and open the pull request, or adopt what an earlier attempt made."""
+        with self._host.database.session() as session:
+            run = runs.enter(session, given.run_id, RunStatus.CREATING_PR, commit=given.head_sha)
+            facts = runs.facts(session, given.run_id)
+            if run.pr_number is not None and run.pr_url is not None:
+                return PullRequest(run.pr_number, run.pr_url)
+        with heartbeats():
+            text = self._checked_text(given, facts)
+            self._push(given, facts)
+            return self._open(given, facts, text)
+
+    def _checked_text(self, given: PublishInput, facts: RunFacts) -> PullRequestText:
+        """The pull request's text, once policy and secret scan have let everything through."""
+        mirrors, project_id = self._host.mirrors, projects.number(facts.project)
+        base_sha = given.workspace.base_sha
+        changes = mirrors.changes(project_id, base_sha, given.head_sha)
+        text = pull_request_text(self._view(given, facts, changes))
+        policy = Policy(
+            allow_workflow_changes=facts.policy.allow_workflow_changes,
+            secrets=self._secrets(facts),
+            texts=(given.workspace.branch, text.title, text.body),
+        )
+        mirrors.check(project_id, base_sha, given.head_sha, policy)
+        return text
+
+    def _push(self, given: PublishInput, facts: RunFacts) -> None:
+        remote, branch = self._host.remote(facts.project), given.workspace.branch
+        base = facts.project.default_branch
+        state = self._host.mirrors.base_state(remote, base, given.workspace.base_sha)
+        if state in ("gone", "rewritten"):
+            raise PushRejectedError(
+                f"The base branch {base!r} was {'deleted' if state == 'gone' else state}.",
+                hint="Label the issue again to start from the branch as it is now.",
+            )
+        with self._host.database.session() as session:
+            run = runs.effect_fence(session, given.run_id)
+            pushed = self._host.mirrors.push(remote, given.run_id, given.head_sha, branch)
+            runs.say(session, run, "run.pushed", branch=branch, adopted=pushed.adopted)
+
+    def _open(self, given: PublishInput, facts: RunFacts, text: PullRequestText) -> PullRequest:
+        project = facts.project
+        with self._host.database.session() as session:
+            run = runs.effect_fence(session, given.run_id)
+            opened = self._github_for(project).create_pull_request(
+                project.full_name,
+                title=text.title,
+                body=text.body,
+                branch=given.workspace.branch,
+                base=project.default_branch,
+                draft=facts.policy.draft_pull_request,
+            )
+            run.pr_number, run.pr_url = opened.number, opened.html_url
+            session.add(run)
+            runs.say(session, run, "run.pull_request", number=opened.number, url=opened.html_url)
+        return PullRequest(opened.number, opened.html_url)
+
+    def _view(self, given: PublishInput, facts: RunFacts, changes: Changes) -> PullRequestView:
+        run, issue = facts.run, facts.issue
+        assert run.id is not None  # noqa: S101 - read from PostgreSQL
+        with self._host.database.session() as session:
+            cost = ledger.run_cost(session, run.id)
+            checks, summary = _checks_of(session, facts), _last_words(session, run.id)
+        began = run.started_at or run.created_at
+        return PullRequestView(
+            issue_number=issue.number,
+            issue_title=issue.pinned_title or issue.title,
+            issue_body=issue.pinned_body or "",
+            requested_by=run.requested_by,
+            run_id=run.id,
+            agent=run.agent,
+            base_sha=given.workspace.base_sha,
+            head_sha=given.head_sha,
+            summary=summary,
+            commits=tuple(commit.subject for commit in changes.commits),
+            files=tuple(FileSeen(file.path, file.added, file.deleted) for file in changes.files),
+            checks=checks,
+            rounds=run.iterations,
+            cost_microdollars=cost.spent_microdollars,
+            tokens=cost.input_tokens + cost.output_tokens,
+            minutes=(datetime.now(UTC) - began).total_seconds() / 60,
+            run_url=f"{self._host.settings.dashboard_url}/runs/{run.id}",
+        )
+
+    def _secrets(self, facts: RunFacts) -> tuple[str, ...]:
+        settings = self._host.settings
+        keys = [
+            *settings.anthropic_api_key,
+            *settings.openai_api_key,
+            *settings.gemini_api_key,
+        ]
+        token = self._host.remote(facts.project).token
+        return tuple(filter(None, [token, *(key.get_secret_value() for key in keys)]))
+
+
+def _checks_of(session: Any, facts: RunFacts) -> tuple[CheckSeen, ...]:
+    """How the project's checks ended on the commit, from the last verify step."""
+    assert facts.run.id is not None  # noqa: S101 - read from PostgreSQL
+    verified = [step for step in steps.of_run(session, facts.run.id) if step.kind == "verify"]
+    reports = verified[-1].report.get("checks", []) if verified else []
+    return tuple(
+        CheckSeen(
+            command=tuple(facts.policy.checks[int(report["index"])]),
+            passed=report["code"] == 0 and not report.get("timed_out"),
+            seconds=report.get("seconds"),
+        )
+        for report in reports
+        if int(report["index"]) < len(facts.policy.checks)
+    )
+
+
+def _last_words(session: Any, run_id: int) -> str:
+    """What the agent said last, as the end of its last turn keeps it."""
+    ended = [event for event in events.of_run(session, run_id, limit=100_000)
+             if event.kind == "turn.ended"]  # fmt: skip
+    return str(ended[-1].data.get("message", "")) if ended else ""
