@@ -1,0 +1,42 @@
+"""`python -m web`: the dashboard alone, against the servers that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from paid.errors import PaidError
+from paid.settings import load_settings
+from web.logs import configure_logs
+from web.server import serve
+
+
+def main() -> int:
+    """Serve until SIGINT or SIGTERM."""
+    configure_logs()
+    try:
+        asyncio.run(_serve_until_signalled())
+    except PaidError as error:
+        print(f"paid web: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve_until_signalled() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await serve(load_settings(), stop)
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Temporal's client may still have threads, which crash when they meet a finalising interpreter.
+    os._exit(code)

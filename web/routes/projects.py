@@ -1,0 +1,129 @@
+"""Projects: all of them, one of them, and its settings as forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect, Template
+from sqlmodel import Session
+
+from paid.errors import PaidError
+from paid.store import budgets, ledger, pages, project_settings, projects
+from paid.store.pages import RunFilter
+from web.access import Visitor
+from web.routes.parameters import ProjectId, SectionName
+from web.services import GivenServices
+from web.views.project_page import (
+    SECTIONS,
+    ProjectPage,
+    bars,
+    cards,
+    changes_from,
+    project_meters,
+)
+
+RECENT_RUNS = 8
+LONGEST_REASON = 200
+VisitorRequest = Request[Visitor, Any, Any]
+Saved = Annotated[str, QueryParameter(name="saved", max_length=20)]
+
+
+@dataclass(frozen=True)
+class PauseForm:
+    """The pause button; people who look later see the reason."""
+
+    csrf_token: str = ""
+    reason: str = ""
+
+
+@get("/projects")
+async def list_projects(request: VisitorRequest, services: GivenServices) -> Template:
+    """Every project with its state and today's money."""
+    seen = await services.ask(pages.project_cards)
+    context = {"cards": cards(seen), "visitor": request.user}
+    return Template("projects/index.html", context=context)
+
+
+@get("/projects/{project_id:int}")
+async def show_project(
+    request: VisitorRequest, services: GivenServices, project_id: ProjectId, saved: Saved = ""
+) -> Template:
+    """One project: state, money, recent runs, settings."""
+    view = await services.ask(lambda session: _page(session, project_id, saved))
+    context = {"view": view, "visitor": request.user, "trouble": None, "section_name": ""}
+    return Template("projects/show.html", context=context)
+
+
+@post("/projects/{project_id:int}/settings/{section:str}", status_code=303)
+async def change_settings(
+    request: VisitorRequest, services: GivenServices, project_id: ProjectId, section: SectionName
+) -> Redirect | Template:
+    """Change one group of settings; a refusal is shown beside its form."""
+    form = await request.form()
+    by = f"{request.user.login} (dashboard)"
+    try:
+        changes = changes_from(form, section)
+        await services.ask(
+            lambda session: project_settings.change(session, project_id, changes, by=by)
+        )
+    except PaidError as refused:
+        if section not in SECTIONS or refused.code != "bad_input":
+            raise
+        view = await services.ask(lambda session: _page(session, project_id, ""))
+        context = {
+            "view": view,
+            "visitor": request.user,
+            "trouble": refused,
+            "section_name": section,
+        }
+        return Template("projects/show.html", context=context, status_code=400)
+    return Redirect(f"/projects/{project_id}?saved={section}#{section}", status_code=303)
+
+
+@post("/projects/{project_id:int}/pause", status_code=303)
+async def pause_project(
+    request: VisitorRequest,
+    services: GivenServices,
+    project_id: ProjectId,
+    data: Annotated[PauseForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Start nothing new; runs that are under way go on."""
+    by = f"{request.user.login} (dashboard)"
+    reason = data.reason.strip()[:LONGEST_REASON] or "Paused from the dashboard."
+    await services.ask(lambda session: projects.pause(session, project_id, reason, by=by))
+    told = BackgroundTask(services.temporal.project_changed, project_id, "pause")
+    return Redirect(f"/projects/{project_id}", status_code=303, background=told)
+
+
+@post("/projects/{project_id:int}/resume", status_code=303)
+async def resume_project(
+    request: VisitorRequest, services: GivenServices, project_id: ProjectId
+) -> Redirect:
+    """Watch the repository again."""
+    by = f"{request.user.login} (dashboard)"
+    await services.ask(lambda session: projects.resume(session, project_id, by=by))
+    told = BackgroundTask(services.temporal.project_changed, project_id, "resume")
+    return Redirect(f"/projects/{project_id}", status_code=303, background=told)
+
+
+def _page(session: Session, project_id: int, saved: str) -> ProjectPage:
+    project = projects.get(session, project_id)
+    return ProjectPage(
+        project=project,
+        policy=projects.policy(session, project_id),
+        labels=projects.labels(session, project_id),
+        limits=budgets.limits(session, project_id),
+        meters=project_meters(ledger.spent(session, "project", project_id)),
+        estimate=ledger.estimate(session, project_id),
+        bars=bars(pages.spend_by_day(session, project_id)),
+        recent=pages.runs(session, RunFilter(project_id=project_id)).rows[:RECENT_RUNS],
+        saved=saved if saved in SECTIONS else "",
+    )
+
+
+ROUTES = [list_projects, show_project, change_settings, pause_project, resume_project]

@@ -1,0 +1,162 @@
+"""The list of runs, one run, and the two things that a person does to a run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.enums import MediaType, RequestEncodingType
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect, Stream, Template
+from sqlmodel import Session
+
+from paid.store import events, pages, projects, steps
+from paid.store import runs as run_store
+from paid.store.pages import RunFilter, RunGroup
+from web.access import Visitor
+from web.plain_text import plain
+from web.routes.parameters import ChosenProject, PageNumber, RunId, SearchText
+from web.services import GivenServices, Services
+from web.views.budget_raise import BudgetRaise, raise_budget
+from web.views.run_list import ListPage, list_page
+from web.views.run_page import RunPage, run_page
+
+VisitorRequest = Request[Visitor, Any, Any]
+LONGEST_REASON = 500
+Group = Annotated[RunGroup, QueryParameter(name="group")]
+
+
+@dataclass(frozen=True)
+class CancelForm:
+    """The cancel button; `reason` is optional."""
+
+    csrf_token: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RaiseForm:
+    """A new limit in dollars for the cap that a run waits for; no hours means for good."""
+
+    csrf_token: str = ""
+    dollars: str = ""
+    hours: str = ""
+
+
+@get("/", status_code=303)
+async def start() -> Redirect:
+    """The front page is the list of runs."""
+    return Redirect("/runs", status_code=303)
+
+
+@get("/runs")
+async def list_runs(
+    request: VisitorRequest,
+    services: GivenServices,
+    group: Group = RunGroup.ALL,
+    project: ChosenProject = 0,
+    q: SearchText = "",
+    page: PageNumber = 1,
+) -> Template:
+    """Runs, filtered and paged; htmx gets the list alone."""
+    wanted = RunFilter(group, project or None, events.storable(q).strip(), page)
+
+    def question(session: Session) -> ListPage:
+        return list_page(
+            pages.runs(session, wanted),
+            pages.figures(session, wanted.project_id),
+            projects.listing(session, include_removed=True),
+            wanted,
+        )
+
+    view = await services.ask(question)
+    return Template(
+        "runs/_list.html" if _wants_fragment(request) else "runs/index.html",
+        context={"view": view, "visitor": request.user},
+    )
+
+
+@get("/runs/{run_id:int}")
+async def show_run(request: VisitorRequest, services: GivenServices, run_id: RunId) -> Template:
+    """One run, as it is now; the page then listens for what changes."""
+    view = await services.ask(lambda session: _page(session, services, run_id))
+    return Template("runs/show.html", context={"view": view, "visitor": request.user})
+
+
+@get("/runs/{run_id:int}/output.txt", media_type=MediaType.TEXT)
+async def download_output(services: GivenServices, run_id: RunId) -> Stream:
+    """Everything that the run's containers printed, as plain text."""
+    await services.ask(lambda session: run_store.get(session, run_id))
+    return Stream(
+        _whole_output(services, run_id),
+        media_type="text/plain; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="run-{run_id}.txt"'},
+    )
+
+
+@post("/runs/{run_id:int}/cancel", status_code=303)
+async def cancel_run(
+    request: VisitorRequest,
+    services: GivenServices,
+    run_id: RunId,
+    data: Annotated[CancelForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Response[Any]:
+    """Record that the run shall end, answer, then tell Temporal."""
+    by = f"{request.user.login} (dashboard)"
+    run = await services.ask(
+        lambda session: run_store.request_cancel(session, run_id, by, data.reason[:LONGEST_REASON])
+    )
+    told = BackgroundTask(services.temporal.run_cancelled, run.workflow_id)
+    if request.headers.get("hx-target", "").startswith("run-row-"):
+        row = await services.ask(lambda session: pages.run_row(session, run_id))
+        context = {"row": row, "visitor": request.user}
+        return Template("runs/_row.html", context=context, status_code=200, background=told)
+    return Redirect(f"/runs/{run_id}", status_code=303, background=told)
+
+
+@post("/runs/{run_id:int}/raise-budget", status_code=303)
+async def raise_run_budget(
+    request: VisitorRequest,
+    services: GivenServices,
+    run_id: RunId,
+    data: Annotated[RaiseForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Raise the cap that the run waits for, and let it look again."""
+    wanted = BudgetRaise.read(data.dollars, data.hours)
+
+    def change(session: Session) -> str:
+        run = run_store.get(session, run_id)
+        raise_budget(session, run, wanted, by=request.user.login)
+        return run.workflow_id
+
+    told = BackgroundTask(services.temporal.budget_changed, await services.ask(change))
+    return Redirect(f"/runs/{run_id}", status_code=303, background=told)
+
+
+def _page(session: Session, services: Services, run_id: int) -> RunPage:
+    return run_page(
+        pages.run(session, run_id),
+        pages.last_events(session, run_id),
+        pages.last_output(session, run_id),
+        services.settings,
+    )
+
+
+async def _whole_output(services: Services, run_id: int) -> AsyncIterator[bytes]:
+    after = 0
+    while batches := await services.ask(
+        lambda session, after=after: steps.output_after(session, run_id, after)  # type: ignore[misc]
+    ):
+        yield "".join(plain(batch.text) + "\n" for batch in batches).encode()
+        after = batches[-1].id or after
+
+
+def _wants_fragment(request: VisitorRequest) -> bool:
+    headers = request.headers
+    return headers.get("hx-request") == "true" and "hx-history-restore-request" not in headers
+
+
+ROUTES = [start, list_runs, show_run, download_output, cancel_run, raise_run_budget]

@@ -1,0 +1,45 @@
+"""What routes work with; made once, in web.app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio.to_thread
+from litestar.di import NamedDependency
+from sqlmodel import Session
+
+from paid.settings import Settings
+from paid.store.database import Database
+from web.addresses import Addresses
+from web.live import Live
+from web.rate_limit import AttemptLimit
+from web.temporal_link import TemporalLink
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Services:
+    """The settings, the database, and the links to the rest of Paid."""
+
+    settings: Settings
+    database: Database
+    addresses: Addresses
+    live: Live
+    temporal: TemporalLink
+    login_attempts: AttemptLimit
+
+    async def ask(self, question: Callable[[Session], T]) -> T:
+        """Run a question or a change in one transaction, on a thread: the store is synchronous."""
+
+        def work() -> T:
+            with self.database.session() as session:
+                return question(session)
+
+        return await anyio.to_thread.run_sync(work)
+
+
+GivenServices = NamedDependency[Services]
+"""How routes ask for the services."""

@@ -1,0 +1,1 @@
+"""What templates show: plain values, already decided."""

@@ -1,0 +1,206 @@
+"""Projects as their templates want them, and their forms as changes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from paid.agents import registry
+from paid.errors import BadInputError
+from paid.models import Policy, Project
+from paid.store.budgets import Limit
+from paid.store.ledger import Estimate, Spent
+from paid.store.pages import ProjectSeen, RunSeen
+from paid.store.project_settings import REGISTRIES, ProjectChanges
+from web.views.budget_raise import cents_of
+from web.views.meters import Meter, money_meter
+
+CHART_HEIGHT = 64
+CHART_BAR = 14
+CHART_GAP = 6
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One day of the spend chart, in the units of its drawing."""
+
+    day: date
+    microdollars: int
+    x: int
+    y: int
+    height: int
+
+
+@dataclass(frozen=True)
+class ProjectCard:
+    """A project in the list, with today's money."""
+
+    seen: ProjectSeen
+    meter: Meter | None
+
+
+@dataclass(frozen=True)
+class ProjectPage:
+    """Everything on a project's page."""
+
+    project: Project
+    policy: Policy
+    labels: Mapping[str, str]
+    limits: Mapping[str, Limit]
+    meters: list[Meter]
+    estimate: Estimate
+    bars: list[Bar]
+    recent: Sequence[RunSeen]
+    saved: str = ""
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents to choose from."""
+        return registry.names()
+
+    @property
+    def checks_text(self) -> str:
+        """The checks, one a line, as a shell would be given them (none is used)."""
+        return "\n".join(shlex.join(argv) for argv in self.policy.checks)
+
+    @property
+    def egress_text(self) -> str:
+        """The hosts that runs may reach, one a line."""
+        hosts = self.policy.egress_hosts
+        return REGISTRIES if hosts is None else "\n".join(hosts)
+
+    @property
+    def chart_width(self) -> int:
+        """The width of the spend chart's drawing."""
+        return len(self.bars) * (CHART_BAR + CHART_GAP) - CHART_GAP
+
+    def dollars(self, period: str) -> str:
+        """A cap for its field; empty when there is none."""
+        cents = self.limits[period].cents
+        return "" if cents is None else f"{cents // 100}.{cents % 100:02d}"
+
+
+def cards(seen: Sequence[ProjectSeen]) -> list[ProjectCard]:
+    """The list of projects."""
+    return [
+        ProjectCard(one, money_meter("Spent today", one.today) if one.today else None)
+        for one in seen
+    ]
+
+
+def bars(spend: Sequence[tuple[date, int]]) -> list[Bar]:
+    """The chart's bars: a day without spending keeps a line, so that the axis shows."""
+    most = max((amount for _, amount in spend), default=0) or 1
+    drawn = []
+    for place, (day, amount) in enumerate(spend):
+        height = max(1, round(CHART_HEIGHT * amount / most))
+        x = place * (CHART_BAR + CHART_GAP)
+        drawn.append(Bar(day, amount, x, CHART_HEIGHT - height, height))
+    return drawn
+
+
+def project_meters(spent: Mapping[str, Spent]) -> list[Meter]:
+    """What the project spent this day, week and month."""
+    names = {"day": "Today", "week": "This week", "month": "This month"}
+    return [money_meter(name, spent[period]) for period, name in names.items() if period in spent]
+
+
+def changes_from(form: Mapping[str, Any], section: str) -> ProjectChanges:
+    """One section's form as changes; the store checks the values. Raises BadInputError."""
+    if section not in SECTIONS:
+        raise BadInputError("There is no such group of settings.", hint="Load the page again.")
+    values = {name: read(_field(form, name)) for name, read in SECTIONS[section].items()}
+    return ProjectChanges(**values)
+
+
+def _field(form: Mapping[str, Any], name: str) -> str:
+    value = form.get(name, "")
+    if not isinstance(value, str):
+        raise BadInputError(f"The field “{name}” came twice.", hint="Load the page again.")
+    return value.replace("\r\n", "\n").strip()
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 15:
+        raise BadInputError(f"“{value[:20]}” is not a whole number.", hint="Use digits only.")
+    return int(value)
+
+
+def _decimal(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise BadInputError(f"“{value[:20]}” is not a number.", hint="Write 2 or 1.5.") from None
+
+
+def _cents(value: str) -> int | None:
+    return cents_of(value) if value else None
+
+
+def _lines(value: str) -> list[str]:
+    return [line.strip() for line in value.replace(",", "\n").split("\n") if line.strip()]
+
+
+def _commands(value: str) -> list[list[str]]:
+    try:
+        return [shlex.split(line) for line in value.split("\n") if line.strip()]
+    except ValueError:
+        raise BadInputError(
+            "A quote is open in the checks.", hint="Write one command a line, as in `pytest -q`."
+        ) from None
+
+
+def _hosts(value: str) -> list[str] | str:
+    return REGISTRIES if value == REGISTRIES else _lines(value)
+
+
+def _switch(value: str) -> bool:
+    return value == "on"
+
+
+Reader = Callable[[str], Any]
+SECTIONS: dict[str, dict[str, Reader]] = {
+    "budget": {
+        "run_cents": _cents,
+        "issue_cents": _cents,
+        "daily_cents": _cents,
+        "weekly_cents": _cents,
+        "monthly_cents": _cents,
+    },
+    "agent": {
+        "agent": _text,
+        "model": _text,
+        "allowed_models": _lines,
+        "fallback_models": _lines,
+        "max_iterations": _whole,
+        "max_tokens": _whole,
+        "max_seconds": _whole,
+    },
+    "checks": {
+        "checks": _commands,
+        "check_timeout_seconds": _whole,
+        "draft_pull_request": _switch,
+        "allow_workflow_changes": _switch,
+    },
+    "labels": {
+        "build_label": _text,
+        "plan_label": _text,
+        "cancel_label": _text,
+        "trusted_logins": _lines,
+        "interval_seconds": _whole,
+        "time_zone": _text,
+    },
+    "container": {
+        "cpus": _decimal,
+        "memory_mib": _whole,
+        "pids": _whole,
+        "egress_hosts": _hosts,
+    },
+}
