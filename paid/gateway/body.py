@@ -113,11 +113,17 @@ _OPEN = {ord("{"): ord("}"), ord("["): ord("]")}
 _CLOSE = frozenset(_OPEN.values())
 _SPACE = b" \t\r\n"
 
-MEDIA = (b'"image', b'"input_image', b'"document"', b'"input_file', b'"file"', b'"input_audio')
-MEDIA_GEMINI = (b'"inlineData', b'"inline_data')
-ELSEWHERE = (b'"file_id', b'"file_url', b'"fileUri', b'"file_uri', b'"fileData', b'"file_data"')
-LINK = (b'"url"', b'"image_url"')
-HOUR_CACHE = (b'"1h"',)
+_MARKERS = {
+    "media": (b'"image', b'"input_image', b'"inlineData', b'"inline_data'),
+    "elsewhere": (
+        *(b'"file_id', b'"file_url', b'"file_data', b'"fileUri', b'"file_uri', b'"fileData'),
+        *(b'"input_file', b'"input_audio', b'"application/pdf', b'"video/', b'"audio/'),
+    ),
+    "document": (b'"document"',),
+    "source": (b'"source"',),
+    "hour_cache": (b'"1h"',),
+}
+"""Words in a body that may bring tokens which its bytes do not bound."""
 
 
 @dataclass
@@ -182,7 +188,7 @@ class Scanner:
         if self._escaped:
             self._escaped = False
             return place + 1
-        place = _INSIDE.match(chunk, place).end()  # type: ignore[union-attr] - it always matches
+        place = _skip(_INSIDE, chunk, place)
         if place == len(chunk):
             return place
         if chunk[place] == _BACKSLASH:
@@ -196,8 +202,7 @@ class Scanner:
 
     def _plain(self, chunk: bytes, place: int) -> int:
         is_deep = len(self._closers) > 1
-        found = (_DEEP if is_deep else _OUTSIDE).match(chunk, place)
-        end = found.end()  # type: ignore[union-attr] - it always matches
+        end = _skip(_DEEP if is_deep else _OUTSIDE, chunk, place)
         if end > place and not is_deep:
             self._between(chunk[place:end], place)
         if end == len(chunk):
@@ -321,12 +326,9 @@ class Scanner:
                 self.scan.counts[name] = self.scan.counts.get(name, 0) + found
 
 
-_MARKERS = {
-    "media": MEDIA + MEDIA_GEMINI,
-    "elsewhere": ELSEWHERE,
-    "link": LINK,
-    "hour_cache": HOUR_CACHE,
-}
+def _skip(pattern: re.Pattern[bytes], chunk: bytes, place: int) -> int:
+    found = pattern.match(chunk, place)
+    return place if found is None else found.end()
 
 
 def _refuse_constant(name: str) -> None:

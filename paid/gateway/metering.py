@@ -23,7 +23,7 @@ Basis = Literal["vendor", "partial", "estimated"]
 LONGEST_LINE_BYTES = 16 << 20
 LONGEST_ANSWER_BYTES = 64 << 20
 BYTES_PER_TOKEN = 2
-"""Where nobody counted. Text has three to four bytes a token, code and CJK fewer: rather too much."""
+"""Where nobody counted. Text has three to four bytes a token, code and CJK fewer."""
 
 _TEXT = re.compile(
     rb'"(?:text|content|delta|thinking|partial_json|arguments|reasoning|reasoning_content|input)"'
@@ -51,8 +51,9 @@ class Meter(ABC):
     vendor: str
     flavor = "default"
 
-    def __init__(self, *, is_stream: bool, sent_bytes: int) -> None:
-        self._is_stream = is_stream
+    def __init__(self, *, sent_bytes: int) -> None:
+        self.is_stream = False
+        """Whether the answer is server-sent events; set it before the first byte is fed."""
         self._sent_bytes = sent_bytes
         self._buffer = bytearray()
         self._skipping = False
@@ -66,7 +67,7 @@ class Meter(ABC):
     def feed(self, chunk: bytes) -> None:
         """Read on; never raises, whatever comes."""
         self._bytes += len(chunk)
-        if not self._is_stream:
+        if not self.is_stream:
             if len(self._buffer) + len(chunk) <= LONGEST_ANSWER_BYTES:
                 self._buffer += chunk
             return
@@ -77,7 +78,7 @@ class Meter(ABC):
 
     def result(self, *, is_whole: bool) -> Metered:
         """What was used. `is_whole` tells an answer that ended from one that was cut."""
-        if not self._is_stream:
+        if not self.is_stream:
             self._read_whole(is_whole=is_whole)
         elif self._buffer:
             self._line(bytes(self._buffer))
@@ -216,13 +217,13 @@ class ResponsesMeter(Meter):
 
     def _event(self, event: Any) -> None:
         is_end = event.get("type") in self._ENDS
-        response = event["response"] if "response" in event else event
+        response = event.get("response", event)
         self._model = response.get("model") or self._model
         if isinstance(response.get("service_tier"), str):
             self._tier["service_tier"] = response["service_tier"]
         if response.get("usage") and (is_end or response.get("object") == "response"):
             self._usage = response["usage"]
-            self._is_final = is_end or not self._is_stream
+            self._is_final = is_end or not self.is_stream
 
 
 class GeminiMeter(Meter):

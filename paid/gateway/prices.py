@@ -190,7 +190,7 @@ def _prices_text(info: ModelInfo) -> bool:
 def _context(tier: Mapping[str, str] | None) -> PriceContext | None:
     if not tier:
         return None
-    return {name: tier[name] for name in _TIERS if name in tier}  # type: ignore[return-value]
+    return {name: tier[name] for name in _TIERS if name in tier}
 
 
 def _parse(file: Path) -> tuple[list[Rule], Rule | None]:

@@ -1,0 +1,158 @@
+"""Who is speaking: run tokens, and the news that one of them has died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from paid.errors import DatabaseError
+from paid.gateway.books import Pool
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_SECONDS = 1.0
+"""A revocation is heard of at once; where the news is lost, this is how late it can be."""
+MOST_REMEMBERED = 4096
+LONGEST_TOKEN = 200
+RECONNECT_SECONDS = 1.0
+_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the bearer of a token may do. `egress_hosts` of None means the registries."""
+
+    run_id: int
+    project_id: int
+    token_hash: bytes
+    allowed_models: tuple[str, ...] = ()
+    fallback_models: tuple[str, ...] = ()
+    egress_hosts: tuple[str, ...] | None = None
+
+    def allows(self, vendor: str, model: str) -> bool:
+        """Whether the project lets this model be used: every one, if it names none."""
+        names = (model, f"{vendor}/{model}")
+        return not self.allowed_models or any(
+            fnmatchcase(name, pattern) for name in names for pattern in self.allowed_models
+        )
+
+
+def token_of(headers: Mapping[str, str]) -> str | None:
+    """The token that a model client sent, in whichever header its vendor uses."""
+    for name in _HEADERS:
+        value = headers.get(name)
+        if value:
+            scheme, _, rest = value.partition(" ")
+            return rest.strip() if scheme.lower() == "bearer" else value.strip()
+    return None
+
+
+class Access:
+    """Looks tokens up, remembers them for a moment, and cuts what a dead one still does."""
+
+    def __init__(self, pool: Pool, url: str) -> None:
+        self._pool = pool
+        self._url = url
+        self._remembered: OrderedDict[bytes, tuple[float, Grant | None]] = OrderedDict()
+        self._busy: dict[int, set[asyncio.Task[Any]]] = {}
+        self._news: dict[int, asyncio.Event] = {}
+
+    async def grant(self, token: str | None) -> Grant | None:
+        """What a token is good for; None for a wrong, foreign or dead one.
+
+        Raises DatabaseError.
+        """
+        if not token or len(token) > LONGEST_TOKEN:
+            return None
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        known = self._remembered.get(digest)
+        if known is not None and known[0] > monotonic():
+            return known[1]
+        found = await self._look_up(digest)
+        self._remembered[digest] = (monotonic() + REMEMBERED_SECONDS, found)
+        while len(self._remembered) > MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return found
+
+    @contextlib.contextmanager
+    def working(self, run_id: int) -> Any:
+        """Mark the present task as work of a run, to be cancelled when its token is revoked."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - only requests come here
+        tasks = self._busy.setdefault(run_id, set())
+        tasks.add(task)
+        try:
+            yield
+        finally:
+            tasks.discard(task)
+            if not tasks:
+                self._busy.pop(run_id, None)
+
+    async def wait_for_news(self, run_id: int, seconds: float) -> None:
+        """Until something about a run's hold changed, or the time is over."""
+        event = self._news.setdefault(run_id, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
+
+    async def listen(self) -> None:
+        """Hear of revoked tokens and changed holds; reconnects; runs until cancelled."""
+        while True:
+            try:
+                async for channel, run_id in self._notices():
+                    self._hear(channel, run_id)
+            except psycopg.Error as error:
+                log.warning("the gateway hears no news: %s", error)
+            self._remembered.clear()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _notices(self) -> AsyncIterator[tuple[str, int]]:
+        connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+        async with connection:
+            await connection.execute("LISTEN paid_run_token")
+            await connection.execute("LISTEN paid_hold")
+            self._remembered.clear()
+            async for notice in connection.notifies():
+                if notice.payload.isdigit():
+                    yield notice.channel, int(notice.payload)
+
+    def _hear(self, channel: str, run_id: int) -> None:
+        if channel == "paid_hold":
+            event = self._news.pop(run_id, None)
+            if event is not None:
+                event.set()
+            return
+        for digest, (_, grant) in list(self._remembered.items()):
+            if grant is not None and grant.run_id == run_id:
+                del self._remembered[digest]
+        for task in self._busy.get(run_id, set()):
+            task.cancel()
+
+    async def _look_up(self, digest: bytes) -> Grant | None:
+        try:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute("SELECT * FROM run_token_grant(%s)", (digest,))
+                row = await cursor.fetchone()
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise DatabaseError("PostgreSQL does not answer the gateway.") from error
+        if row is None:
+            return None
+        hosts = row["egress_hosts"]
+        return Grant(
+            row["run_id"],
+            row["project_id"],
+            digest,
+            tuple(row["allowed_models"]),
+            tuple(row["fallback_models"]),
+            None if hosts is None else tuple(hosts),
+        )

@@ -1,0 +1,52 @@
+"""Where a tunnel may end: a name on the list, at an address of the public internet."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+)
+_EMBEDDED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+"""IPv4 addresses in the guise of IPv6: a way around every check of the number itself."""
+
+
+def is_name(host: str) -> bool:
+    """Whether a host is a plain domain name: in ASCII, with a dot, no number, no trailing dot."""
+    return _NAME.fullmatch(host) is not None
+
+
+def is_listed(host: str, listed: Iterable[str]) -> bool:
+    """Whether a host is on a list of names and of `*.name` patterns."""
+    for entry in listed:
+        name = entry.lower()
+        if host == name or (name.startswith("*.") and host.endswith(name[1:])):
+            return True
+    return False
+
+
+def is_public(address: str) -> bool:
+    """Whether an address belongs to the public internet and to nobody's inside."""
+    number = ip_address(address.partition("%")[0])
+    if isinstance(number, IPv6Address):
+        inner = number.ipv4_mapped or number.sixtofour or _teredo(number)
+        if inner is not None:
+            return is_public(str(inner))
+        if any(number in network for network in _EMBEDDED):
+            return False
+    return number.is_global and not number.is_multicast and not number.is_reserved
+
+
+def _teredo(number: IPv6Address) -> IPv4Address | None:
+    return None if number.teredo is None else number.teredo[1]
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a name, in the resolver's order. Raises OSError when it has none."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -1,0 +1,237 @@
+"""The ledger as the gateway uses it: asynchronous, in batches, and stubborn about settling."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from paid.errors import DatabaseError
+from paid.gateway.batching import Batches
+
+log = logging.getLogger(__name__)
+
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]]
+Outcome = Literal["reserved", "over", "busy", "revoked"]
+
+RESERVED_SECONDS = 120
+"""How long a reservation outlives a gateway that cannot be heard of."""
+EXTEND_SECONDS = 30
+ATTEMPTS = 4
+SETTLE_PAUSE_SECONDS = 1.0
+RETRYABLE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A worst case to be reserved. Its id is the request's, so asking again is harmless."""
+
+    run_id: int
+    token_hash: bytes
+    amount_microdollars: int
+    vendor: str
+    model: str
+    request_id: UUID = field(default_factory=uuid4)
+
+
+@dataclass(frozen=True)
+class Cap:
+    """The cap that stood in the way; `ends_at` of None means that its period never ends."""
+
+    scope: str
+    period: str
+    limit_microdollars: int
+    spent_microdollars: int
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a reservation; over and busy name the cap."""
+
+    outcome: Outcome
+    cap: Cap | None = None
+
+
+def make_pool(url: str, *, size: int = 6) -> Pool:
+    """A pool that is not open yet. Statements are prepared at once: they are few and frequent."""
+
+    async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
+        connection.prepare_threshold = 0
+
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        open=False,
+        timeout=10,
+        configure=configure,
+        kwargs={"autocommit": True, "row_factory": dict_row},
+    )
+
+
+class Books:
+    """Reserve, settle and hold, through the functions of migration 0002."""
+
+    def __init__(self, pool: Pool, owner: str) -> None:
+        self._pool = pool
+        self._owner = owner
+        self._open: set[UUID] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+        self._reserve = Batches(self._reserve_many)
+        self._settle = Batches(self._settle_many)
+        self.settled = asyncio.Condition()
+
+    async def reserve(self, reservation: Reservation) -> Answer:
+        """Reserve, or learn which cap is in the way. Raises DatabaseError."""
+        self._open.add(reservation.request_id)
+        asking = asyncio.create_task(self._reserve.submit(reservation))
+        try:
+            answer = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            # The question is on its way and its answer may be yes: give that back after it.
+            asking.add_done_callback(lambda _: self.release(reservation))
+            raise
+        except DatabaseError:
+            self.release(reservation)
+            raise
+        if answer.outcome != "reserved":
+            self._open.discard(reservation.request_id)
+        return answer
+
+    def settle(self, reservation: Reservation, amount: int, details: Mapping[str, Any]) -> None:
+        """Charge what was spent instead of the reservation; goes on in the background."""
+        self._later(_item(reservation) | {"amount": amount} | dict(details))
+
+    def release(self, reservation: Reservation) -> None:
+        """Give a reservation back, because nothing was spent; goes on in the background."""
+        self._later(_item(reservation) | {"amount": None})
+
+    async def hold(
+        self, run_id: int, reason: str, until: datetime | None, detail: Mapping[str, Any]
+    ) -> None:
+        """Make a run wait."""
+        await self._rows(
+            "SELECT run_hold_open(%s, %s, %s, %s)", (run_id, reason, until, Jsonb(dict(detail)))
+        )
+
+    async def is_held(self, run_id: int) -> bool:
+        """Whether a run still has to wait; releases a hold that has no reason any more."""
+        return bool(await self._rows("SELECT id FROM run_hold_current(%s)", (run_id,)))
+
+    async def expire_left_behind(self) -> int:
+        """Charge whole what a gateway of our name left open; at start, before anything is."""
+        return await self._expire(self._owner)
+
+    async def keep(self) -> None:
+        """Keep reservations of live streams, and expire dead ones; runs until cancelled."""
+        while True:
+            await asyncio.sleep(EXTEND_SECONDS)
+            try:
+                if self._open:
+                    await self._rows(
+                        "SELECT ledger_extend(%s, clock_timestamp() + make_interval(secs => %s))",
+                        (list(self._open), RESERVED_SECONDS),
+                    )
+                await self._expire(None)
+            except DatabaseError as error:
+                log.warning("reservations are not extended: %s", error)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for what is being settled."""
+        if self._settling:
+            await asyncio.wait(set(self._settling), timeout=seconds)
+
+    async def _expire(self, owner: str | None) -> int:
+        rows = await self._rows("SELECT ledger_expire(%s) AS expired", (owner,))
+        return int(rows[0]["expired"])
+
+    def _later(self, item: dict[str, Any]) -> None:
+        task = asyncio.create_task(self._settle_stubbornly(item))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _settle_stubbornly(self, item: dict[str, Any]) -> None:
+        """Until it is done: what was spent must not be forgotten while this process lives."""
+        while True:
+            try:
+                await self._settle.submit(item)
+            except DatabaseError as error:
+                log.warning("a request is not settled yet: %s", error)
+                await asyncio.sleep(SETTLE_PAUSE_SECONDS)
+                continue
+            self._open.discard(UUID(item["request_id"]))
+            async with self.settled:
+                self.settled.notify_all()
+            return
+
+    async def _reserve_many(self, asked: Sequence[Reservation]) -> list[Answer]:
+        items = [
+            _item(each)
+            | {
+                "amount": each.amount_microdollars,
+                "token_hash": each.token_hash.hex(),
+                "owner": self._owner,
+                "seconds": RESERVED_SECONDS,
+            }
+            for each in asked
+        ]
+        rows = await self._rows("SELECT * FROM ledger_reserve(%s)", (Jsonb(items),))
+        answers = {row["request"]: _answer(row) for row in rows}
+        return [answers[each.request_id] for each in asked]
+
+    async def _settle_many(self, items: Sequence[dict[str, Any]]) -> list[None]:
+        await self._rows("SELECT * FROM ledger_settle(%s)", (Jsonb(list(items)),))
+        return [None] * len(items)
+
+    async def _rows(self, question: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        async def ask() -> list[dict[str, Any]]:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(question, values)
+                return await cursor.fetchall()
+
+        return await _persistently(ask)
+
+
+async def _persistently(
+    ask: Callable[[], Awaitable[list[dict[str, Any]]]],
+) -> list[dict[str, Any]]:
+    """Ask again after a deadlock or a lost connection: every question here may be asked twice."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await ask()
+        except RETRYABLE:
+            if attempt == ATTEMPTS:
+                raise
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            if attempt == ATTEMPTS or isinstance(error, PoolTimeout):
+                raise DatabaseError("PostgreSQL does not answer the gateway.") from error
+        await asyncio.sleep(0.05 * attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _item(reservation: Reservation) -> dict[str, Any]:
+    return {
+        "request_id": str(reservation.request_id),
+        "run_id": reservation.run_id,
+        "vendor": reservation.vendor,
+        "model": reservation.model,
+    }
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    if row["cap_scope"] is None:
+        return Answer(row["outcome"])
+    cap = Cap(
+        row["cap_scope"], row["cap_period"], row["cap_limit"], row["cap_spent"], row["cap_ends_at"]
+    )
+    return Answer(row["outcome"], cap)

@@ -1,0 +1,66 @@
+"""Take a request's body in: bounded in size, in silence and in slowness."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+from aiohttp import web
+from aiohttp.web_exceptions import HTTPException
+
+from paid.gateway.body import Scanner, Spool
+
+SILENT_SECONDS = 20.0
+"""The longest pause within a body; the client is a process on this host."""
+PATIENCE_SECONDS = 30.0
+SLOWEST_BYTES_A_SECOND = 16_384
+"""After the first half minute a body has to have come at this rate on average."""
+
+
+class IntakeError(Exception):
+    """Raised when a body is not taken in; `status` is what the client is told."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def take_in(
+    request: web.BaseRequest, spool: Spool, scanner: Scanner, largest_bytes: int
+) -> None:
+    """Read the whole body into the spool, past the scanner.
+
+    Raises IntakeError for one that is too large, too slow, cut or encoded, and BadBodyError.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise IntakeError(415, "The gateway takes bodies as they are, without an encoding.")
+    if (request.content_length or 0) > largest_bytes:
+        raise IntakeError(413, f"The body is larger than {largest_bytes} bytes.")
+    await _continue(request)
+    began = monotonic()
+    while chunk := await _next(request):
+        spool.write(chunk)
+        if spool.size > largest_bytes:
+            raise IntakeError(413, f"The body is larger than {largest_bytes} bytes.")
+        taken = monotonic() - began
+        if taken > PATIENCE_SECONDS and spool.size < taken * SLOWEST_BYTES_A_SECOND:
+            raise IntakeError(408, "The body comes too slowly.")
+        scanner.feed(chunk)
+
+
+async def _next(request: web.BaseRequest) -> bytes:
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            return await request.content.readany()
+    except TimeoutError as error:
+        raise IntakeError(408, "The body stopped coming.") from error
+    except (HTTPException, ConnectionError, web.RequestPayloadError) as error:
+        raise IntakeError(400, "The body is not framed as its headers say.") from error
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """A client that asks first is told to go on."""
+    if request.headers.get("expect", "").lower() == "100-continue":
+        transport = request.transport
+        if transport is not None:
+            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -1,0 +1,102 @@
+"""Several keys for a vendor: which one to use now, and when the next is good again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from typing import Any
+
+LIMITED_SECONDS = 10.0
+"""A key's rest after a 429 that does not say when to come back."""
+BROKEN_SECONDS = 300.0
+"""A key's rest after the vendor refused it: somebody has to mend it."""
+LONGEST_SECONDS = 35 * 86400.0
+_RESETS = (
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-reset",
+    "anthropic-ratelimit-input-tokens-reset",
+    "anthropic-ratelimit-output-tokens-reset",
+    "anthropic-ratelimit-unified-reset",
+)
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass
+class KeyPool:
+    """The keys of one vendor in order of preference; the first that does not rest is used.
+
+    The first stays the first: a prompt cache belongs to the account of the key that filled it.
+    """
+
+    keys: tuple[str, ...] = field(repr=False)
+    _rests_until: dict[str, datetime] = field(default_factory=dict, repr=False)
+
+    def usable(self, now: datetime) -> list[str]:
+        """The keys to try, best first."""
+        return [key for key in self.keys if self._rests_until.get(key, now) <= now]
+
+    def rest(self, key: str, until: datetime) -> None:
+        """Do not use a key until then."""
+        self._rests_until[key] = max(until, self._rests_until.get(key, until))
+
+    def good_again(self) -> datetime | None:
+        """When the first of the resting keys may be used; None without any key."""
+        return min(self._rests_until.values(), default=None)
+
+
+def limited_until(status: int, headers: Mapping[str, str], body: Any, now: datetime) -> datetime:
+    """When a key that was refused may be tried again, from what the vendor said."""
+    if status in (401, 403):
+        return now + timedelta(seconds=BROKEN_SECONDS)
+    said = _retry_after(headers.get("retry-after"), now)
+    if said is None:
+        said = _gemini_delay(body)
+    if said is None:
+        resets = [_moment(headers.get(name), now) for name in _RESETS]
+        said = max((reset for reset in resets if reset is not None), default=None)
+    seconds = LIMITED_SECONDS if said is None else min(max(said, 0.0), LONGEST_SECONDS)
+    return now + timedelta(seconds=seconds)
+
+
+def _retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds, or a date, as RFC 9110 has it."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return _moment(value, now)
+    return seconds if isfinite(seconds) else None
+
+
+def _moment(value: str | None, now: datetime) -> float | None:
+    """Seconds until a moment given as RFC 3339, as an HTTP date, or in seconds of the epoch."""
+    if not value:
+        return None
+    for read in (datetime.fromisoformat, parsedate_to_datetime, _epoch):
+        try:
+            moment = read(value)
+        except (ValueError, TypeError, OverflowError, OSError):
+            continue
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - now).total_seconds()
+    return None
+
+
+def _epoch(value: str) -> datetime:
+    return datetime.fromtimestamp(float(value), UTC)
+
+
+def _gemini_delay(body: Any) -> float | None:
+    """`retryDelay` of google.rpc.RetryInfo, such as "37s"."""
+    try:
+        details = body["error"]["details"]
+        delay = next(each["retryDelay"] for each in details if "retryDelay" in each)
+        number = delay.rstrip("smhd")
+        return float(number) * _UNITS[delay[len(number) :] or "s"]
+    except (TypeError, KeyError, ValueError, StopIteration, AttributeError):
+        return None

@@ -1,0 +1,97 @@
+"""The hosts that dependency installs need, as this machine's own package clients know them.
+
+Asked once and kept in `registries.json` of the data folder, which may be edited: no host is named
+in this program, so a company's mirror serves as well as the public registries.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from paid.gateway.addresses import is_name
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS = 20.0
+_PIP = """
+from pip._internal.models import index
+print(index.PyPI.simple_url)
+print("https://" + index.PyPI.file_storage_domain)
+"""
+_COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("python3", "-c", _PIP),
+    ("python3", "-m", "pip", "config", "get", "global.index-url"),
+    ("npm", "config", "get", "registry"),
+    ("go", "env", "GOPROXY", "GOSUMDB"),
+)
+
+
+class Registries:
+    """The list as it stands in its file; read anew when the file changes."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_at: tuple[int, int] | None = None
+        self._hosts: tuple[str, ...] = ()
+
+    def hosts(self) -> Sequence[str]:
+        """The hosts; none when the file is missing or broken."""
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            return ()
+        stamp = (found.st_mtime_ns, found.st_size)
+        if stamp != self._read_at:
+            self._read_at = stamp
+            self._hosts = _read(self._file)
+        return self._hosts
+
+    def discover(self) -> None:
+        """Ask the package clients and write the file, unless it is there already."""
+        if self._file.exists():
+            return
+        hosts = sorted({host for command in _COMMANDS for host in _hosts_of(_ask(command))})
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(json.dumps({"hosts": hosts}, indent=2) + "\n")
+        fresh.replace(self._file)
+
+
+def _read(file: Path) -> tuple[str, ...]:
+    try:
+        hosts = json.loads(file.read_text())["hosts"]
+        return tuple(str(host).lower() for host in hosts)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.error("%s cannot be used: %s", file.name, error)
+        return ()
+
+
+def _ask(command: tuple[str, ...]) -> str:
+    """What a client prints; nothing when it is missing, fails or hangs."""
+    if shutil.which(command[0]) is None:
+        return ""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=ASK_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _hosts_of(printed: str) -> list[str]:
+    """The hosts in a client's answer: addresses, or bare names as `go env` has them."""
+    words = printed.replace(",", " ").replace("|", " ").split()
+    names = [urlsplit(word if "//" in word else f"//{word}").hostname or "" for word in words]
+    return [name for name in names if is_name(name)]

@@ -1,0 +1,166 @@
+"""The gateway's process: its socket, its parts, and their order of starting and stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import logging
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from aiohttp import web
+
+from paid.errors import ConfigurationError
+from paid.gateway.access import Access
+from paid.gateway.books import Books, make_pool
+from paid.gateway.egress import Egress
+from paid.gateway.front import Front
+from paid.gateway.prices import Prices
+from paid.gateway.registries import Registries
+from paid.gateway.relay import Relay
+from paid.gateway.upstream import Upstream
+from paid.gateway.vendors import vendors
+from paid.settings import Settings
+from paid.store.database import libpq_url
+
+log = logging.getLogger(__name__)
+
+LONGEST_LINE_BYTES = 8 << 10
+LONGEST_FIELD_BYTES = 32 << 10
+KEEPALIVE_SECONDS = 75.0
+DRAIN_SECONDS = 5.0
+BACKLOG = 1024
+_QUIET = logging.getLogger("paid.gateway.http")
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, *, ready: asyncio.Event | None = None
+) -> None:
+    """Serve until `stop` is set, then let requests end and settle what they spent.
+
+    Raises ConfigurationError when another gateway has the socket, DatabaseError without a database.
+    """
+    async with _parts(settings) as (relay, egress):
+        web_server = web.Server(
+            _handler(relay),
+            handler_cancellation=True,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            auto_decompress=False,
+            access_log=None,
+            logger=_QUIET,
+            max_line_size=LONGEST_LINE_BYTES,
+            max_field_size=LONGEST_FIELD_BYTES,
+        )
+        with _listening(settings.gateway_socket_path) as listener:
+            loop = asyncio.get_running_loop()
+            server = await loop.create_unix_server(
+                lambda: Front(web_server, egress.tunnel), sock=listener, backlog=BACKLOG
+            )
+            log.info("the gateway listens on %s", settings.gateway_socket_path)
+            if ready is not None:
+                ready.set()
+            await stop.wait()
+            server.close()
+            await web_server.shutdown(DRAIN_SECONDS)
+
+
+def _handler(relay: Relay) -> Callable[[web.BaseRequest], Any]:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path == "/health" and request.method == "GET":
+            return web.Response(text="ok\n")
+        return await relay.handle(request)
+
+    return handle
+
+
+@asynccontextmanager
+async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
+    if settings.database_url is None:
+        raise ConfigurationError(
+            "The gateway needs a database.", hint="Set DATABASE_URL, or use `paid up`."
+        )
+    url = libpq_url(settings.database_url.get_secret_value())
+    pool = make_pool(url)
+    upstream = Upstream(settings)
+    registries = Registries(settings.data_dir / "registries.json")
+    background: list[asyncio.Task[None]] = []
+    try:
+        await pool.open()
+        books = Books(pool, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
+        access = Access(pool, url)
+        left = await books.expire_left_behind()
+        if left:
+            log.warning("%s requests of an earlier gateway were charged in full", left)
+        background += [
+            asyncio.create_task(books.keep()),
+            asyncio.create_task(access.listen()),
+            asyncio.create_task(asyncio.to_thread(registries.discover)),
+        ]
+        relay = Relay(
+            access=access,
+            books=books,
+            prices=Prices(settings.data_dir / "prices.json"),
+            upstream=upstream,
+            vendors=vendors(settings),
+            grace_seconds=settings.hold_grace_seconds,
+            quota_seconds=settings.quota_hold_seconds,
+            largest_body_bytes=settings.largest_body_mib << 20,
+        )
+        egress = Egress(
+            access=access,
+            pool=pool,
+            registries=registries.hosts,
+            most_bytes=settings.egress_mib << 20,
+            proxy=settings.https_proxy,
+        )
+        yield relay, egress
+        await books.finish(DRAIN_SECONDS)
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await upstream.close()
+        await pool.close()
+
+
+@contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """A listening Unix socket that takes the place of a dead one, but never of a living one's.
+
+    The lock beside it belongs to the process, so that it falls with it, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Anybody in a container may reach the socket by its name; nobody may list or replace it.
+    path.parent.chmod(0o711)
+    with _lock(path.with_name(f".{path.name}.lock")):
+        with suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(path.lstat().st_mode):
+                raise ConfigurationError(f"{path} is there and is no socket.")
+            path.unlink()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(path))
+            path.chmod(0o666)
+            try:
+                yield listener
+            finally:
+                path.unlink(missing_ok=True)
+
+
+def _lock(path: Path) -> IO[str]:
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        raise ConfigurationError(
+            "Another gateway has this socket.", hint="Stop it, or set PAID_GATEWAY_SOCKET."
+        ) from error
+    return file

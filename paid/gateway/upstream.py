@@ -1,0 +1,98 @@
+"""The way to the vendors: one pool of connections, no redirects, no cookies, our keys."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+
+import aiohttp
+from yarl import URL
+
+from paid.gateway.body import Edit, Spool
+from paid.gateway.vendors import Route, Vendor
+from paid.settings import Settings
+
+CONNECT_SECONDS = 15.0
+READ_BUFFER_BYTES = 1 << 16
+
+
+class Upstream:
+    """Sends requests to vendors. Open it inside the running loop, and close it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._proxy = settings.https_proxy
+        self._direct = tuple(
+            name.strip().lstrip(".").lower()
+            for name in (settings.no_proxy or "").split(",")
+            if name.strip()
+        )
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=_tls(settings), keepalive_timeout=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=CONNECT_SECONDS, sock_read=settings.vendor_read_seconds
+            ),
+            read_bufsize=READ_BUFFER_BYTES,
+            skip_auto_headers=("user-agent", "accept", "content-type"),
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    @asynccontextmanager
+    async def send(
+        self,
+        vendor: Vendor,
+        key: str,
+        route: Route,
+        headers: Mapping[str, str],
+        body: Spool | None = None,
+        edits: Sequence[Edit] = (),
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request; the answer's body is the caller's to read.
+
+        Raises aiohttp.ClientError and TimeoutError.
+        """
+        sent = dict(headers) | vendor.authorisation(key) | {"accept-encoding": "identity"}
+        data: bytes | AsyncIterator[bytes] | None = None
+        if body is not None:
+            data = body.whole(edits)
+            if data is None:
+                data = body.stream(edits)
+                sent["content-length"] = str(body.length(edits))
+        url = URL(vendor.base_url + route.upstream, encoded=True)
+        async with self._session.request(
+            "GET" if body is None else "POST",
+            url,
+            headers=sent,
+            data=data,
+            allow_redirects=False,
+            proxy=self._proxy_for(url),
+        ) as answer:
+            yield answer
+
+    def _proxy_for(self, url: URL) -> str | None:
+        host = (url.host or "").lower()
+        if self._proxy is None or url.scheme != "https" or is_loopback(host):
+            return None
+        if any(host == name or host.endswith(f".{name}") or name == "*" for name in self._direct):
+            return None
+        return self._proxy
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by name or number."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if settings.ca_bundle is not None and settings.ca_bundle.exists():
+        context.load_verify_locations(cafile=settings.ca_bundle)
+    return context
