@@ -260,6 +260,7 @@ def change(
     _change_labels(session, project_id, values)
     _change_secrets(session, box, project, values)
     limits = {_BUDGETS[name]: value for name, value in values.items() if name in _BUDGETS}
+    session.flush()  # what is written below goes past the session, which then forgets its rows
     if limits:
         budgets.set_limits(session, project_id, **limits)
     shown = {name: "(secret)" if name in _SECRETS else value for name, value in values.items()}
