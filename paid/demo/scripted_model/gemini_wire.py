@@ -13,6 +13,8 @@ from paid.demo.scripted_model.conversation import Ask, Chunk, Entry, Json, Reply
 from paid.demo.scripted_model.tokens import count, pieces
 from paid.demo.scripted_model.wires import event, text_of
 
+SCHEMAS = ("parametersJsonSchema", "parameters_json_schema", "parameters")
+"""Where a tool's parameters are: the command line, the SDK and the reference differ."""
 ERROR_STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -74,7 +76,8 @@ def _declarations(group: Json) -> list[Json]:
 
 
 def _tool(tool: Json) -> Tool:
-    schema = tool.get("parametersJsonSchema") or tool.get("parameters") or {}
+    found = (tool.get(name) for name in SCHEMAS)
+    schema = next((schema for schema in found if schema), {})
     return Tool(tool["name"], schema.get("properties") or {}, tuple(schema.get("required") or ()))
 
 

@@ -68,7 +68,7 @@ def refusal(
 
 
 def _wire_of(request: web.Request) -> Wire:
-    if "/v1beta/" in request.path:
+    if "/v1beta/" in request.path or "x-goog-api-key" in request.headers:
         return GeminiWire()
     if "/messages" in request.path or "anthropic-version" in request.headers:
         return AnthropicWire()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
@@ -60,15 +59,21 @@ class Vendors:
         return [route for prefix in PREFIXES for route in self._routes(prefix)]
 
     def _routes(self, prefix: str) -> list[web.RouteDef]:
-        gemini = f"{prefix}/v1beta/models"
+        verbs = [
+            # The vendor's command line says v1beta, its newest SDK v1.
+            web.post(
+                f"{prefix}/{version}" + "/models/{model:[^:/]+}:{verb}", self._guarded(self._gemini)
+            )
+            for version in ("v1beta", "v1")
+        ]
         return [
+            *verbs,
             web.post(f"{prefix}/v1/messages", self._guarded(self._talk(AnthropicWire()))),
             web.post(f"{prefix}/v1/messages/count_tokens", self._guarded(_count_anthropic)),
             web.post(f"{prefix}/v1/chat/completions", self._guarded(self._talk(ChatWire()))),
             web.post(f"{prefix}/v1/responses", self._guarded(self._talk(ResponsesWire()))),
             web.get(f"{prefix}/v1/models", self._guarded(_models)),
-            web.get(gemini, self._guarded(_gemini_models)),
-            web.post(gemini + "/{model:[^:/]+}:{verb}", self._guarded(self._gemini)),
+            web.get(f"{prefix}/v1beta/models", self._guarded(_gemini_models)),
         ]
 
     def _guarded(
@@ -86,7 +91,7 @@ class Vendors:
                 return spoiled
             try:
                 return await endpoint(request, fault)
-            except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
                 return refusal(request, 400, f"The request makes no sense: {error!r}")
 
         return handler
@@ -151,6 +156,9 @@ async def _count_anthropic(request: web.Request, _: Fault | None) -> web.StreamR
 
 
 async def _models(request: web.Request, _: Fault | None) -> web.StreamResponse:
+    """Three vendors have this path; their headers tell them apart."""
+    if "x-goog-api-key" in request.headers:
+        return web.json_response(gemini_models())
     anthropic = "anthropic-version" in request.headers
     return web.json_response(anthropic_models() if anthropic else openai_models())
 
