@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paid.cli import agents, budgets, checkup, keys, logs, project_set, runs, start
+from paid.cli import agents, ask, budgets, checkup, keys, logs, notify, project_set, runs, start
 
 HELP = """Label a GitHub issue, get a tested, reviewed, budgeted pull request.
 
@@ -31,8 +31,9 @@ app = typer.Typer(
 app.add_typer(project_set.app, name="project")
 app.add_typer(agents.app, name="agent")
 app.add_typer(budgets.app, name="budget")
+app.add_typer(notify.app, name="notify")
 app.add_typer(keys.app, name="key")
-for module in (start, checkup, runs, logs):
+for module in (start, checkup, ask, runs, logs):
     module.add_to(app)
 app.command("export")(budgets.export)
 

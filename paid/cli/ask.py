@@ -1,0 +1,71 @@
+"""`paid run ISSUE_URL`: start a run without a label."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from temporalio.client import Client
+
+from paid import control, run_request
+from paid.cli import connection, logs, output
+from paid.cli.output import Json, say
+from paid.errors import ConfigurationError
+from paid.github.client import GitHub
+from paid.models import Run
+from paid.settings import Settings
+from paid.store import projects
+from paid.store.credentials import SecretBox
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("run")(run)
+
+
+def run(
+    address: Annotated[
+        str, typer.Argument(metavar="ISSUE_URL", help="The issue's URL, or OWNER/REPO#NUMBER.")
+    ],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show it until it ends.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start a run for an issue at once, without a label; you are its trusted requester.
+
+    [dim]paid run https://github.com/team/app/issues/7[/]
+    [dim]paid run -f team/app#7[/]
+    """
+    wanted = run_request.read_address(address)
+    settings = connection.settings()
+    with connection.database(settings) as database:
+        with database.session() as session:
+            project = run_request.project_of(session, wanted)
+            token = projects.token(session, SecretBox(settings.secret_key_path), project)
+        github = GitHub(token, project.api_url)
+        try:
+            by = connection.caller()
+            made = run_request.request(database, github, project, wanted.number, by=by)
+        finally:
+            github.close()
+    started = _start(settings, made)
+    if as_json:
+        output.print_json({"id": made.id, "workflow_id": made.workflow_id, "started": started})
+    elif started:
+        say(f"Run {made.id} is started. See it with `paid logs -f {made.id}`.")
+    else:
+        say(f"Run {made.id} is recorded; Temporal does not answer, so it starts with `paid up`.")
+    if follow and made.id is not None:
+        logs.logs(made.id, follow=True, as_json=as_json)
+
+
+def _start(settings: Settings, made: Run) -> bool:
+    """False when Temporal does not answer; the job runner starts what is recorded."""
+
+    async def start(client: Client) -> None:
+        await control.start_run(client, made, settings.temporal_task_queue)
+
+    try:
+        connection.ask_temporal(settings, start)
+    except ConfigurationError:
+        return False
+    return True
