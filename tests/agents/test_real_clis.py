@@ -1,0 +1,51 @@
+"""Two light agents, their real programs, two wire protocols: locked container to vendor and back.
+
+`bin/agents-e2e` does the same with all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from paid.agents.events import Message
+from paid.agents.protocol import How
+from tests.agents.rig import Rig
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+LIGHT = {"codex": "/v1/responses", "mini-swe-agent": "/v1/chat/completions"}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_a_real_agent_does_a_small_task_and_the_ledger_equals_the_bill(
+    name: str, rig: Rig, installed: Callable[[str], None]
+) -> None:
+    installed(name)
+    played = rig.play(name)
+    assert played.ending.how is How.FINISHED, played.output
+    assert played.files == {"hello.txt": "Hello."}
+    assert any(isinstance(event, Message) for event in played.events)
+    assert {entry.path for entry in played.bill} == {LIGHT[name]}
+    assert played.reserved_microdollars == 0
+    assert played.ledger_microdollars == played.billed_microdollars > 0
+
+
+def test_a_turn_continues_the_session_of_the_turn_before(
+    rig: Rig, installed: Callable[[str], None]
+) -> None:
+    installed("codex")
+    first = rig.play("codex")
+    arrived = len(rig.model.requests)
+    second = rig.play("codex", "Thank you; is it done?", first.session_id)
+    assert second.session_id == first.session_id
+    asked = rig.model.requests[arrived].body.decode()
+    assert "Write a greeting for the people" in asked
+    assert "Thank you; is it done?" in asked
+
+
+def test_no_key_and_no_second_token_is_in_reach_of_the_agent(rig: Rig) -> None:
+    """The vendor saw its key; nothing that the agent printed or that is in its image has it."""
+    assert rig.model.requests, "the tests before this one made requests"
+    assert all(rig.model.key in str(dict(seen.headers)) for seen in rig.model.requests)
