@@ -10,27 +10,18 @@ from __future__ import annotations
 
 import re
 
-_ESCAPES = re.compile(
-    r"""
-      (?:\x1b\]|\x9d) [^\x07\x1b\x9c]* (?:\x07|\x1b\\|\x9c|(?=\x1b)|\Z)    # OSC … BEL or ST
-    | (?:\x1b[PX^_]|[\x90\x98\x9e\x9f]) [^\x1b\x9c]* (?:\x1b\\|\x9c|(?=\x1b)|\Z)  # DCS SOS PM APC
-    | (?:\x1b\[|\x9b) [0-?]* [ -/]* [@-~]?                                 # CSI
-    | \x1b [ -/]* [0-~]?                                                   # other escapes
-    """,
-    re.VERBOSE,
-)
-_LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+from paid.agents.plain import plain as without_escapes
+
+_LINE_ENDS = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
-    """The text without escapes and controls; line ends are newlines, tabs stay."""
-    text = _ESCAPES.sub("", text)
-    text = _LINE_ENDS.sub("\n", text)
-    text = _CONTROLS.sub("", text)
-    text = _SURROGATES.sub("\ufffd", text)
+    """The text without escapes and controls; line ends are newlines, tabs stay.
+
+    Characters that change the direction of reading show as U+FFFD.
+    """
+    text = without_escapes(_LINE_ENDS.sub("\n", text), max_chars=max(1, len(text)))
     return _DIRECTIONS.sub("\ufffd", text)
 
 

@@ -25,6 +25,7 @@ from web.access import Visitor, find_visitor
 from web.routes.parameters import RunId
 from web.services import GivenServices, Services
 from web.views.activity import items
+from web.views.budget_raise import waiting_cap
 from web.views.run_page import Cursor, RunPage, chunks, run_page
 
 PING_SECONDS = 15.0
@@ -95,7 +96,8 @@ class _RunNews:
         events = pages.events_after(session, self._run_id, self._cursor.seq)
         output = steps.output_after(session, self._run_id, self._cursor.output_id, limit=50)
         detail = pages.run(session, self._run_id)
-        return events, output, run_page(detail, [], [], self._services.settings)
+        cap = waiting_cap(session, detail.run, detail.hold)
+        return events, output, run_page(detail, cap, self._services.settings)
 
     def _render(
         self, events: Sequence[Event], output: Sequence[Output], page: RunPage

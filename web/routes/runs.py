@@ -20,7 +20,7 @@ from web.access import Visitor
 from web.plain_text import plain
 from web.routes.parameters import ChosenProject, PageNumber, RunId, SearchText
 from web.services import GivenServices, Services
-from web.views.budget_raise import BudgetRaise, raise_budget
+from web.views.budget_raise import BudgetRaise, raise_budget, waiting_cap
 from web.views.run_list import ListPage, list_page
 from web.views.run_page import RunPage, run_page
 
@@ -137,11 +137,13 @@ async def raise_run_budget(
 
 
 def _page(session: Session, services: Services, run_id: int) -> RunPage:
+    detail = pages.run(session, run_id)
     return run_page(
-        pages.run(session, run_id),
+        detail,
+        waiting_cap(session, detail.run, detail.hold),
+        services.settings,
         pages.last_events(session, run_id),
         pages.last_output(session, run_id),
-        services.settings,
     )
 
 

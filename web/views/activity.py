@@ -14,6 +14,7 @@ from web.rendering import count, money, pretty, words
 LONGEST_TEXT = 6_000
 LONGEST_DETAIL = 20_000
 LONGEST_TITLE = 160
+LONGEST_IN_LINE = 140
 
 Data = Mapping[str, Any]
 
@@ -32,6 +33,11 @@ class Item:
     mono: bool = False
     at: datetime | None = None
     seq: int = 0
+
+    @property
+    def in_line(self) -> bool:
+        """Whether the text fits behind the title, on its line."""
+        return self.mono and "\n" not in self.text and len(self.text) <= LONGEST_IN_LINE
 
 
 def items(events: Iterable[Event]) -> list[Item]:
@@ -119,7 +125,7 @@ def _tool_result(_: str, data: Data) -> Item:
 
 def _file_change(_: str, data: Data) -> Item:
     change = {"add": "Added", "delete": "Deleted"}.get(_text(data, "change"), "Changed")
-    return Item("file", f"{change} a file", text=_text(data, "path"), mono=True)
+    return Item("file", change, text=_text(data, "path"), mono=True)
 
 
 def _error(_: str, data: Data) -> Item:
@@ -128,15 +134,56 @@ def _error(_: str, data: Data) -> Item:
 
 def _run(kind: str, data: Data) -> Item:
     name = kind.removeprefix("run.")
+    if name in _MARKS:
+        title, text = _MARKS[name]
+        return Item("mark", title, text and _text(data, text))
     if name == "cancel_requested":
         by = f"by {_text(data, 'by') or 'somebody'}"
         return Item("mark", f"Cancel asked for {by}", _text(data, "reason"))
     if name == "ended":
         return Item("mark", f"Ended: {words(_text(data, 'status'))}", _text(data, "message"))
-    if name == "host":
-        return Item("mark", f"On host {_text(data, 'host')}")
-    said = _text(data, "message", "reason")
-    return Item("mark", words(name).capitalize(), said)
+    if name == "budget_raised":
+        return Item("mark", f"Budget raised by {_text(data, 'by')}", money_of_cents(data))
+    return Item("mark", words(name).capitalize(), _text(data, "message", "reason"))
+
+
+def money_of_cents(data: Data) -> str:
+    """The new limit of a raise."""
+    return f"to {money(_number(data, 'to_cents') * 10_000)}"
+
+
+_MARKS = {
+    "host": ("Got a host", "host"),
+    "workspace": ("Workspace ready on a branch of its own", "branch"),
+    "pushed": ("Branch pushed", "branch"),
+    "pull_request": ("Pull request opened", "url"),
+}
+
+
+def _begin(_: str, data: Data) -> Item:
+    return Item("mark", f"{_text(data, 'agent') or 'Agent'} started")
+
+
+def _prompt(_: str, data: Data) -> Item:
+    stripped = data.get("stripped")
+    if stripped:
+        return Item("warning", "Hidden text was taken out of the issue", detail=pretty(stripped))
+    return Item("other", f"Prompt from the template “{_text(data, 'template')}”")
+
+
+def _turn(_: str, data: Data) -> Item:
+    return Item("mark", f"Turn ended: {words(_text(data, 'end'))}", _text(data, "message"))
+
+
+def _step(kind: str, data: Data) -> Item:
+    name = kind.removeprefix("step.")
+    title = {
+        "probe": "The sandbox was probed from inside",
+        "started": "The agent program started",
+        "agent_exit": "The agent program ended",
+        "collected": "Its commits were collected",
+    }.get(name, words(name).capitalize())
+    return Item("other", title, detail=pretty(dict(data)) if data else "")
 
 
 def _usage(_: str, data: Data) -> Item:
@@ -172,19 +219,17 @@ def _egress(kind: str, data: Data) -> Item:
 
 
 def _check(kind: str, data: Data) -> Item:
-    argv = data.get("argv")
-    name = " ".join(map(str, argv)) if isinstance(argv, list) else _text(data, "name", "check")
-    code = data.get("exit_code")
-    passed = data.get("passed", code == 0)
-    output = _text(data, "output", "text")
-    if not name:
-        return _other(kind, data)
-    title = f"{'Passed' if passed else 'Failed'}: {name}"
-    return Item("check" if passed else "check-bad", title, detail=output, mono=True)
-
-
-def _pull_request(_: str, data: Data) -> Item:
-    return Item("mark", f"Pull request #{data.get('number', '')}", _text(data, "url"))
+    if kind == "verify.ended":
+        passed, whole = bool(data.get("passed")), _number(data, "checks")
+        good = whole - _number(data, "failed")
+        title = f"Checks {'passed' if passed else 'failed'}: {good} of {whole}"
+        return Item("check" if passed else "check-bad", title)
+    code = data.get("code", data.get("exit_code"))
+    name = f"Check {_number(data, 'index') + 1}"
+    if code == 0 and not data.get("timed_out"):
+        return Item("check", f"{name} passed", detail=_text(data, "output"), mono=True)
+    how = "ran out of time" if data.get("timed_out") else f"failed, exit {code}"
+    return Item("check-bad", f"{name} {how}", detail=_text(data, "output"), mono=True)
 
 
 def _other(kind: str, data: Data) -> Item:
@@ -204,8 +249,9 @@ _READERS: dict[str, Callable[[str, Data], Item]] = {
     "budget.": _budget,
     "quota.": _quota,
     "egress.": _egress,
-    "check.": _check,
-    "checks.": _check,
     "verify.": _check,
-    "pull_request.": _pull_request,
+    "started": _begin,
+    "prompt": _prompt,
+    "turn.": _turn,
+    "step.": _step,
 }

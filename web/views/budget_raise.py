@@ -8,12 +8,19 @@ from decimal import Decimal, InvalidOperation
 
 from sqlmodel import Session
 
+from paid.contracts import RunStatus
 from paid.errors import BadInputError
 from paid.models import Project, Run, RunHold
-from paid.store import budgets, events, holds
+from paid.store import budgets, events, holds, ledger
 from paid.store.events import NewEvent
 
 LONGEST_HOURS = 24 * 365
+_SCOPES: dict[str, ledger.Scope] = {
+    "run": "run",
+    "issue": "issue",
+    "project": "project",
+    "organisation": "organisation",
+}
 _PERIODS: dict[str, budgets.Period] = {"day": "day", "week": "week", "month": "month"}
 
 
@@ -56,25 +63,28 @@ class Cap:
         return f"{-(-least // 1_000_000)}.00"
 
 
-def cap_of(hold: RunHold | holds.Hold) -> Cap | None:
-    """The cap behind a hold; None when it waits for something else than money."""
-    if hold.reason != "budget":
+def waiting_cap(session: Session, run: Run, hold: RunHold | holds.Hold | None) -> Cap | None:
+    """The cap that a run waits for; None when it does not wait, or not for money.
+
+    A request that did not fit leaves a hold; a run that could not even begin has none.
+    """
+    assert run.id is not None  # noqa: S101 - a run that is read has an id
+    if hold is not None:
+        return _cap_of_hold(hold) if hold.reason == "budget" else None
+    if run.ended_at is not None or run.status != RunStatus.BUDGET_EXCEEDED:
         return None
-    detail = hold.detail
-    return Cap(
-        scope=str(detail.get("scope", "run")),
-        period=str(detail.get("period", "total")),
-        limit_microdollars=_whole(detail.get("limit_microdollars")),
-        spent_microdollars=_whole(detail.get("spent_microdollars")),
-        needed_microdollars=_whole(detail.get("needed_microdollars")),
-    )
+    scope, _, period = (budgets.room(session, run.id).cap or "").partition(" ")
+    if scope not in _SCOPES:
+        return None
+    scope_id = {"run": run.id, "issue": run.issue_id, "project": run.project_id}.get(scope, 1)
+    spent = ledger.spent(session, _SCOPES[scope], scope_id)[period or "total"]
+    return Cap(scope, period or "total", spent.limit_microdollars or 0, spent.spent_microdollars, 0)
 
 
 def raise_budget(session: Session, run: Run, wanted: BudgetRaise, *, by: str) -> None:
     """Raise the cap that the run waits for. Raises BadInputError when it waits for none."""
     assert run.id is not None  # noqa: S101 - a run that is read has an id
-    hold = holds.current(session, run.id)
-    cap = cap_of(hold) if hold else None
+    cap = waiting_cap(session, run, holds.current(session, run.id))
     if cap is None:
         raise BadInputError(
             f"Run {run.id} does not wait for money.", hint="Load its page again to see its state."
@@ -104,6 +114,17 @@ def cents_of(dollars: str) -> int:
     if not amount.is_finite() or not 0 <= cents <= budgets.MOST_CENTS or cents != int(cents):
         raise _no_amount(dollars)
     return int(cents)
+
+
+def _cap_of_hold(hold: RunHold | holds.Hold) -> Cap:
+    detail = hold.detail
+    return Cap(
+        scope=str(detail.get("scope", "run")),
+        period=str(detail.get("period", "total")),
+        limit_microdollars=_whole(detail.get("limit_microdollars")),
+        spent_microdollars=_whole(detail.get("spent_microdollars")),
+        needed_microdollars=_whole(detail.get("needed_microdollars")),
+    )
 
 
 def _raise(session: Session, run: Run, cap: Cap, wanted: BudgetRaise) -> None:

@@ -13,7 +13,7 @@ from paid.settings import Settings
 from paid.store.pages import RunDetail
 from web.plain_text import plain
 from web.views.activity import Item, items
-from web.views.budget_raise import Cap, cap_of
+from web.views.budget_raise import Cap
 from web.views.meters import Meter, limit_meters, money_meters
 from web.views.status import Badge, badge, what_to_do
 from web.views.timeline import Phase, phases
@@ -59,7 +59,11 @@ class RunPage:
 
 
 def run_page(
-    detail: RunDetail, events: Sequence[Event], output: Sequence[Output], settings: Settings
+    detail: RunDetail,
+    cap: Cap | None,
+    settings: Settings,
+    events: Sequence[Event] = (),
+    output: Sequence[Output] = (),
 ) -> RunPage:
     """Put the page together."""
     return RunPage(
@@ -69,7 +73,7 @@ def run_page(
         phases=phases(detail),
         money=money_meters(detail),
         limits=limit_meters(detail),
-        cap=cap_of(detail.hold) if detail.hold else None,
+        cap=cap,
         activity=items(events),
         output=chunks(output),
         cursor=Cursor(
