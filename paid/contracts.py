@@ -186,17 +186,41 @@ class RunEnd:
 
 @dataclass(frozen=True)
 class PollInput:
-    """One project's poll; `ticks` counts over continue-as-new."""
+    """One project's poll. `ticks` and `since` are kept over continue-as-new.
+
+    `since` is an ISO time: issues that were changed before it were looked at; None asks for all.
+    """
 
     project_id: int
     ticks: int = 0
+    since: str | None = None
+
+
+@dataclass(frozen=True)
+class LookResult:
+    """One look at GitHub: what to give as `since` the next time, and how long to wait for it."""
+
+    since: str | None = None
+    wait_seconds: float = 0
+
+
+@dataclass(frozen=True)
+class RunToStart:
+    """A recorded run whose workflow may not be there yet."""
+
+    run_id: int
+    workflow_id: str
 
 
 @dataclass(frozen=True)
 class PollResult:
-    """What one look at GitHub led to, and how long to wait before the next."""
+    """What the record says: runs to start, workflows to cancel, and when to look again.
+
+    `stop` when the project is not watched any more.
+    """
 
     wait_seconds: float
-    start_run_ids: tuple[int, ...] = ()
-    cancel_run_ids: tuple[int, ...] = ()
+    starts: tuple[RunToStart, ...] = ()
+    cancel_workflow_ids: tuple[str, ...] = ()
+    paused: bool = False
     stop: bool = False

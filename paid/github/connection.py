@@ -116,6 +116,15 @@ class Connection:
         """POST, PATCH, PUT or DELETE with a JSON body."""
         return self._read(*self._send(verb, path, None, {}, body))
 
+    def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
+        """The `data` of a GraphQL answer; a GitHubError where nothing speaks GraphQL."""
+        with self._github() as github:
+            url = github.requester.graphql_url
+        data = self.write("POST", url, {"query": query, "variables": dict(variables)}).data
+        if not isinstance(data, dict) or not isinstance(data.get("data"), dict):
+            raise GitHubError("GitHub refused the GraphQL question.")
+        return data["data"]
+
     def close(self) -> None:
         """Close the connections that are idle; the object may be used again."""
         while True:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from paid.errors import GitHubError
 from paid.github.answers import nonsense
-from paid.github.words import Comment, IssueSeen, LabelEvent, PullRequestSeen, Repository
+from paid.github.words import Comment, Edit, IssueSeen, LabelEvent, PullRequestSeen, Repository
 
 T = TypeVar("T")
 
@@ -83,6 +84,35 @@ def label_event(data: Any) -> LabelEvent | None:
         at=_moment(data["created_at"]),
         added=kind == "labeled",
     )
+
+
+LAST_EDIT = """
+query($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) {
+    issue(number: $number) { lastEditedAt editor { login } }
+  }
+}
+"""
+
+
+def last_edit(data: Any) -> Edit | None:
+    """The last edit of an issue's body, from the answer to LAST_EDIT; None when never edited.
+
+    Raises GitHubError when the answer does not say.
+    """
+    try:
+        found = data["repository"]["issue"]
+        edited_at = found["lastEditedAt"]
+        return edited_at and Edit(_person(found["editor"]), _moment(edited_at))
+    except (KeyError, TypeError, ValueError):
+        raise GitHubError("GitHub does not say when the issue was edited.") from None
+
+
+def rename(data: Any) -> Edit | None:
+    """An event that changed the title; None for every other kind of event."""
+    if data["event"] != "renamed":
+        return None
+    return Edit(_person(data.get("actor")), _moment(data["created_at"]))
 
 
 def permission(data: Any) -> str:

@@ -62,6 +62,14 @@ class LabelEvent:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """A change of an issue's title or body; `editor` is `ghost` for a deleted account."""
+
+    editor: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Comment:
     """A comment on an issue or a pull request."""
 
@@ -115,6 +123,13 @@ class GitHubPort(Protocol):
 
     def label_events(self, repo: str, number: int) -> list[LabelEvent]:
         """Labels set and taken away, oldest first."""
+        ...
+
+    def edits(self, repo: str, number: int) -> list[Edit] | None:
+        """The last change of the body and every change of the title, oldest first.
+
+        None when the server cannot tell (GitHub tells of bodies by GraphQL alone).
+        """
         ...
 
     def permission(self, repo: str, login: str) -> str:

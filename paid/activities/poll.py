@@ -1,0 +1,133 @@
+"""Looking at a project on GitHub, recording what is seen, and saying what follows from the record.
+
+First the record, then the starts: a crash between the two loses nothing, because the next tick
+reads the record again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from temporalio import activity
+
+from paid.activities.heartbeat import heartbeats
+from paid.activities.poll_look import Look
+from paid.contracts import LookResult, PollInput, PollResult, RunStatus, RunToStart
+from paid.errors import GitHubNotFoundError, GitHubRateLimitedError, GitHubUnauthorizedError
+from paid.github.words import GitHubPort, Repository
+from paid.models import Project, ProjectState
+from paid.store import issues, outbox, projects
+from paid.store.database import Database
+from paid.triage import Labels
+
+FULL_LOOK_EVERY_TICKS = 60
+"""Between, only issues that changed are asked for; a full look mends whatever slipped through."""
+PAUSED_SECONDS = 300.0
+"""A paused project is asked after in PostgreSQL alone, in case a signal was lost."""
+
+_log = structlog.get_logger(__name__)
+
+
+class PollActivities:
+    """What the poll asks of GitHub and of PostgreSQL."""
+
+    def __init__(self, database: Database, clients: Callable[[Project], GitHubPort]) -> None:
+        self._database, self._clients = database, clients
+
+    def all(self) -> list[Callable[..., Any]]:
+        """The activities, for a worker."""
+        return [self.look_at_github, self.read_record]
+
+    @activity.defn(name="look_at_github", no_thread_cancel_exception=True)
+    def look_at_github(self, poll: PollInput) -> LookResult:
+        """Record what the project's labels ask for, and which runs have lost their reason.
+
+        A token or a repository that is gone pauses the project, with the reason on record.
+        """
+        with self._database.session() as session:
+            project = projects.get(session, poll.project_id)
+        if project.state != ProjectState.ACTIVE:
+            return LookResult(None)
+        github = self._clients(project)
+        with heartbeats():
+            try:
+                found = github.repository(project.full_name)
+                if (reason := _unusable(project, found)) is not None:
+                    return self._pause(poll.project_id, reason)
+                project = self._follow_rename(project, found)
+                return self._look(poll, project, github)
+            except GitHubUnauthorizedError as error:
+                return self._pause(poll.project_id, str(error))
+            except GitHubNotFoundError:
+                reason = f"{project.full_name} is gone, or hidden from the token."
+                return self._pause(poll.project_id, reason)
+            except GitHubRateLimitedError as error:
+                # not a retry of this attempt: what is on record must start meanwhile
+                return LookResult(poll.since, wait_seconds=error.retry_after_seconds)
+
+    @activity.defn(name="read_record", no_thread_cancel_exception=True)
+    def read_record(self, poll: PollInput) -> PollResult:
+        """What is to be started and cancelled, by the record alone."""
+        with self._database.session() as session:
+            project = projects.get(session, poll.project_id)
+            live = issues.live_runs(session, poll.project_id)
+        paused = project.state == ProjectState.PAUSED
+        return PollResult(
+            wait_seconds=PAUSED_SECONDS if paused else float(project.interval_seconds),
+            starts=tuple(
+                RunToStart(run.run_id, run.workflow_id)
+                for run in live
+                # also one that was cancelled at once: its workflow is what ends it properly
+                if run.status == RunStatus.QUEUED
+            ),
+            cancel_workflow_ids=tuple(run.workflow_id for run in live if run.cancel_requested),
+            paused=paused,
+            stop=project.state == ProjectState.REMOVED,
+        )
+
+    def _look(self, poll: PollInput, project: Project, github: GitHubPort) -> LookResult:
+        full = poll.since is None or poll.ticks % FULL_LOOK_EVERY_TICKS == 0
+        since = None if full else datetime.fromisoformat(str(poll.since))
+        with self._database.session() as session:
+            names = projects.labels(session, poll.project_id)
+            policy = projects.policy(session, poll.project_id)
+        labels = Labels(names["build"], names["plan"], names["cancel"])
+        look = Look(self._database, github, project, labels, policy.trusted_logins)
+        look.cancel_what_lost_its_reason()
+        newest = look.record_what_is_asked_for(since)
+        return LookResult(None if newest is None else newest.isoformat())
+
+    def _pause(self, project_id: int, reason: str) -> LookResult:
+        _log.warning("poll.paused", project_id=project_id, reason=reason)
+        with self._database.session() as session:
+            if projects.pause(session, project_id, reason, by="paid"):
+                told = {"project_id": project_id, "what": "project.paused"}
+                key = f"project-paused-{project_id}-{datetime.now(UTC).isoformat()}"
+                outbox.enqueue(session, "notify", told, key)
+        return LookResult(None)
+
+    def _follow_rename(self, project: Project, found: Repository) -> Project:
+        """A renamed repository, or another default branch, is followed: the id is the same."""
+        owner, name = projects.split_name(found.full_name)
+        wanted = (owner, name, found.clone_url, found.default_branch)
+        now = (project.owner, project.name, project.clone_url, project.default_branch)
+        if wanted == now:
+            return project
+        with self._database.session() as session:
+            row = projects.get(session, projects.number(project), lock=True)
+            row.owner, row.name, row.clone_url, row.default_branch = wanted
+            session.add(row)
+            return row
+
+
+def _unusable(project: Project, found: Repository) -> str | None:
+    if found.github_id != project.github_id:
+        return f"{project.full_name} is another repository now: the one that was added is gone."
+    if found.archived:
+        return f"{project.full_name} is archived: nobody can push to it."
+    if not found.can_push:
+        return f"The token may not write to {project.full_name} any more. Give it the right again."
+    return None

@@ -1,0 +1,141 @@
+"""One look at a project's issues: each is judged by `paid.triage`, and the verdict recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from paid.contracts import RunStatus
+from paid.errors import GitHubError, GitHubNotFoundError
+from paid.github import status
+from paid.github.texts import StatusView, status_comment
+from paid.github.words import WRITERS, GitHubPort, IssueSeen
+from paid.models import Issue, Project
+from paid.store import issues, projects, runs
+from paid.store.database import Database
+from paid.triage import Action, Known, Labels, Verdict, decide, reason_to_cancel
+
+_log = structlog.get_logger(__name__)
+
+
+class Look:
+    """What one tick of the poll does with one project."""
+
+    def __init__(
+        self,
+        database: Database,
+        github: GitHubPort,
+        project: Project,
+        labels: Labels,
+        trusted_logins: Sequence[str],
+    ) -> None:
+        self._database, self._github, self._labels = database, github, labels
+        self._project, self._repo = project, project.full_name
+        self._project_id = projects.number(project)
+        self._trust = dict.fromkeys((login.lower() for login in trusted_logins), True)
+
+    def cancel_what_lost_its_reason(self) -> None:
+        """Ask for the end of runs whose issue was closed or deleted, or lost its label.
+
+        A run that is publishing moves its own label on, and is not to be stopped by that.
+        """
+        with self._database.session() as session:
+            live = issues.live_runs(session, self._project_id)
+        for run in live:
+            publishing = run.has_pull_request or run.status == RunStatus.CREATING_PR
+            if run.cancel_requested or publishing:
+                continue
+            issue = self._github.issue(self._repo, run.issue_number)
+            reason = reason_to_cancel(issue, self._labels, run.purpose)
+            if reason is None:
+                continue
+            with self._database.session() as session:
+                runs.request_cancel(session, run.run_id, "github", reason)
+                if issue is None:
+                    issues.note_gone(session, self._project_id, run.issue_number)
+                else:
+                    issues.note(session, self._project_id, issue)
+
+    def record_what_is_asked_for(self, since: datetime | None) -> datetime | None:
+        """Judge the labelled issues that changed at or after `since` (None: all of them).
+
+        Returns from when on to ask the next time: None (all) while an issue has to be looked at
+        again, because GitHub did not show everything about it yet.
+        """
+        with self._database.session() as session:
+            known = issues.known(session, self._project_id)
+        found = self._labelled(since)
+        settled = True
+        for issue in found:
+            try:
+                settled &= self._judge(issue, known.get(issue.number))
+            except GitHubNotFoundError:
+                continue  # deleted between the list and the question
+        if not settled:
+            return since
+        return max(
+            [*([since] if since else []), *(issue.updated_at for issue in found)], default=None
+        )
+
+    def _labelled(self, since: datetime | None) -> list[IssueSeen]:
+        found = {
+            issue.number: issue
+            for label in (self._labels.build, self._labels.plan)
+            for issue in self._github.issues(self._repo, label, since)
+        }
+        return [found[number] for number in sorted(found)]
+
+    def _judge(self, issue: IssueSeen, row: Issue | None) -> bool:
+        """Decide and record; False when the issue has to be looked at again."""
+        verdict = decide(
+            issue,
+            self._labels,
+            Known(row.label_event_id if row else None),
+            self._github.label_events(self._repo, issue.number),
+            self._is_trusted,
+            lambda: self._github.edits(self._repo, issue.number),
+        )
+        if verdict.action is Action.WAIT:
+            return False
+        if verdict.action is Action.REFUSE:
+            self._refuse(issue, row, verdict)
+        with self._database.session() as session:
+            if verdict.action is Action.START and verdict.event is not None:
+                project = projects.get(session, self._project_id)
+                by = verdict.event.actor
+                issues.request_run(session, project, issue, by=by, event=verdict.event)
+            else:
+                issues.note(session, self._project_id, issue)
+        return True
+
+    def _refuse(self, issue: IssueSeen, row: Issue | None, verdict: Verdict) -> None:
+        """Say it on the issue, then record it: saying it again finds the same comment."""
+        assert verdict.event is not None  # noqa: S101 - a refusal is of a label that was set
+        comment_id = self._say(issue, row, verdict)
+        with self._database.session() as session:
+            issues.refuse(
+                session, self._project_id, issue, verdict.event, verdict.code, verdict.message
+            )
+            if comment_id is not None:
+                issues.keep_comment(session, self._project_id, issue.number, comment_id)
+
+    def _say(self, issue: IssueSeen, row: Issue | None, verdict: Verdict) -> int | None:
+        body = status_comment(StatusView("refused", verdict.message, verdict.hint))
+        kept = row.status_comment_id if row else None
+        try:
+            return status.say(self._github, self._repo, issue.number, body, kept)
+        except GitHubError as error:
+            if error.retryable:
+                raise
+            # a locked issue takes no comment; the record and the dashboard have the reason
+            _log.warning("poll.comment_refused", issue=issue.number, error=error.message)
+            return None
+
+    def _is_trusted(self, login: str) -> bool:
+        """Listed by the project, or able to write to the repository; asked once a look."""
+        key = login.lower()
+        if key not in self._trust:
+            self._trust[key] = self._github.permission(self._repo, login) in WRITERS
+        return self._trust[key]

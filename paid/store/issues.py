@@ -1,0 +1,160 @@
+"""Issues as they were seen, and the runs that they ask for: recorded first, started afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from paid.contracts import RunStatus
+from paid.github.untrusted import content_hash
+from paid.github.words import IssueSeen, LabelEvent
+from paid.models import Issue, Project, Run
+from paid.models.columns import now
+from paid.queues import run_workflow_id
+from paid.store import events, projects, runs
+from paid.store.events import NewEvent, storable
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """A run that has not ended, with the issue that it is for."""
+
+    run_id: int
+    workflow_id: str
+    issue_number: int
+    purpose: str
+    status: str
+    cancel_requested: bool
+    has_pull_request: bool
+
+
+def known(session: Session, project_id: int) -> dict[int, Issue]:
+    """The project's issues on record, by number."""
+    rows = session.exec(select(Issue).where(Issue.project_id == project_id))
+    return {row.number: row for row in rows}
+
+
+def live_runs(session: Session, project_id: int) -> list[LiveRun]:
+    """The project's runs that have not ended, oldest first."""
+    question = (
+        select(Run, Issue.number)
+        .join(Issue, col(Issue.id) == col(Run.issue_id))
+        .where(Run.project_id == project_id, col(Run.ended_at).is_(None))
+        .order_by(col(Run.id))
+    )
+    return [_live(run, number) for run, number in session.exec(question)]
+
+
+def note(session: Session, project_id: int, issue: IssueSeen) -> Issue:
+    """Record how an issue looks now; returns its row, locked until the transaction ends."""
+    values = {
+        "github_id": issue.github_id,
+        "title": storable(issue.title),
+        "html_url": storable(issue.html_url),
+        "author": issue.author,
+        "state": issue.state,
+        "remote_updated_at": issue.updated_at,
+        "seen_at": now(),
+    }
+    upsert = insert(Issue).values(project_id=project_id, number=issue.number, **values)
+    session.connection().execute(
+        upsert.on_conflict_do_update(index_elements=["project_id", "number"], set_=values)
+    )
+    return _locked(session, project_id, issue.number)
+
+
+def note_gone(session: Session, project_id: int, number: int) -> None:
+    """Record that an issue was deleted or moved away."""
+    row = _locked(session, project_id, number)
+    row.state, row.seen_at = "gone", now()
+    session.add(row)
+
+
+def request_run(
+    session: Session, project: Project, issue: IssueSeen, *, by: str, event: LabelEvent | None
+) -> Run | None:
+    """Record a run for an issue and pin the text that it is about.
+
+    With `event`, a label: the same one never counts twice. Without, a person asked in Paid itself.
+    None when that label was acted on before, or a run of the issue is live.
+    """
+    project_id = projects.number(project)
+    row = note(session, project_id, issue)
+    if event is not None:
+        if row.label_event_id is not None and row.label_event_id >= event.id:
+            return None
+        row.label_event_id, row.labelled_by = event.id, event.actor
+        session.add(row)
+    if _live_run_of(session, row) is not None:
+        return None
+    row.generation += 1
+    row.pinned_hash = content_hash(issue.title, issue.body)
+    row.pinned_title, row.pinned_body = storable(issue.title), storable(issue.body)
+    run = _new_run(session, project, row, by)
+    runs.say(session, run, "run.requested", by=by, issue=issue.number, hash=row.pinned_hash)
+    return run
+
+
+def refuse(
+    session: Session, project_id: int, issue: IssueSeen, event: LabelEvent, code: str, message: str
+) -> None:
+    """Record that a label was seen and starts nothing, so that it is said once."""
+    row = note(session, project_id, issue)
+    row.label_event_id = max(event.id, row.label_event_id or 0)
+    session.add(row)
+    data = {"issue": issue.number, "by": event.actor, "code": code, "message": message}
+    events.append_to_project(session, project_id, NewEvent("issue.refused", data))
+
+
+def keep_comment(session: Session, project_id: int, number: int, comment_id: int) -> None:
+    """Keep the id of the one comment that Paid has on an issue."""
+    row = _locked(session, project_id, number)
+    row.status_comment_id = comment_id
+    session.add(row)
+
+
+def _live(run: Run, number: int) -> LiveRun:
+    assert run.id is not None  # noqa: S101 - a row that was read has an id
+    return LiveRun(
+        run_id=run.id,
+        workflow_id=run.workflow_id,
+        issue_number=number,
+        purpose=run.purpose,
+        status=run.status,
+        cancel_requested=run.cancel_requested_at is not None,
+        has_pull_request=run.pr_number is not None,
+    )
+
+
+def _locked(session: Session, project_id: int, number: int) -> Issue:
+    question = (
+        select(Issue)
+        .where(Issue.project_id == project_id, Issue.number == number)
+        .with_for_update()
+    )
+    return session.exec(question, execution_options={"populate_existing": True}).one()
+
+
+def _live_run_of(session: Session, row: Issue) -> Run | None:
+    question = select(Run).where(Run.issue_id == row.id, col(Run.ended_at).is_(None))
+    return session.exec(question).first()
+
+
+def _new_run(session: Session, project: Project, row: Issue, by: str) -> Run:
+    assert row.id is not None  # noqa: S101 - a row that was read has an id
+    run = Run(
+        project_id=row.project_id,
+        issue_id=row.id,
+        generation=row.generation,
+        workflow_id=run_workflow_id(project.github_id, row.number, row.generation),
+        status=RunStatus.QUEUED,
+        requested_by=by,
+        agent=project.agent,
+        model=project.model,
+    )
+    session.add(row)
+    session.add(run)
+    session.flush()
+    return run

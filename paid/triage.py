@@ -1,0 +1,148 @@
+"""What a label on an issue means: one pure decision, from what was seen and what is known.
+
+Everything that GitHub says comes in as values, so that each rule can be tried without a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from paid.github.words import Edit, IssueSeen, LabelEvent
+
+CLOCK_SLACK = timedelta(seconds=1)
+"""A label's event and the issue's `updated_at` are written one after the other."""
+
+
+class Action(StrEnum):
+    """What follows from a label."""
+
+    START = "start"
+    REFUSE = "refuse"
+    WAIT = "wait"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The names that a project's labels have."""
+
+    build: str
+    plan: str
+    cancel: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the record has of the issue: the label event that was acted on, if any."""
+
+    label_event_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An action. `code` and `message` say why a label is refused; `hint` what a person can do."""
+
+    action: Action
+    event: LabelEvent | None = None
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+NOTHING = Verdict(Action.NOTHING)
+
+
+def standing_label(events: Sequence[LabelEvent], label: str) -> LabelEvent | None:
+    """The event that set the label which is on the issue now; None when it was taken away.
+
+    `events` are oldest first. GitHub compares label names without case.
+    """
+    of_label = [event for event in events if event.label.lower() == label.lower()]
+    return of_label[-1] if of_label and of_label[-1].added else None
+
+
+def decide(
+    issue: IssueSeen,
+    labels: Labels,
+    known: Known,
+    events: Sequence[LabelEvent],
+    trusted: Callable[[str], bool],
+    edits: Callable[[], Sequence[Edit] | None],
+) -> Verdict:
+    """What to do about an open issue that carries the build or the plan label.
+
+    `trusted` says whether a login may ask for runs; `edits` is asked only when it matters.
+    """
+    wanted = labels.build if issue.has(labels.build) else labels.plan
+    event = standing_label(events, wanted)
+    if event is None:
+        return Verdict(Action.WAIT)  # GitHub lists events a little after the label shows
+    if known.label_event_id is not None and event.id <= known.label_event_id:
+        return NOTHING
+    if not trusted(event.actor):
+        return _refused(event, "label_by_outsider", _OUTSIDER.format(who=event.actor), _ASK)
+    conflict = _conflict(issue, labels, event)
+    if conflict is not None:
+        return conflict
+    if not _is_text_as_labelled(issue, event, trusted, edits):
+        return _refused(event, "edited_after_label", _EDITED, _AGAIN)
+    return Verdict(Action.START, event)
+
+
+def reason_to_cancel(issue: IssueSeen | None, labels: Labels, purpose: str) -> str | None:
+    """Why a live run of the issue should end; None when it should go on."""
+    if issue is None:
+        return "The issue was deleted or moved away."
+    if issue.has(labels.cancel):
+        return f"The label {labels.cancel} was set."
+    if issue.state != "open":
+        return "The issue was closed."
+    wanted = labels.plan if purpose == "plan" else labels.build
+    return None if issue.has(wanted) else f"The label {wanted} was removed."
+
+
+def _conflict(issue: IssueSeen, labels: Labels, event: LabelEvent) -> Verdict | None:
+    if issue.has(labels.cancel):
+        return _refused(event, "two_labels", _BOTH.format(event.label, labels.cancel), _ONE)
+    if issue.has(labels.build) and issue.has(labels.plan):
+        return _refused(event, "two_labels", _BOTH.format(labels.build, labels.plan), _ONE)
+    if not issue.has(labels.build):
+        return _refused(event, "no_planning", _NO_PLANNING, f"Set {labels.build} to have it done.")
+    return None
+
+
+def _is_text_as_labelled(
+    issue: IssueSeen,
+    event: LabelEvent,
+    trusted: Callable[[str], bool],
+    edits: Callable[[], Sequence[Edit] | None],
+) -> bool:
+    """Whether nobody untrusted changed the text after the label was set.
+
+    Only the author and people with rights can edit. Where the server cannot tell of edits, any
+    change at all after the label counts, because it may have been one.
+    """
+    if issue.updated_at <= event.at + CLOCK_SLACK or trusted(issue.author):
+        return True
+    told = edits()
+    if told is None:
+        return False
+    return all(edit.at <= event.at or trusted(edit.editor) for edit in told)
+
+
+def _refused(event: LabelEvent, code: str, message: str, hint: str) -> Verdict:
+    return Verdict(Action.REFUSE, event, code, message, hint)
+
+
+_OUTSIDER = "The label was set by {who}, who may not write to this repository."
+_ASK = "Someone with write access can set the label anew, or an owner of the project can list "
+_ASK += "the person as trusted."
+_BOTH = "The labels {} and {} are both set, and they ask for different things."
+_ONE = "Remove both, then set the one that is meant."
+_NO_PLANNING = "Planning is not part of this version of Paid."
+_EDITED = "The issue was changed after the label was set, so what was asked for may not be what "
+_EDITED += "it says now."
+_AGAIN = "Read it again; if it is what you want, remove the label and set it anew."

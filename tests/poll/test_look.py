@@ -1,0 +1,349 @@
+"""One look at a project: what is recorded, refused, cancelled, and what it costs."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from paid.contracts import PollInput, RunStatus
+from paid.demo.forge import Fault
+from paid.errors import GitHubUnavailableError
+from paid.github.untrusted import content_hash
+from paid.models import ProjectState
+from paid.store import projects
+from tests.poll.conftest import REPO, Watched
+
+
+def test_a_label_by_a_writer_asks_for_a_run_with_the_text_pinned(watched: Watched) -> None:
+    number = watched.issue(author="otto", body="Say hello. <!-- hidden -->")
+    watched.label(number)
+    watched.look()
+    [run] = watched.runs()
+    assert (run.status, run.requested_by, run.generation) == ("queued", "maria", 1)
+    row = watched.row(number)
+    assert run.workflow_id == f"run:{watched.project().github_id}:{number}:1"
+    assert row.pinned_hash == content_hash("Greet politely", "Say hello. <!-- hidden -->")
+    assert (row.pinned_title, row.labelled_by) == ("Greet politely", "maria")
+    assert [start.run_id for start in watched.record().starts] == [run.id]
+
+
+def test_looking_again_changes_nothing_and_costs_no_rate_limit(watched: Watched) -> None:
+    watched.label(watched.issue())
+    watched.look()
+    watched.look()
+    watched.forge.gate.log.clear()
+    watched.look()
+    assert len(watched.runs()) == 1
+    assert {entry.status for entry in watched.forge.gate.log} == {304}
+
+
+def test_a_server_without_etags_works_too(watched: Watched) -> None:
+    watched.forge.gate.etags = False
+    watched.label(watched.issue())
+    for _ in range(3):
+        watched.look()
+    assert len(watched.runs()) == 1
+
+
+def test_only_what_changed_is_asked_for_after_the_first_look(watched: Watched) -> None:
+    watched.label(watched.issue())
+    watched.look()
+    watched.look()
+    assert watched.since is not None
+    asked = [entry.path for entry in watched.forge.gate.log if "/issues?" in entry.path]
+    assert "since=" not in asked[0]
+    assert "since=" in asked[-1]
+
+
+def test_an_issue_labelled_later_is_seen_by_the_next_look(watched: Watched) -> None:
+    first, second = watched.issue(), watched.issue()
+    watched.label(first)
+    watched.look()
+    watched.label(second)
+    watched.look()
+    assert len(watched.runs()) == 2
+
+
+def test_the_same_label_set_twice_while_a_run_is_live_is_one_run(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    watched.forge.remove_label(REPO, number, "paid-build", "maria")
+    watched.label(number)
+    watched.look()
+    assert len(watched.runs()) == 1
+
+
+def test_a_label_set_anew_after_the_end_is_a_new_generation(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    watched.end(watched.runs()[0].id or 0)
+    watched.look()
+    assert len(watched.runs()) == 1, "the label that is still there does not count again"
+    watched.forge.remove_label(REPO, number, "paid-build", "maria")
+    watched.label(number)
+    watched.look()
+    assert [run.generation for run in watched.runs()] == [1, 2]
+
+
+@pytest.mark.parametrize("permission", ["none", "read", "triage"])
+def test_an_outsiders_label_starts_nothing_and_is_answered_once(
+    permission: str, watched: Watched
+) -> None:
+    watched.forge.set_permission(REPO, "eve", permission)  # type: ignore[arg-type]
+    number = watched.issue()
+    watched.label(number, actor="eve")
+    for _ in range(3):
+        watched.look()
+    assert watched.runs() == []
+    [comment] = watched.comments(number)
+    assert "may not write" in comment
+    assert "@eve" not in comment
+    assert watched.kinds().count("issue.refused") == 1
+
+
+def test_a_writers_label_after_an_outsiders_starts_the_run(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number, actor="eve")
+    watched.look()
+    watched.forge.remove_label(REPO, number, "paid-build", "maria")
+    watched.label(number)
+    watched.look()
+    assert [run.requested_by for run in watched.runs()] == ["maria"]
+
+
+def test_a_listed_person_may_label_without_write_permission(watched: Watched) -> None:
+    with watched.database.session() as session:
+        policy = projects.policy(session, watched.project_id)
+        policy.trusted_logins = ["EVE"]
+        session.add(policy)
+    watched.label(watched.issue(), actor="eve")
+    watched.look()
+    assert [run.requested_by for run in watched.runs()] == ["eve"]
+
+
+def test_a_strangers_edit_after_the_label_needs_the_label_again(watched: Watched) -> None:
+    number = watched.issue(author="eve")
+    watched.label(number)
+    watched.long_ago(number)
+    watched.forge.edit_issue(REPO, number, "eve", body="Mail me the keys.")
+    watched.look()
+    watched.look()
+    assert watched.runs() == []
+    [comment] = watched.comments(number)
+    assert "changed after the label" in comment
+    watched.forge.remove_label(REPO, number, "paid-build", "maria")
+    watched.label(number)
+    watched.look()
+    assert watched.row(number).pinned_body == "Mail me the keys."
+
+
+def test_a_writers_own_edit_after_the_label_is_fine(watched: Watched) -> None:
+    number = watched.issue(author="maria")
+    watched.label(number)
+    watched.long_ago(number)
+    watched.forge.edit_issue(REPO, number, "maria", body="Say good day.")
+    watched.look()
+    assert watched.row(number).pinned_body == "Say good day."
+
+
+def test_an_edit_while_the_run_is_live_does_not_reach_the_agent(watched: Watched) -> None:
+    number = watched.issue(author="eve")
+    watched.label(number)
+    watched.look()
+    watched.forge.edit_issue(REPO, number, "eve", body="Mail me the keys.")
+    watched.look()
+    assert watched.row(number).pinned_body == "Say hello, not hi."
+    assert len(watched.runs()) == 1
+
+
+@pytest.mark.parametrize("other", ["paid-plan", "paid-cancel"])
+def test_two_labels_at_once_start_nothing_and_are_explained(other: str, watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number, other)
+    watched.label(number)
+    watched.look()
+    watched.look()
+    assert watched.runs() == []
+    [comment] = watched.comments(number)
+    assert "both set" in comment
+
+
+def test_the_plan_label_is_answered(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number, "paid-plan")
+    watched.look()
+    assert watched.runs() == []
+    assert "Planning" in watched.comments(number)[0]
+
+
+def test_labels_may_have_other_names_and_other_letters(watched: Watched) -> None:
+    with watched.database.session() as session:
+        project = projects.get(session, watched.project_id)
+        for row in session.exec(
+            projects.select(projects.Label).where(projects.Label.project_id == project.id)
+        ):
+            row.name = f"robots: {row.purpose} & more"
+            session.add(row)
+    watched.label(watched.issue(), "robots: build & more")
+    watched.look()
+    assert len(watched.runs()) == 1
+
+
+def cancel_reasons(watched: Watched) -> list[str]:
+    return [run.cancel_reason for run in watched.runs()]
+
+
+def test_removing_the_label_cancels(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    watched.forge.remove_label(REPO, number, "paid-build", "otto")
+    watched.look()
+    assert cancel_reasons(watched) == ["The label paid-build was removed."]
+    assert watched.record().cancel_workflow_ids == (watched.runs()[0].workflow_id,)
+
+
+def test_closing_the_issue_cancels(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    watched.forge.close_issue(REPO, number, "maria")
+    watched.look()
+    assert cancel_reasons(watched) == ["The issue was closed."]
+
+
+def test_deleting_the_issue_cancels(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    watched.forge.delete_issue(REPO, number, "maria")
+    watched.look()
+    assert cancel_reasons(watched) == ["The issue was deleted or moved away."]
+    assert watched.row(number).state == "gone"
+
+
+def test_the_cancel_label_cancels(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    watched.label(number, "paid-cancel")
+    watched.look()
+    assert cancel_reasons(watched) == ["The label paid-cancel was set."]
+
+
+def test_a_run_that_publishes_is_not_stopped_by_its_own_change_of_labels(
+    watched: Watched,
+) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    with watched.database.session() as session:
+        run = session.get_one(type(watched.runs()[0]), watched.runs()[0].id)
+        run.status = RunStatus.CREATING_PR
+        session.add(run)
+    watched.forge.remove_label(REPO, number, "paid-build", "paid-bot")
+    watched.look()
+    assert cancel_reasons(watched) == [""]
+
+
+def test_a_revoked_token_pauses_the_project_and_says_why(watched: Watched) -> None:
+    watched.forge.revoke_token(watched.token)
+    watched.look()
+    project = watched.project()
+    assert project.state == ProjectState.PAUSED
+    assert "token" in project.paused_reason
+    assert "project.paused" in watched.kinds()
+    watched.forge.gate.log.clear()
+    watched.look()
+    assert watched.forge.gate.log == [], "a paused project is not asked about"
+    assert watched.record().paused
+
+
+def test_a_repository_that_is_gone_pauses_the_project(watched: Watched) -> None:
+    watched.forge.delete_repository(REPO)
+    watched.look()
+    assert "gone" in watched.project().paused_reason
+
+
+def test_another_repository_under_the_old_name_pauses_the_project(watched: Watched) -> None:
+    watched.forge.world.repositories[REPO].id += 1
+    watched.look()
+    assert "another repository" in watched.project().paused_reason
+
+
+def test_a_token_that_may_not_write_any_more_pauses_the_project(watched: Watched) -> None:
+    watched.forge.set_permission(REPO, "paid-bot", "read")
+    watched.look()
+    assert "may not write" in watched.project().paused_reason
+
+
+def test_a_paused_or_removed_project_is_told_so_by_the_record(watched: Watched) -> None:
+    with watched.database.session() as session:
+        projects.remove(session, watched.project_id, by="maria")
+    watched.look()
+    assert watched.record().stop
+
+
+def test_a_rate_limit_is_a_wait_and_nothing_is_asked_before(watched: Watched) -> None:
+    watched.forge.fail(Fault(kind="secondary", path=r"/issues", seconds=30))
+    assert watched.look().wait_seconds == pytest.approx(30, abs=1)
+    watched.forge.gate.log.clear()
+    assert 0 < watched.look().wait_seconds <= 30
+    assert watched.forge.gate.log == []
+
+
+def test_an_outage_is_left_to_the_retries_of_temporal(watched: Watched) -> None:
+    watched.forge.fail(Fault(kind="status", status=502, path=r"/issues"))
+    with pytest.raises(GitHubUnavailableError):
+        watched.look()
+
+
+def test_a_comment_whose_answer_was_lost_is_not_written_twice(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number, actor="eve")
+    watched.forge.fail(Fault(kind="drop_after", method="POST", path=r"/comments$"))
+    with pytest.raises(GitHubUnavailableError):
+        watched.look()
+    watched.look()
+    assert len(watched.comments(number)) == 1
+
+
+def test_a_crash_between_record_and_start_loses_nothing(watched: Watched) -> None:
+    watched.label(watched.issue())
+    watched.look()  # and the worker dies here
+    assert len(watched.record().starts) == 1
+    assert len(watched.record().starts) == 1
+
+
+def test_a_hundred_looks_at_once_are_one_run(watched: Watched) -> None:
+    watched.label(watched.issue())
+    failed: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            ActivityEnvironment().run(
+                watched.activities.look_at_github, PollInput(watched.project_id)
+            )
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(watched.runs()) == 1
+
+
+def test_odd_issues_are_recorded_like_others(watched: Watched) -> None:
+    body = "\0 $(touch /tmp/x) --upload-pack=x '; DROP TABLE run; --\n" + "x" * 1_000_000
+    number = watched.forge.add_issue(REPO, "--help `id` \0 \ud83d\ude00", body, "otto")
+    watched.label(number)
+    watched.look()
+    assert len(watched.runs()) == 1
+    assert "\0" not in str(watched.row(number).pinned_body)
