@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from paid.errors import DatabaseError, PriceUnknownError
 from paid.gateway.access import Access, Grant, token_of
@@ -46,6 +46,7 @@ ELSEWHERE = frozenset({401, 402, 403, 408, 429, 500, 502, 503, 504, 529})
 """Answers after which another key may do better."""
 LIMITED = frozenset({402, 429, 529})
 BUSY_SECONDS = 0.5
+CLOSE = {"connection": "close"}
 SMALL_ANSWER_BYTES = 4 << 20
 LISTED_UNDER = {"anthropic": "data", "openai": "data", "gemini": "models"}
 
@@ -152,7 +153,7 @@ class Relay:
             ask = read_ask(route, scan, spool.size)
             edits = usage_edits(route, scan, ask)
         except IntakeError as error:
-            raise AnswerError(error.status, str(error), "body", {"connection": "close"}) from error
+            raise AnswerError(error.status, str(error), "body", CLOSE) from error
         except (BadBodyError, RefusedError) as error:
             raise AnswerError(400, str(error), "body") from error
         job = Job(request, route, grant, spool, scan, ask, edits)
@@ -422,8 +423,10 @@ class Relay:
 
 
 def _route(request: web.BaseRequest) -> Route:
+    if request.version not in (HttpVersion10, HttpVersion11):
+        raise AnswerError(505, "Use HTTP/1.1.", "version", CLOSE)
     if request.headers.get("upgrade", "").lower() == "websocket":
-        raise AnswerError(426, "Use HTTP: the gateway does not speak WebSocket.", "upgrade")
+        raise AnswerError(426, "Use HTTP: the gateway does not speak WebSocket.", "upgrade", CLOSE)
     try:
         return find_route(request.method, request.raw_path)
     except NotAllowedError as error:
@@ -523,6 +526,8 @@ def _refusal(vendor: str, error: AnswerError) -> web.Response:
     body = error_body(vendor, status, str(error), error.code)
     response = web.Response(status=status, body=body, content_type="application/json")
     response.headers.update(error.headers)
+    if error.headers.get("connection") == "close":
+        response.force_close()
     return response
 
 

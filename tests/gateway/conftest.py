@@ -4,7 +4,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from paid.embedded import PostgresServer
 from paid.gateway.server import serve
 from paid.settings import Settings
 from paid.store import ledger, tokens
 from paid.store.database import Database
 from tests.gateway.vendor import FakeVendor
-from tests.ledger.rows import Rows, account, add_rows
+from tests.ledger.rows import Rows, add_rows
 
 ANTHROPIC = "/anthropic/v1/messages"
 CHAT = "/openai/v1/chat/completions"
@@ -74,13 +75,13 @@ class Bench:
         """What comes back for bytes that no client library would send."""
         reader, writer = await asyncio.open_unix_connection(self.socket)
         writer.write(data)
-        try:
+        answer = b""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                return await reader.read()
-        except TimeoutError:
-            return b""
-        finally:
-            writer.close()
+                while chunk := await reader.read(1 << 16):
+                    answer += chunk
+        writer.close()
+        return answer
 
 
 def gateway_settings(folder: Path, database_url: str, vendor_url: str, **values: Any) -> Settings:
@@ -110,6 +111,14 @@ async def running(settings: Settings) -> AsyncIterator[None]:
     finally:
         stop.set()
         await server
+
+
+@pytest.fixture(scope="session")
+def database(postgres_server: PostgresServer, template_database: str) -> Iterator[Database]:
+    """One database for all: every test has a project of its own in it."""
+    database = Database(postgres_server.create_database("gateway_tests", template_database))
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -147,6 +156,3 @@ async def bench(
     connector = aiohttp.UnixConnector(str(settings.gateway_socket_path))
     async with running(settings), aiohttp.ClientSession(connector=connector) as session:
         yield Bench(settings, database, vendor, rows, token, session)
-
-
-__all__ = ["account"]

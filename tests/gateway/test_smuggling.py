@@ -1,0 +1,166 @@
+"""What no client library would send, byte by byte, on the gateway's own socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from paid.gateway import front
+from tests.gateway.conftest import Bench
+from tests.gateway.vendor import Play, anthropic_message, anthropic_usage
+
+pytestmark = pytest.mark.anyio
+
+MODEL = "claude-sonnet-4-6"
+BODY = json.dumps({"model": MODEL, "max_tokens": 5, "messages": []}).encode()
+AUTH = b"Authorization: Bearer %TOKEN%\r\n"
+LENGTH = b"Content-Length: %d\r\n" % len(BODY)
+INNER = b"POST /anthropic/v1/messages HTTP/1.1\r\nHost: x\r\n" + AUTH + LENGTH + b"\r\n" + BODY
+LINE = b"POST /anthropic/v1/messages HTTP/1.1\r\nHost: gateway\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+REST = b" HTTP/1.1\r\nHost: x\r\n" + AUTH + LENGTH + b"\r\n" + BODY
+
+CORPUS = {
+    "length and chunked": LINE + AUTH + LENGTH + CHUNKED + b"\r\n0\r\n\r\n" + INNER,
+    "chunked and length": LINE + AUTH + CHUNKED + b"Content-Length: 5\r\n\r\n0\r\n\r\n" + INNER,
+    "two lengths": LINE + AUTH + b"Content-Length: 0\r\n" + LENGTH + b"\r\n" + INNER,
+    "a list of lengths": LINE + AUTH + b"Content-Length: 5, 5\r\n\r\nabcde",
+    "a length with a sign": LINE + AUTH + b"Content-Length: +5\r\n\r\nabcde",
+    "a length below zero": LINE + AUTH + b"Content-Length: -1\r\n\r\n",
+    "a length in hex": LINE + AUTH + b"Content-Length: 0x5\r\n\r\nabcde",
+    "a space before the colon": LINE + AUTH + b"Content-Length : 5\r\n\r\nabcde",
+    "an obsolete fold": LINE + AUTH + b"Transfer-Encoding:\r\n chunked\r\n\r\n",
+    "an unknown coding": LINE + AUTH + b"Transfer-Encoding: xchunked\r\n\r\n" + BODY,
+    "chunked twice": LINE + AUTH + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "chunked at first": LINE + AUTH + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "a chunk size with a sign": LINE + AUTH + CHUNKED + b"\r\n-1\r\n\r\n",
+    "a chunk size past 64 bits": LINE
+    + AUTH
+    + CHUNKED
+    + b"\r\nfffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+    "a bare line feed": LINE.replace(b"\r\n", b"\n") + AUTH + b"\r\n\r\n",
+    "a bare carriage return": LINE + b"X: a\rContent-Length: 5\r\n" + AUTH + b"\r\n\r\n",
+    "a NUL in a header": LINE + AUTH + b"X: a\x00b\r\n\r\n",
+    "CRLF in the path": b"POST /anthropic/v1/messages\r\nX: y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an encoded CRLF": b"POST /anthropic/v1/messages%0d%0aX:%20y" + REST,
+    "an absolute address": b"POST http://evil.example/anthropic/v1/messages" + REST,
+    "an absolute address of ours": b"POST http://gateway/anthropic/v1/messages" + REST,
+    "a host in the path": b"POST @evil.example/anthropic/v1/messages" + REST,
+    "a double slash": b"POST //evil.example/v1/messages" + REST,
+    "an asterisk": b"OPTIONS * HTTP/1.1\r\nHost: x\r\n" + AUTH + b"\r\n",
+    "no version": b"GET /anthropic/v1/models\r\n\r\n",
+    "a version of long ago": b"GET /anthropic/v1/models HTTP/0.9\r\n" + AUTH + b"\r\n",
+    "a version to come": b"GET /anthropic/v1/models HTTP/2.0\r\nHost: x\r\n" + AUTH + b"\r\n",
+    "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200) + b"\r\n\r\n",
+}
+
+PATHS = [
+    "/anthropic/v1/files",
+    "/anthropic/v1/messages/",
+    "/anthropic/v1/messages/batches",
+    "/anthropic/v1//messages",
+    "/anthropic/v1/./messages",
+    "/anthropic/v1/x/../messages",
+    "/anthropic/v1/..%2fmessages",
+    "/anthropic/v1/%6dessages",
+    "/anthropic/v1/messages%00",
+    "/anthropic/v1/messages;a=b",
+    "/anthropic/v1/messages\\..\\files",
+    "/anthropic/v1/messages?redirect=http://169.254.169.254/",
+    "/anthropic/v1/messages?key=a&url=b",
+    "/Anthropic/v1/messages",
+    "/openai/v1/files",
+    "/openai/v1/batches",
+    "/openai/v1/responses/resp_123",
+    "/openai/v1/organization/admin_api_keys",
+    "/openai/v1/../../admin",
+    "/gemini/v1beta/models/../files:generateContent",
+    "/gemini/v1beta/models/a%2fb:generateContent",
+    "/gemini/v1beta/models/x:batchGenerateContent",
+    "/gemini/v1beta/cachedContents",
+    "/gemini/upload/v1beta/files",
+    "/v1/messages",
+    "/",
+]
+
+
+@pytest.mark.parametrize("name", CORPUS)
+async def test_ambiguous_requests_never_reach_the_vendor(bench: Bench, name: str) -> None:
+    data = CORPUS[name].replace(b"%TOKEN%", bench.token.encode())
+    answer = await bench.raw(data, seconds=0.4)
+    assert bench.vendor.arrived == []
+    assert not answer.startswith(b"HTTP/1.1 2"), answer
+    assert answer.count(b"HTTP/1.") <= 2
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_only_listed_paths_pass(bench: Bench, path: str) -> None:
+    data = INNER.replace(b"/anthropic/v1/messages", path.encode(), 1)
+    data = data.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n", 1)
+    answer = await bench.raw(data.replace(b"%TOKEN%", bench.token.encode()), seconds=2)
+    assert answer.split(b" ")[1] in (b"400", b"404"), answer
+    assert bench.vendor.arrived == []
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"])
+async def test_only_listed_methods_pass(bench: Bench, method: str) -> None:
+    data = INNER.replace(b"POST", method.encode(), 1).replace(
+        b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n", 1
+    )
+    answer = await bench.raw(data.replace(b"%TOKEN%", bench.token.encode()), seconds=2)
+    assert answer.split(b" ")[1] in (b"400", b"405"), answer
+    assert bench.vendor.arrived == []
+
+
+async def test_headers_that_a_hop_must_not_pass_on_stay_here(bench: Bench) -> None:
+    bench.vendor.plays = [Play(anthropic_message(MODEL, anthropic_usage(1, 1)))]
+    extra = (
+        b"Connection: close, anthropic-beta\r\nTE: trailers\r\nProxy-Authorization: Basic eA==\r\n"
+    )
+    data = INNER.replace(b"Host: x\r\n", b"Host: evil.example\r\n" + extra, 1)
+    answer = await bench.raw(data.replace(b"%TOKEN%", bench.token.encode()))
+    assert answer.startswith(b"HTTP/1.1 200")
+    (arrived,) = bench.vendor.arrived
+    assert not arrived.headers.keys() & {"te", "proxy-authorization"}
+    assert arrived.headers["host"] != "evil.example"
+
+
+async def test_two_requests_behind_each_other_are_two_at_the_vendor(bench: Bench) -> None:
+    play = Play(anthropic_message(MODEL, anthropic_usage(1, 1)))
+    bench.vendor.plays = [play, play]
+    data = INNER + INNER.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
+    answer = await bench.raw(data.replace(b"%TOKEN%", bench.token.encode()))
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert len(bench.vendor.arrived) == 2
+
+
+async def test_a_websocket_is_told_to_use_http(bench: Bench) -> None:
+    data = (
+        b"GET /openai/v1/responses HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n"
+    )
+    assert (await bench.raw(data, seconds=2)).startswith(b"HTTP/1.1 426")
+
+
+async def test_a_head_that_never_ends_is_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front, "HEAD_SECONDS", 0.2)
+    began = asyncio.get_running_loop().time()
+    answer = await bench.raw(b"POST /anthropic/v1/messages HTTP/1.1\r\nHost: x\r\nX: ")
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert asyncio.get_running_loop().time() - began < 3
+
+
+async def test_a_head_without_measure_is_refused(bench: Bench) -> None:
+    answer = await bench.raw(b"GET / HTTP/1.1\r\nX: " + b"a" * (front.LONGEST_HEAD_BYTES + 1))
+    assert answer.startswith(b"HTTP/1.1 431")
+
+
+async def test_the_gateway_says_that_it_is_well(bench: Bench) -> None:
+    async with bench.session.get("http://gateway/health") as got:
+        assert (got.status, await got.text()) == (200, "ok\n")
