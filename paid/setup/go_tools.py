@@ -8,27 +8,16 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from paid.errors import ConfigurationError
+from paid.setup import pinned_tools
 from paid.setup.npm import DownloadError
 
 
-def toolchain() -> str | None:
-    """The `go` program, also where its own installer puts it; None when there is none."""
-    usual = Path("/usr/local/go/bin/go")
-    return shutil.which("go") or (str(usual) if usual.exists() else None)
-
-
-def install(into: Path, *packages: str) -> None:
+def install(into: Path, *packages: str, cache_dir: Path) -> None:
     """Build programs, given as import path@version, into a folder; go verifies what it gets.
 
     The build cache, gigabytes for minutes of use, is a temporary one.
     """
-    go = toolchain()
-    if go is None:
-        raise ConfigurationError(
-            f"Go is needed to build {packages[0]}.",
-            hint="Install Go 1.24 or later, or put the program itself on PATH.",
-        )
+    go = pinned_tools.go(cache_dir)
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent, prefix="go-build-") as work:
         built = Path(work) / "bin"

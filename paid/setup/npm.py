@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
 import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from paid.errors import ConfigurationError, PaidError
+from paid.errors import PaidError
+from paid.setup import pinned_tools
 
 
 class DownloadError(PaidError):
@@ -44,7 +44,7 @@ def archive(package: Package, cache_dir: Path) -> Path:
     if not (kept.exists() and _matches(kept, package)):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-            fetched = _pack(package, Path(folder))
+            fetched = _pack(package, Path(folder), pinned_tools.npm(cache_dir))
             if not _matches(fetched, package):
                 raise DownloadError(
                     f"{package.name} {package.version} is not the archive that Paid pinned.",
@@ -66,13 +66,8 @@ def extract(archive_file: Path, wanted: dict[str, str], into: Path) -> None:
             path.write_bytes(member.read())
 
 
-def _pack(package: Package, folder: Path) -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise ConfigurationError(
-            f"npm is needed to fetch {package.name}.", hint="Install npm, then run bin/setup again."
-        )
-    argv = [npm, "pack", f"{package.name}@{package.version}", "--silent"]
+def _pack(package: Package, folder: Path, npm: list[str]) -> Path:
+    argv = [*npm, "pack", f"{package.name}@{package.version}", "--silent"]
     argv += ["--ignore-scripts", "--pack-destination", str(folder)]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -32,7 +32,7 @@ def ensure(cache_dir: Path, say: Callable[[str], None]) -> Path:
     if installed(cache_dir) is None:
         say("building it with go, which takes some minutes")
         programs = [f"{MODULE}/cmd/{name}@v{VERSION}" for name in ("server", "tools/sql")]
-        go_tools.install(_folder(cache_dir), *programs)
+        go_tools.install(_folder(cache_dir), *programs, cache_dir=cache_dir)
     return _folder(cache_dir)
 
 

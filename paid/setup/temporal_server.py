@@ -29,9 +29,8 @@ def ensure(cache_dir: Path, say: Callable[[str], None]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         return downloaded.replace(target)
     say("not to be had; building it with go, which takes about three minutes")
-    go_tools.install(
-        target.parent, f"github.com/temporalio/cli/cmd/temporal@v{temporal_binary.PINNED}"
-    )
+    program = f"github.com/temporalio/cli/cmd/temporal@v{temporal_binary.PINNED}"
+    go_tools.install(target.parent, program, cache_dir=cache_dir)
     return target
 
 

@@ -214,5 +214,5 @@ def test_the_image_copies_only_what_exists_and_is_not_ignored() -> None:
     }
     copied = [line.split()[1:-1] for line in dockerfile.splitlines() if line.startswith("COPY ")]
     names = {name for line in copied if not line[0].startswith("--from") for name in line}
-    assert names == allowed
+    assert all(any(Path(name).is_relative_to(it) for it in allowed) for name in names)
     assert all((ROOT / name).exists() for name in names)

