@@ -40,10 +40,11 @@ def copy_regular(root: Path, path: str, into: Path, max_bytes: int) -> None:
     For a folder of this host that a container wrote: opening never blocks on a pipe.
     """
     descriptor = _open_beneath(root, path)
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise BundleRejectedError("What the workspace offers is not a regular file.")
     with os.fdopen(descriptor, "rb") as source:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise BundleRejectedError("What the workspace offers is not a regular file.")
         _check_size(facts.st_size, max_bytes)
         _write(source, into, max_bytes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import shutil
 import time
@@ -24,6 +25,7 @@ from paid.containers.docker_log import DockerLog
 from paid.containers.instance import instance_id
 from paid.containers.openings import openings
 from paid.errors import (
+    BundleRejectedError,
     ContainerError,
     ContainerLostError,
     DockerUnavailableError,
@@ -43,6 +45,7 @@ class DockerEngine:
         self.api = DockerApi(settings)
         self._slots = StartSlots(settings.start_slots)
         self._instance = instance_id(settings.data_dir)
+        self._suffix = f"-{self._instance[:8]}"
 
     def start(self, spec: StepSpec) -> Started:
         """Start the step, or adopt its container: one that runs or ran is never started again."""
@@ -56,7 +59,7 @@ class DockerEngine:
 
     def follow(self, name: str, cursor: str | None = None) -> DockerLog:
         """The container's lines after `cursor`, until it ends."""
-        return DockerLog(self.api, name, cursor, lambda: self._running(name))
+        return DockerLog(self.api, self._there(name), cursor, lambda: self._running(name))
 
     def wait(self, name: str, timeout_seconds: float) -> Exit | None:
         """How it ended, None while it runs; waits in slices so that a dead engine shows."""
@@ -98,7 +101,7 @@ class DockerEngine:
         while True:
             try:
                 with self.api.client() as client:
-                    client.remove_container(name, v=False, force=True)
+                    client.remove_container(self._there(name), v=False, force=True)
                 return
             except ContainerLostError:
                 return
@@ -109,9 +112,13 @@ class DockerEngine:
 
     def copy_out(self, name: str, path: str, into: Path, max_bytes: int) -> None:
         """Copy one regular file; links, pipes, folders and too much are BundleRejectedError."""
-        with self.api.client() as client:
-            stream, _ = client.get_archive(name, path)
-            archive.extract_one(stream, into, max_bytes)
+        try:
+            with self.api.client() as client:
+                stream, _ = client.get_archive(self._there(name), path)
+                archive.extract_one(stream, into, max_bytes)
+        except ContainerLostError as error:
+            self._existing(name)
+            raise BundleRejectedError(f"The workspace has no {path}.") from error
 
     def inspect(self, name: str) -> Mapping[str, Any] | None:
         """The engine's own description of the container."""
@@ -134,7 +141,7 @@ class DockerEngine:
             found = client.containers(all=True, filters=self._filters())
         return [
             Owned(
-                item["Names"][0].lstrip("/"),
+                self._ours(item["Names"][0].lstrip("/")),
                 int(item["Labels"].get("paid.run", 0)),
                 item["Labels"].get("paid.step", ""),
                 item["State"],
@@ -147,7 +154,9 @@ class DockerEngine:
         labels = {"paid": "1", "paid.run": str(run_id), "paid.instance": self._instance}
         options = _overlay_options(overlay) if overlay else None
         with self.api.client() as client:
-            client.create_volume(name, driver="local", driver_opts=options, labels=labels)
+            client.create_volume(
+                self._there(name), driver="local", driver_opts=options, labels=labels
+            )
 
     def remove_volume(self, name: str) -> None:
         """Remove it; waits a moment for a container that is just ending."""
@@ -155,7 +164,7 @@ class DockerEngine:
         while True:
             try:
                 with self.api.client() as client:
-                    client.remove_volume(name)
+                    client.remove_volume(self._there(name))
                 return
             except ContainerLostError:
                 return
@@ -169,7 +178,7 @@ class DockerEngine:
         with self.api.client() as client:
             found = client.volumes(filters=self._filters())["Volumes"] or []
         return [
-            OwnedVolume(item["Name"], int((item["Labels"] or {}).get("paid.run", 0)))
+            OwnedVolume(self._ours(item["Name"]), int((item["Labels"] or {}).get("paid.run", 0)))
             for item in found
         ]
 
@@ -185,12 +194,21 @@ class DockerEngine:
         places = [place for place in (self._settings.data_dir, root) if place.is_dir()]
         return min(shutil.disk_usage(place).free for place in places)
 
+    def _there(self, name: str) -> str:
+        """The name on the engine: every installation counts its runs from 1."""
+        return name + self._suffix
+
+    def _ours(self, name: str) -> str:
+        return name.removesuffix(self._suffix)
+
     def _create(self, spec: StepSpec) -> bool:
         """Create the container; False when one of this name is there already."""
+        if spec.volume is not None:
+            spec = dataclasses.replace(spec, volume=self._there(spec.volume))
         config = hardening.container_config(spec, self._instance, secrets.token_hex(32))
         with self.api.client() as client:
             try:
-                client.create_container_from_config(config, name=spec.name)
+                client.create_container_from_config(config, name=self._there(spec.name))
             except Exception as error:
                 if getattr(error, "status_code", None) == 409:
                     return False
@@ -199,10 +217,7 @@ class DockerEngine:
 
     def _check_tight(self, name: str, facts: Mapping[str, Any]) -> None:
         if facts["Config"]["Labels"].get("paid.instance") != self._instance:
-            raise ContainerError(
-                f"A container {name} of another installation is in the way.",
-                hint="Two installations on one engine need different run numbers.",
-            )
+            raise ContainerError(f"A container {name} that Paid did not make is in the way.")
         found = openings(facts)
         if found:
             self.remove(name)
@@ -210,7 +225,7 @@ class DockerEngine:
 
     def _existing(self, name: str) -> dict[str, Any]:
         with self.api.client() as client:
-            facts: dict[str, Any] = client.inspect_container(name)
+            facts: dict[str, Any] = client.inspect_container(self._there(name))
         return facts
 
     def _running(self, name: str) -> bool:
@@ -226,7 +241,7 @@ class DockerEngine:
     ) -> None:
         try:
             with self.api.client() as client:
-                getattr(client, action)(name, *arguments)
+                getattr(client, action)(self._there(name), *arguments)
         except ContainerConflictError:
             if not conflicts_are_fine:
                 raise
@@ -237,7 +252,7 @@ class DockerEngine:
     def _wait_slice(self, name: str, seconds: float) -> None:
         try:
             with self.api.client() as client:
-                client.wait(name, timeout=seconds)
+                client.wait(self._there(name), timeout=seconds)
         except DockerUnavailableError:
             # The time was over, or the engine is gone: the next inspect tells which.
             return

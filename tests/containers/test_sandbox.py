@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from paid.containers.contract import Limits
+from paid.containers.contract import Limits, StepSpec
 from paid.containers.docker_api import DockerApi
 from paid.containers.engine import DockerEngine
 from paid.containers.hardening import container_config
+from paid.containers.instance import instance_id
 from paid.containers.openings import openings
 from paid.containers.reports import PREFIX
 from paid.containers.steps import Outcome, raise_unless_done
@@ -130,6 +131,20 @@ def test_a_live_container_has_no_openings(bench: Bench) -> None:
     assert openings(facts) == []
 
 
+def loosened(bench: Bench, spec: StepSpec, change: dict[str, Any]) -> str:
+    """Create the step's container with one lock open; returns its name on the engine."""
+    suffix = instance_id(bench.settings.data_dir)[:8]
+    volume = f"{spec.volume}-{suffix}"
+    config = container_config(
+        dataclasses.replace(spec, volume=volume), instance_id(bench.settings.data_dir), "00" * 32
+    )
+    config["HostConfig"] |= change
+    config["NetworkDisabled"] = change.get("NetworkMode", "none") == "none"
+    with DockerApi(bench.settings).client() as client:
+        client.create_container_from_config(config, name=f"{spec.name}-{suffix}")
+    return f"{spec.name}-{suffix}"
+
+
 LOOSENED: dict[str, dict[str, Any]] = {
     "privileged": {"Privileged": True},
     "capabilities": {"CapDrop": []},
@@ -161,13 +176,10 @@ LOOSENED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("lock", LOOSENED)
 def test_each_lock_that_is_opened_is_seen_from_outside(bench: Bench, lock: str) -> None:
     spec = bench.spec("agent", 1, Task(mode="agent", argv=("true",)))
-    config = container_config(spec, "test", "00")
-    config["HostConfig"] |= LOOSENED[lock]
-    with DockerApi(bench.settings).client() as client:
-        client.create_container_from_config(config, name=spec.name)
-    facts = bench.engine.inspect(spec.name)
-    assert facts is not None
-    assert openings(facts)
+    loosened(bench, spec, LOOSENED[lock])
+    with pytest.raises(SandboxNotTightError):
+        bench.engine.start(spec)
+    assert bench.engine.inspect(spec.name) is None
 
 
 FROM_INSIDE = {
@@ -188,13 +200,9 @@ def test_each_lock_that_is_opened_is_seen_from_inside_and_no_agent_starts(
     bench: Bench, lock: str
 ) -> None:
     spec = bench.spec("agent", 1, Task(mode="agent", argv=("echo", "the agent ran")))
-    config = container_config(spec, "test", "00" * 32)
-    config["HostConfig"] |= FROM_INSIDE[lock]
-    if lock == "network":
-        config["NetworkDisabled"] = False
+    name = loosened(bench, spec, FROM_INSIDE[lock])
     with DockerApi(bench.settings).client() as client:
-        client.create_container_from_config(config, name=spec.name)
-        client.start(spec.name)
+        client.start(name)
     done = bench.read(spec.name)
     assert done.exit.code == 97
     assert done.report("probe")["openings"]

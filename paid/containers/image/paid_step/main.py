@@ -66,6 +66,7 @@ def run_agent(task: tasks.Task, reporter: Reporter) -> int:
     repository.make_folders()
     if not _first_time(task.step):
         return STARTED_BEFORE
+    repository.reset_configuration(task.base_sha)
     repository.start_branch(task.branch, task.base_sha)
     replaced = trusted.put_base_version(task.trusted_paths, task.base_sha)
     _write_home(task.files)
@@ -84,12 +85,14 @@ def run_agent(task: tasks.Task, reporter: Reporter) -> int:
     )
     if not swept:
         return FAILED
+    repository.reset_configuration(task.base_sha)
     trusted.put_branch_version(replaced, task.base_sha)
     return collect(task, reporter)
 
 
 def collect(task: tasks.Task, reporter: Reporter) -> int:
     """Commit what is left and write the bundle; also for an agent whose container died."""
+    repository.reset_configuration(task.base_sha)
     repository.commit_leftovers(task.commit_message, task.litter)
     head = repository.take_home(task.branch, task.base_sha)
     if head is None:

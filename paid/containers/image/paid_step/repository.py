@@ -41,6 +41,15 @@ SETTINGS = {
     "filter.lfs.clean": "",
     "filter.lfs.required": "false",
 }
+CONFIGURATION = """\
+[core]
+\trepositoryformatversion = {version}
+\tbare = true
+[remote "origin"]
+\turl = /mirror
+\tfetch = +refs/heads/*:refs/remotes/origin/*
+{extensions}"""
+SHA256 = "[extensions]\n\tobjectFormat = sha256\n"
 COMMITTER = {"NAME": "Paid", "EMAIL": "paid@localhost"}
 
 
@@ -56,6 +65,8 @@ def git_environment(identity: bool = True) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_GRAFT_FILE": "/dev/null",
         "GIT_CONFIG_COUNT": str(len(SETTINGS)),
     }
     for index, (key, value) in enumerate(SETTINGS.items()):
@@ -122,6 +133,18 @@ def settle_index() -> None:
     """
     time.sleep(1.1)
     git("update-index", "--refresh", "--force-write-index", tree=True)
+
+
+def reset_configuration(base_sha: str) -> None:
+    """Write the clone's configuration anew: what an agent set there does not outlive its turn.
+
+    A filter, a monitor or an alias in it would run in our own git calls and could hang them.
+    """
+    place = REMOTE / "config"
+    remove(place)
+    long = len(_sha(base_sha)) == 64
+    text = CONFIGURATION.format(version=int(long), extensions=SHA256 if long else "")
+    place.write_text(text, encoding="utf-8")
 
 
 def make_folders() -> None:
