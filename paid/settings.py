@@ -137,6 +137,16 @@ class Settings(BaseSettings):
         """The dashboard's address without a slash at its end."""
         return (self.web_url or f"http://{self.web_host}:{self.web_port}").rstrip("/")
 
+    @property
+    def vendors_with_keys(self) -> tuple[str, ...]:
+        """Names of the model vendors whose keys are set."""
+        given = {
+            "anthropic": self.anthropic_api_key,
+            "openai": self.openai_api_key,
+            "gemini": self.gemini_api_key,
+        }
+        return tuple(vendor for vendor, keys in given.items() if keys)
+
     def changed(self, **changes: Any) -> Self:
         """A copy with other values; what was worked out from the old ones is forgotten."""
         copy = self.model_copy(update=changes)

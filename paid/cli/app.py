@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from paid.cli import agents, ask, budgets, checkup, keys, logs, notify, project_set, runs, start
+from paid.cli import (
+    agents,
+    ask,
+    budgets,
+    checkup,
+    keys,
+    logs,
+    notify,
+    project_set,
+    projects,
+    runs,
+    start,
+)
 
 HELP = """Label a GitHub issue, get a tested, reviewed, budgeted pull request.
 
@@ -28,7 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(project_set.app, name="project")
+project_set.add_to(projects.app)
+app.add_typer(projects.app, name="project")
 app.add_typer(agents.app, name="agent")
 app.add_typer(budgets.app, name="budget")
 app.add_typer(notify.app, name="notify")

@@ -11,9 +11,9 @@ import typer
 from paid.agents import registry
 from paid.cli import connection, output
 from paid.cli.output import Json, say, shown
-from paid.cli.projects import Name, app, read_secret, tell_labels
+from paid.cli.projects import Name, read_secret, tell_labels
 from paid.errors import BadInputError
-from paid.store import projects
+from paid.store import projects as stored
 from paid.store.credentials import SecretBox
 from paid.store.project_settings import REGISTRIES, ProjectChanges, change
 
@@ -26,8 +26,12 @@ Label = Annotated[str | None, typer.Option(metavar="LABEL", rich_help_panel=_PEO
 Whole = Annotated[int | None, typer.Option(rich_help_panel=_LIMITS)]
 
 
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("set", no_args_is_help=True)(set_)
+
+
 # So long because typer reads a command's options from its signature: one line each.
-@app.command("set", no_args_is_help=True)
 def set_(
     name: Name,
     agent: Annotated[
@@ -100,7 +104,7 @@ def set_(
         "agent": agent,
         "agent_command": None if agent_command is None else words(agent_command),
         "model": "" if model == NONE else model,
-        "checks": None if check is None else [words(line) for line in _list(check)],
+        "checks": None if check is None else [words(line) for line in _list(check) or []],
         "check_timeout_seconds": check_timeout_seconds,
         "allowed_models": _list(allow_model),
         "fallback_models": _list(fallback_model),
@@ -143,13 +147,13 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
     settings = connection.settings()
     box = SecretBox(settings.secret_key_path)
     with connection.database(settings) as database, database.session() as session:
-        project = projects.find(session, name)
-        project_id = projects.number(project)
+        project = stored.find(session, name)
+        project_id = stored.number(project)
         changed = change(
             session, project_id, ProjectChanges(**wanted), by=connection.caller(), box=box
         )
-        labels = projects.labels(session, project_id)
-        token = projects.token(session, box, project)
+        labels = stored.labels(session, project_id)
+        token = stored.token(session, box, project)
     new_labels = {f"{purpose}_label": label for purpose, label in labels.items()}
     tell_labels(project, token, [new_labels[key] for key in changed if key in new_labels], as_json)
     if as_json:

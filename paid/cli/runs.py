@@ -11,8 +11,8 @@ from paid import control
 from paid.cli import connection, output
 from paid.cli.output import Json, age, dollars, one_line, say, shown
 from paid.errors import ConfigurationError
-from paid.store import pages, projects, runs
-from paid.store.pages import RunFilter, RunGroup, RunSeen
+from paid.store import projects, run_list, runs
+from paid.store.run_list import RunFilter, RunGroup, RunSeen
 
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="The run's number.")]
 
@@ -39,7 +39,7 @@ def listing(
     """
     with connection.database() as database, database.session() as session:
         project_id = projects.number(projects.find(session, project)) if project else None
-        found = pages.runs(session, RunFilter(group, project_id, search, page))
+        found = run_list.page(session, RunFilter(group, project_id, search, page))
     if as_json:
         output.print_json([as_row(seen) for seen in found.rows])
         return

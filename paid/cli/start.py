@@ -44,7 +44,6 @@ def up(as_json: Json = False) -> None:
                 _wait(interrupted)
         finally:
             interrupted.set()
-            speak("stopping …")
             paid.stop()
     speak("stopped; nothing is left running but the containers of open runs")
 

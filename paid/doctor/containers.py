@@ -76,7 +76,7 @@ def images(case: Case) -> Sequence[Finding]:
     return [_image(name, installed) for name in sorted(_agents(case.settings))]
 
 
-def _image(name: str, installed: Mapping[str, bool]) -> Finding:
+def _image(name: str, installed: Mapping[str, bool | None]) -> Finding:
     label = f"agent {name}"
     if name not in installed:
         return broken(label, "there is no such agent", "Choose one of `paid agent list`.")

@@ -16,7 +16,7 @@ from paid.registration import check_usable
 from paid.settings import Settings
 from paid.store import projects
 from paid.store.credentials import SecretBox
-from paid.up import ready
+from paid.up import endpoints, ready
 
 ASK_SECONDS = 10.0
 MOST_PROJECTS = 25
@@ -60,6 +60,8 @@ def _project(project: Project, token: str) -> Finding:
     try:
         check_usable(client.repository(project.full_name))
     except PaidError as error:
+        if error.retryable:
+            return warning(name, error.message, error.hint or "Try again when it answers.")
         return broken(name, error.message, error.hint or mend)
     finally:
         client.close()
@@ -75,6 +77,9 @@ def _project(project: Project, token: str) -> Finding:
 def keys(case: Case) -> Sequence[Finding]:
     """At least one vendor's key; with `online`, each vendor is asked for its models."""
     found = [vendor for vendor in _vendors(case.settings) if vendor[1]]
+    running = endpoints.read(case.settings.data_dir)
+    if not found and running is not None and running.vendors:
+        return [ok("model keys", f"the gateway has those of {', '.join(running.vendors)}")]
     if not found:
         mend = "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY for the gateway."
         return [broken("model keys", "no vendor has a key here", mend)]

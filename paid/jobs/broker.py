@@ -52,7 +52,8 @@ class JobQueue:
         )
         self._broker.declare_queue(QUEUE)
         for name, work in works.items():
-            dramatiq.actor(work, actor_name=name, queue_name=QUEUE, broker=self._broker)
+            declare = dramatiq.actor(actor_name=name, queue_name=QUEUE, broker=self._broker)
+            declare(work)
         self._worker = dramatiq.Worker(self._broker, worker_threads=THREADS, worker_timeout=500)
 
     def start(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 from temporalio.client import (
     Client,
@@ -42,14 +43,12 @@ async def ensure_schedules(client: Client, shared_queue: str) -> None:
         try:
             await client.create_schedule(name, schedule, trigger_immediately=True)
         except ScheduleAlreadyRunningError:
-            await client.get_schedule_handle(name).update(_replace_by(schedule))
+            update = partial(_replace, schedule)
+            await client.get_schedule_handle(name).update(update)
 
 
-def _replace_by(schedule: Schedule) -> object:
-    async def update(_: ScheduleUpdateInput) -> ScheduleUpdate:
-        return ScheduleUpdate(schedule=schedule)
-
-    return update
+def _replace(schedule: Schedule, _before: ScheduleUpdateInput) -> ScheduleUpdate:
+    return ScheduleUpdate(schedule=schedule)
 
 
 def _schedule(job: str, period: timedelta, queue: str) -> Schedule:

@@ -30,6 +30,8 @@ class Endpoints:
     web_host: str
     web_port: int
     web_url: str | None = None
+    vendors: tuple[str, ...] = ()
+    """Names of the model vendors that the gateway has keys of."""
 
     @classmethod
     def of(cls, settings: Settings) -> Endpoints:
@@ -46,6 +48,7 @@ class Endpoints:
             web_host=settings.web_host,
             web_port=settings.web_port,
             web_url=settings.web_url,
+            vendors=settings.vendors_with_keys,
         )
 
 
