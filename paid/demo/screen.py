@@ -6,7 +6,6 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from paid.demo.lines import Line
@@ -61,10 +60,9 @@ class Screen:
 
     def table(self, rows: list[tuple[str, str]]) -> None:
         """A small summary."""
-        table = Table.grid(padding=(0, 2))
+        width = max((len(name) for name, _ in rows), default=0)
         for name, value in rows:
-            table.add_row(Text(f"  {name}", "dim"), Text(value))
-        self.console.print(table)
+            self.console.print(Text.assemble((f"  {name:<{width}}  ", "dim"), value))
 
     def say(self, text: str = "", style: str = "") -> None:
         """Plain words."""

@@ -35,6 +35,8 @@ Say = Callable[[str], None]
 TOKENS_PER_SECOND = 150
 """A pace at which a person can follow the scripted model."""
 INTERVAL_SECONDS = {"forge": 2, "github": 15}
+RUN_CENTS = 1000
+"""More than any one request may cost at worst; the run itself needs some cents."""
 BUILD_LABEL = DEFAULT_LABELS[LabelPurpose.BUILD]
 
 
@@ -110,7 +112,7 @@ class Stage:
         else:
             self._token = self._github_token()
         self._start_model()
-        install.install(self.agent, self._settings, self._say)
+        self._ensure_agent()
         self._start_paid()
         self._add_project()
 
@@ -139,6 +141,17 @@ class Stage:
             gemini_base_url=url,
         )
         self._say("scripted model is ready (no key is needed)")
+
+    def _ensure_agent(self) -> None:
+        """Build the agent's image where it is missing; of the engine's many lines one is told."""
+        told: list[str] = []
+
+        def progress(line: str) -> None:
+            if not told:
+                self._say(f"building the image of {self.agent}: some minutes, the first time")
+            told.append(line)
+
+        install.install(self.agent, self._settings, progress)
 
     def _start_paid(self) -> None:
         paid = EmbeddedPaid(self._settings, say=self._say)
@@ -187,6 +200,7 @@ class Stage:
             agent=self.agent,
             interval_seconds=interval,
             checks=[list(sample.CHECK)],
+            run_cents=RUN_CENTS,
             webhook_secret=webhook_secret,
         )
 

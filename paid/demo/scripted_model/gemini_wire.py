@@ -77,7 +77,7 @@ def _declarations(group: Json) -> list[Json]:
 
 def _tool(tool: Json) -> Tool:
     found = (tool.get(name) for name in SCHEMAS)
-    schema = next((schema for schema in found if schema), {})
+    schema: Json = next((each for each in found if each), {})
     return Tool(tool["name"], schema.get("properties") or {}, tuple(schema.get("required") or ()))
 
 
