@@ -28,6 +28,7 @@ class GitHubPollWorkflow:
         self._ticks = poll.ticks
         self._since = poll.since
         self._woken = False
+        self._from_scratch = False
         self._state = "looking"
         self._started: set[int] = set()
         self._cancelled: set[str] = set()
@@ -38,6 +39,8 @@ class GitHubPollWorkflow:
         while True:
             self._woken = False
             self._state = "looking"
+            if self._from_scratch:
+                self._since, self._from_scratch = None, False
             least_seconds = await self._look()
             record = await self._record()
             await self._start(record.starts)
@@ -64,7 +67,7 @@ class GitHubPollWorkflow:
     @workflow.signal
     def resume(self) -> None:
         """The project is watched again. Everything is looked at, since much may have happened."""
-        self._since = None
+        self._from_scratch = True
         self._woken = True
 
     @workflow.query
@@ -102,7 +105,7 @@ class GitHubPollWorkflow:
 
     async def _start_one(self, run: RunToStart) -> None:
         try:
-            await workflow.start_child_workflow(
+            child = await workflow.start_child_workflow(
                 "AgentExecutionWorkflow",
                 RunInput(run.run_id),
                 id=run.workflow_id,
@@ -110,6 +113,7 @@ class GitHubPollWorkflow:
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
             )
+            child.add_done_callback(_ended)
         except WorkflowAlreadyStartedError:
             workflow.logger.info("Run %s is there already.", run.run_id)
         self._started.add(run.run_id)
@@ -138,3 +142,9 @@ class GitHubPollWorkflow:
 
     def _input(self) -> PollInput:
         return PollInput(self._project_id, self._ticks, self._since)
+
+
+def _ended(child: workflow.ChildWorkflowHandle[Any, Any]) -> None:
+    """How a run ends is its own affair; asked for here, or asyncio logs it as forgotten."""
+    if not child.cancelled():
+        child.exception()

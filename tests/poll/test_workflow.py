@@ -97,7 +97,7 @@ async def terminate(handle: WorkflowHandle[GitHubPollWorkflow, None]) -> None:
         return
 
 
-async def until(true: Callable[[], bool | Awaitable[bool]], seconds: float = 15) -> None:
+async def until(true: Callable[[], bool | Awaitable[bool]], seconds: float = 60) -> None:
     """Wait for something that happens in another thread or on the server."""
     async with asyncio.timeout(seconds):
         while True:
@@ -245,4 +245,4 @@ async def test_it_ends_when_the_project_is_removed(client: Client) -> None:
     script = Script()
     script.record = PollResult(0.05, stop=True)
     async with polling(client, script) as handle:
-        await asyncio.wait_for(handle.result(), 15)
+        await asyncio.wait_for(handle.result(), 60)
