@@ -73,7 +73,7 @@ def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
 
 def own_origin(connection: Connection, _: BaseRouteHandler) -> None:
     """Guard: a change comes from a page of this dashboard, as the browser itself says."""
-    if connection.scope["method"] in _SAFE_METHODS:
+    if connection.scope.get("method") in _SAFE_METHODS:
         return
     addresses: Addresses = connection.app.state.addresses
     origin = connection.headers.get("origin", "")
@@ -84,7 +84,7 @@ def own_origin(connection: Connection, _: BaseRouteHandler) -> None:
 
 async def own_form(connection: Connection, _: BaseRouteHandler) -> None:
     """Guard: a change carries the session's CSRF token, as a field or as a header."""
-    if connection.scope["method"] in _SAFE_METHODS:
+    if connection.scope.get("method") in _SAFE_METHODS:
         return
     visitor: Visitor | None = connection.user
     given = connection.headers.get(CSRF_HEADER) or await _csrf_field(connection)

@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from litestar import Litestar, Router
-from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.prometheus import PrometheusConfig
 from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, ControllerRouterHandler
 
 from paid.settings import Settings
 from paid.store.database import Database
@@ -47,10 +46,12 @@ def make_services(settings: Settings, database: Database, port: int) -> Services
 
 def create_app(services: Services) -> ASGIApp:
     """The dashboard, with everything that guards it."""
-    return Shell(_litestar(services), services.addresses)
+    return Shell(litestar_app(services), services.addresses)
 
 
-def _litestar(services: Services) -> Litestar:
+def litestar_app(services: Services) -> Litestar:
+    """The routes, without the shell around them."""
+
     @asynccontextmanager
     async def listening(_: Litestar) -> AsyncIterator[None]:
         services.live.start()
@@ -59,22 +60,25 @@ def _litestar(services: Services) -> Litestar:
         finally:
             await services.live.stop()
 
+    pages: list[ControllerRouterHandler] = [
+        *runs.ROUTES,
+        *run_streams.ROUTES,
+        *projects.ROUTES,
+        sign_in.sign_out,
+    ]
     environment = template_environment(_asset_version(STATIC))
     return Litestar(
         route_handlers=[
             Router(
                 "/",
-                route_handlers=[*runs.ROUTES, *run_streams.ROUTES, *projects.ROUTES],
+                route_handlers=pages,
                 guards=[signed_in, own_origin, own_form],
-            ),
-            Router(
-                "/", route_handlers=[sign_in.sign_out], guards=[signed_in, own_origin, own_form]
             ),
             Router("/", route_handlers=sign_in.ROUTES, guards=[own_origin]),
             Router("/", route_handlers=health.ROUTES),
             create_static_files_router("/static", [STATIC], opt={"exclude_from_auth": True}),
         ],
-        on_app_init=[_without_api_pages],
+        debug=False,
         lifespan=[listening],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         middleware=[
@@ -88,11 +92,6 @@ def _litestar(services: Services) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
-
-
-def _without_api_pages(config: AppConfig) -> AppConfig:
-    config.debug = False
-    return config
 
 
 def _asset_version(folder: Path) -> str:

@@ -52,7 +52,7 @@ class Trouble:
 def http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
     """Litestar's own errors: no such page, bad parameters, not signed in, …"""
     if isinstance(error, NotAuthorizedException) and _is_a_visit(request):
-        return Redirect("/login")
+        return Redirect("/login", status_code=303)
     return _answer(request, _trouble(error.status_code, _detail(error)), _kept(error))
 
 

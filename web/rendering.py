@@ -74,10 +74,8 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def span(duration: timedelta | float | None) -> str:
+def span(duration: timedelta | float) -> str:
     """Two units at most: `45s`, `3m 20s`, `2h 5m`, `4d 1h`. static/paid.js counts on alike."""
-    if duration is None:
-        return "–"
     total = duration.total_seconds() if isinstance(duration, timedelta) else duration
     seconds = max(0, int(total))
     for size, unit, smaller_size, smaller in (

@@ -50,9 +50,10 @@ class Shell:
         self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        kind: str = scope["type"]  # Litestar's Scope leaves the lifespan out
+        if kind == "lifespan":
             await self._inner(scope, receive, send)
-        elif scope["type"] == "websocket":
+        elif kind == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": None})
         elif _host(scope) not in self._addresses.hosts:
             await _refuse(send)
@@ -107,7 +108,7 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     # Never the query string: a login link's token is in it.
     (log.debug if quiet else log.info)(
         "request",
-        method=scope["method"],
+        method=scope.get("method"),
         path=scope["path"],
         status=status,
         milliseconds=round(seconds * 1000, 1),

@@ -2,81 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_
+from sqlalchemy import Row, text
 from sqlmodel import Session, col, select
 
-from paid.contracts import ENDED, RunStatus
-from paid.errors import NotFoundError
-from paid.models import Event, Issue, LedgerEntry, Output, Policy, Project, Run, RunHold, Step
-from paid.store import budgets, ledger
-from paid.store.budgets import Limit
+from paid.contracts import RunStatus
+from paid.models import Event, Issue, Output, Policy, Project, Run, RunHold, Step
+from paid.store import ledger, projects, run_list
 from paid.store.events import run_chain
 from paid.store.ledger import RunCost, Spent
-
-RUNS_PER_PAGE = 25
-ORGANISATION = 1
-
-
-class RunGroup(StrEnum):
-    """How people sort runs: what goes on, what waits for them, what is over."""
-
-    ALL = "all"
-    LIVE = "live"
-    ATTENTION = "attention"
-    COMPLETED = "completed"
-    ENDED = "ended"
-
-
-_NEEDS_A_PERSON = (RunStatus.AWAITING_APPROVAL, RunStatus.NEEDS_INPUT, RunStatus.BUDGET_EXCEEDED)
-
-
-@dataclass(frozen=True)
-class RunFilter:
-    """Which runs to list. `search` looks in titles, or is an issue's number."""
-
-    group: RunGroup = RunGroup.ALL
-    project_id: int | None = None
-    search: str = ""
-    page: int = 1
-
-
-@dataclass(frozen=True)
-class RunSeen:
-    """A run with what a row of the list says about it."""
-
-    run: Run
-    issue: Issue
-    project: Project
-    cost: RunCost
-    hold: RunHold | None
-
-
-@dataclass(frozen=True)
-class RunListing:
-    """One page of runs, and how many there are in all."""
-
-    rows: list[RunSeen]
-    total: int
-    page: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are; an empty list has one."""
-        return max(1, -(-self.total // RUNS_PER_PAGE))
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What the top of the list says; `today` is the organisation's money of the day."""
-
-    counts: dict[RunGroup, int]
-    today: Spent | None
 
 
 @dataclass(frozen=True)
@@ -92,7 +30,7 @@ class RunDetail:
     steps: list[Step]
     milestones: list[Event]
     """Its changes of status and its end, oldest first."""
-    spent: dict[str, dict[str, Spent]] = field(default_factory=dict)
+    spent: Mapping[str, Mapping[str, Spent]] = field(default_factory=dict)
     """Scope (run, issue, project) → period → money."""
 
 
@@ -104,53 +42,17 @@ class ProjectSeen:
     live_runs: int
     runs: int
     completed_runs: int
-    last_run_at: datetime | None
     today: Spent | None
-    limits: dict[str, Limit]
-
-
-def runs(session: Session, wanted: RunFilter) -> RunListing:
-    """A page of runs, the newest first; a page after the last is the last."""
-    conditions = _conditions(wanted)
-    total = session.exec(select(func.count()).select_from(Run).join(Issue).where(*conditions)).one()
-    pages = max(1, -(-total // RUNS_PER_PAGE))
-    page = min(wanted.page, pages)
-    question = (
-        select(Run, Issue, Project)
-        .join(Issue, col(Run.issue_id) == col(Issue.id))
-        .join(Project, col(Run.project_id) == col(Project.id))
-        .where(*conditions)
-        .order_by(col(Run.id).desc())
-        .limit(RUNS_PER_PAGE)
-        .offset((page - 1) * RUNS_PER_PAGE)
-    )
-    return RunListing(_seen(session, question), total, page)
-
-
-def run_row(session: Session, run_id: int) -> RunSeen:
-    """One run as the list shows it. Raises NotFoundError."""
-    question = (
-        select(Run, Issue, Project)
-        .join(Issue, col(Run.issue_id) == col(Issue.id))
-        .join(Project, col(Run.project_id) == col(Project.id))
-        .where(Run.id == run_id)
-    )
-    found = _seen(session, question)
-    if not found:
-        raise NotFoundError(f"There is no run {run_id}.", hint="The list of runs has them all.")
-    return found[0]
-
-
-def figures(session: Session, project_id: int | None = None) -> Figures:
-    """How many runs there are of each group, and what today cost."""
-    counts = {group: _count(session, RunFilter(group, project_id)) for group in RunGroup}
-    return Figures(counts, ledger.spent(session, "organisation", ORGANISATION).get("day"))
 
 
 def run(session: Session, run_id: int) -> RunDetail:
     """One run. Raises NotFoundError."""
-    seen = run_row(session, run_id)
-    scopes = {"run": run_id, "issue": seen.run.issue_id, "project": seen.run.project_id}
+    seen = run_list.row(session, run_id)
+    scopes: dict[ledger.Scope, int] = {
+        "run": run_id,
+        "issue": seen.run.issue_id,
+        "project": seen.run.project_id,
+    }
     return RunDetail(
         run=seen.run,
         issue=seen.issue,
@@ -200,32 +102,26 @@ def last_output(session: Session, run_id: int, limit: int = 60) -> list[Output]:
 
 def project_cards(session: Session) -> list[ProjectSeen]:
     """Every project that was not removed, by name."""
-    question = (
-        select(
-            Project,
-            func.count(col(Run.id)).filter(col(Run.ended_at).is_(None)),
-            func.count(col(Run.id)),
-            func.count(col(Run.id)).filter(col(Run.status) == RunStatus.COMPLETED),
-            func.max(Run.created_at),
-        )
-        .outerjoin(Run, col(Run.project_id) == col(Project.id))
-        .where(Project.state != "removed")
-        .group_by(col(Project.id))
-        .order_by(func.lower(Project.owner), func.lower(Project.name))
-    )
-    return [_card(session, *row) for row in session.exec(question).all()]
+    counts = {row.project_id: row for row in session.connection().execute(_RUN_COUNTS)}
+    return [
+        _card(session, project, counts.get(project.id)) for project in projects.listing(session)
+    ]
+
+
+_DAYS = text(
+    """
+    SELECT day, sum(amount_microdollars) AS spent FROM ledger_entry
+    WHERE project_id = :project AND day >= :first GROUP BY day
+    """
+)
 
 
 def spend_by_day(session: Session, project_id: int, days: int = 14) -> list[tuple[date, int]]:
     """Micro-dollars of each of the last days on the project's calendar, the oldest first."""
     today = datetime.now(UTC).date()
     first = today - timedelta(days=days - 1)
-    rows = session.exec(
-        select(LedgerEntry.day, func.sum(LedgerEntry.amount_microdollars))
-        .where(LedgerEntry.project_id == project_id, LedgerEntry.day >= first)
-        .group_by(col(LedgerEntry.day))
-    ).all()
-    spent = {day: int(amount) for day, amount in rows}
+    rows = session.connection().execute(_DAYS, {"project": project_id, "first": first})
+    spent = {row.day: int(row.spent) for row in rows}
     last = max([today, *spent])
     return [
         (day, spent.get(day, 0))
@@ -233,42 +129,24 @@ def spend_by_day(session: Session, project_id: int, days: int = 14) -> list[tupl
     ]
 
 
-def _card(
-    session: Session,
-    project: Project,
-    live: int,
-    total: int,
-    completed: int,
-    last_run_at: datetime | None,
-) -> ProjectSeen:
+_RUN_COUNTS = text(
+    """
+    SELECT project_id, count(*) AS runs, count(*) FILTER (WHERE ended_at IS NULL) AS live,
+           count(*) FILTER (WHERE status = 'completed') AS completed
+    FROM run GROUP BY project_id
+    """
+)
+
+
+def _card(session: Session, project: Project, counts: Row[Any] | None) -> ProjectSeen:
     assert project.id is not None  # noqa: S101 - a project that is read has an id
     return ProjectSeen(
         project=project,
-        live_runs=live,
-        runs=total,
-        completed_runs=completed,
-        last_run_at=last_run_at,
+        live_runs=counts.live if counts else 0,
+        runs=counts.runs if counts else 0,
+        completed_runs=counts.completed if counts else 0,
         today=ledger.spent(session, "project", project.id).get("day"),
-        limits=budgets.limits(session, project.id),
     )
-
-
-def _seen(session: Session, question: Select[Any]) -> list[RunSeen]:
-    rows: Sequence[tuple[Run, Issue, Project]] = session.exec(question).all()  # type: ignore[call-overload]
-    ids = [row.id for row, _, _ in rows if row.id is not None]
-    costs = ledger.run_costs(session, ids)
-    holds = {hold.run_id: hold for hold in _open_holds(session, ids)}
-    nothing = RunCost(0, 0, 0, 0, 0)
-    return [
-        RunSeen(run, issue, project, costs.get(run.id or 0, nothing), holds.get(run.id or 0))
-        for run, issue, project in rows
-    ]
-
-
-def _open_holds(session: Session, run_ids: list[int]) -> Sequence[RunHold]:
-    return session.exec(
-        select(RunHold).where(col(RunHold.run_id).in_(run_ids), col(RunHold.released_at).is_(None))
-    ).all()
 
 
 def _milestones(session: Session, run_id: int) -> list[Event]:
@@ -279,44 +157,3 @@ def _milestones(session: Session, run_id: int) -> list[Event]:
         .order_by(col(Event.seq))
     )
     return list(session.exec(question))
-
-
-def _count(session: Session, wanted: RunFilter) -> int:
-    return session.exec(
-        select(func.count()).select_from(Run).join(Issue).where(*_conditions(wanted))
-    ).one()
-
-
-def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
-    conditions = [*_group(wanted.group)]
-    if wanted.project_id is not None:
-        conditions.append(col(Run.project_id) == wanted.project_id)
-    if wanted.search:
-        conditions.append(_matches(wanted.search))
-    return conditions
-
-
-def _group(group: RunGroup) -> list[ColumnElement[bool]]:
-    waiting = and_(
-        col(Run.ended_at).is_(None),
-        select(RunHold.id)
-        .where(RunHold.run_id == Run.id, col(RunHold.released_at).is_(None))
-        .exists(),
-    )
-    return {
-        RunGroup.ALL: [],
-        RunGroup.LIVE: [col(Run.ended_at).is_(None)],
-        RunGroup.ATTENTION: [or_(col(Run.status).in_(_NEEDS_A_PERSON), waiting)],
-        RunGroup.COMPLETED: [col(Run.status) == RunStatus.COMPLETED],
-        RunGroup.ENDED: [
-            col(Run.status).in_([status for status in ENDED if status != RunStatus.COMPLETED])
-        ],
-    }[group]
-
-
-def _matches(search: str) -> ColumnElement[bool]:
-    by_title = col(Issue.title).icontains(search, autoescape=True)
-    number = search.removeprefix("#")
-    if number.isascii() and number.isdigit() and len(number) < 10:
-        return or_(by_title, col(Issue.number) == int(number))
-    return by_title

@@ -19,14 +19,12 @@ def dashboard(database: Database, tmp_path: Path) -> Iterator[Dashboard]:
 @pytest.fixture
 def browser(dashboard: Dashboard) -> Iterator[httpx.Client]:
     """Somebody who is signed in."""
-    client = dashboard.client()
-    yield client
-    client.close()
+    with dashboard.client() as client:
+        yield client
 
 
 @pytest.fixture
 def stranger(dashboard: Dashboard) -> Iterator[httpx.Client]:
     """Somebody who is not."""
-    client = dashboard.client(signed_in=False)
-    yield client
-    client.close()
+    with dashboard.client(signed_in=False) as client:
+        yield client

@@ -36,20 +36,18 @@ class Dashboard:
             token = sessions.new_login_link(session)
         return f"{self.url}/login?token={token}"
 
-    def client(self, *, signed_in: bool = True, **options: object) -> httpx.Client:
+    @contextmanager
+    def client(self, *, signed_in: bool = True) -> Iterator[httpx.Client]:
         """A browser-like client: it keeps cookies and says where its changes come from."""
-        client = httpx.Client(
-            base_url=self.url,
-            headers={"origin": self.url, "accept": "text/html"},
-            timeout=20,
-            trust_env=False,
-            **options,  # type: ignore[arg-type]
-        )
-        if signed_in:
-            token = self.login_link().partition("token=")[2]
-            answer = client.post("/login", data={"token": token})
-            assert answer.status_code == 303, answer.text
-        return client
+        headers = {"origin": self.url, "accept": "text/html"}
+        with httpx.Client(
+            base_url=self.url, headers=headers, timeout=20, trust_env=False
+        ) as client:
+            if signed_in:
+                token = self.login_link().partition("token=")[2]
+                answer = client.post("/login", data={"token": token})
+                assert answer.status_code == 303, answer.text
+            yield client
 
 
 def csrf_token(page: str) -> str:

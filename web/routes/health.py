@@ -14,6 +14,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.plugins.prometheus import PrometheusController
 from litestar.response import Template
+from litestar.types import ControllerRouterHandler
 from sqlalchemy import text
 
 from paid.errors import DatabaseError
@@ -69,7 +70,7 @@ def on_this_machine(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
 class Metrics(PrometheusController):
     """Counts and times of requests, in Prometheus' format."""
 
-    guards = [on_this_machine]
+    guards = (on_this_machine,)
 
 
 async def _database(services: Services) -> Part:
@@ -116,4 +117,4 @@ def _streams(services: Services) -> Part:
     return Part("Live pages", True, f"{number} open")
 
 
-ROUTES = [show_health, Metrics]
+ROUTES: list[ControllerRouterHandler] = [show_health, Metrics]

@@ -13,8 +13,8 @@ from litestar.response import Redirect, Template
 from sqlmodel import Session
 
 from paid.errors import PaidError
-from paid.store import budgets, ledger, pages, project_settings, projects
-from paid.store.pages import RunFilter
+from paid.store import budgets, ledger, pages, project_settings, projects, run_list
+from paid.store.run_list import RunFilter
 from web.access import Visitor
 from web.routes.parameters import ProjectId, SectionName
 from web.services import GivenServices
@@ -121,7 +121,7 @@ def _page(session: Session, project_id: int, saved: str) -> ProjectPage:
         meters=project_meters(ledger.spent(session, "project", project_id)),
         estimate=ledger.estimate(session, project_id),
         bars=bars(pages.spend_by_day(session, project_id)),
-        recent=pages.runs(session, RunFilter(project_id=project_id)).rows[:RECENT_RUNS],
+        recent=run_list.page(session, RunFilter(project_id=project_id)).rows[:RECENT_RUNS],
         saved=saved if saved in SECTIONS else "",
     )
 

@@ -13,9 +13,9 @@ from litestar.params import Body, QueryParameter
 from litestar.response import Redirect, Stream, Template
 from sqlmodel import Session
 
-from paid.store import events, pages, projects, steps
+from paid.store import events, pages, projects, run_list, steps
 from paid.store import runs as run_store
-from paid.store.pages import RunFilter, RunGroup
+from paid.store.run_list import RunFilter, RunGroup
 from web.access import Visitor
 from web.plain_text import plain
 from web.routes.parameters import ChosenProject, PageNumber, RunId, SearchText
@@ -66,8 +66,8 @@ async def list_runs(
 
     def question(session: Session) -> ListPage:
         return list_page(
-            pages.runs(session, wanted),
-            pages.figures(session, wanted.project_id),
+            run_list.page(session, wanted),
+            run_list.figures(session, wanted.project_id),
             projects.listing(session, include_removed=True),
             wanted,
         )
@@ -111,7 +111,7 @@ async def cancel_run(
     )
     told = BackgroundTask(services.temporal.run_cancelled, run.workflow_id)
     if request.headers.get("hx-target", "").startswith("run-row-"):
-        row = await services.ask(lambda session: pages.run_row(session, run_id))
+        row = await services.ask(lambda session: run_list.row(session, run_id))
         context = {"row": row, "visitor": request.user}
         return Template("runs/_row.html", context=context, status_code=200, background=told)
     return Redirect(f"/runs/{run_id}", status_code=303, background=told)

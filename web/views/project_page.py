@@ -13,8 +13,9 @@ from paid.errors import BadInputError
 from paid.models import Policy, Project
 from paid.store.budgets import Limit
 from paid.store.ledger import Estimate, Spent
-from paid.store.pages import ProjectSeen, RunSeen
+from paid.store.pages import ProjectSeen
 from paid.store.project_settings import REGISTRIES, ProjectChanges
+from paid.store.run_list import RunSeen
 from web.views.budget_raise import cents_of
 from web.views.meters import Meter, money_meter
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from paid.models import Project
-from paid.store.pages import Figures, RunFilter, RunGroup, RunListing
+from paid.store.run_list import Figures, RunFilter, RunGroup, RunListing
 
 _TABS = {
     RunGroup.ALL: "All",
