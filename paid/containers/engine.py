@@ -182,6 +182,10 @@ class DockerEngine:
             for item in found
         ]
 
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self.api.close()
+
     def ping(self) -> None:
         """Ask the engine for a sign of life."""
         with self.api.client() as client:

@@ -3,10 +3,12 @@
 The engine sends frames: 8 bytes of header (stream, size), a time stamp with nanoseconds, a space,
 and up to 16 KiB of a line; the last frame of a line ends with a newline.
 
-A cursor is "anchor/skip": the log from the time `anchor` on, less the first `skip` frames. Stamps
-are not quite in order (two pipes are copied by two threads), but the engine's filter on a fixed
-anchor always gives the same frames in the same order, so skipping by count is exact. The anchor
-moves on about once a second of log time, so that a resumed reader skips little.
+A cursor is "anchor/skip/last": the log from the time `anchor` on, less the first `skip` frames.
+Stamps are not quite in order (two pipes are copied by two threads), but the engine's filter on a
+fixed anchor always gives the same frames in the same order, so skipping by count is exact. The
+anchor moves on about once a second of log time, so that a resumed reader skips little. `last` is
+the newest stamp seen: a newer frame ends the skipping, because the engine throws the oldest part of
+a long log away and the count may be of frames that are gone.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class Cursor:
 
     anchor: int = 0
     seen: int = 0
+    last: int = 0
     next_anchor: int = 0
     next_seen: int = 0
 
@@ -42,11 +45,11 @@ class Cursor:
         """The cursor in `text`; the beginning of the log if None."""
         if not text:
             return cls()
-        anchor, _, seen = text.partition("/")
-        return cls(anchor=int(anchor), seen=int(seen))
+        anchor, seen, last = text.split("/")
+        return cls(anchor=int(anchor), seen=int(seen), last=int(last))
 
     def __str__(self) -> str:
-        return f"{self.anchor}/{self.seen}"
+        return f"{self.anchor}/{self.seen}/{self.last}"
 
     @property
     def since(self) -> str | None:
@@ -61,6 +64,7 @@ class Cursor:
         Frames that are late by less than that second fall before the new anchor, seen already.
         """
         self.seen += 1
+        self.last = max(self.last, stamp)
         if self.next_anchor and stamp >= self.next_anchor:
             self.next_seen += 1
         if not self.next_anchor:
@@ -112,13 +116,14 @@ class FrameReader:
         """The lines of one response, from the last safe cursor on, until it ends."""
         self._reached = Cursor.parse(self._safe)
         self._lines = {1: _Line(), 2: _Line()}
-        skip = self._reached.seen
+        skip, newest = self._reached.seen, self._reached.last
         self._reached.seen = 0
         for stream, stamp, data in _frames(read):
             self._reached.passed(stamp)
-            if skip:
+            if skip and stamp <= newest:
                 skip -= 1
                 continue
+            skip = 0
             line = self._take(stream, data)
             if line is not None:
                 yield line

@@ -30,13 +30,14 @@ def settings() -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def docker_engine(settings: Settings) -> DockerEngine:
+def docker_engine(settings: Settings) -> Iterator[DockerEngine]:
     engine = DockerEngine(settings)
     try:
         engine.ping()
     except DockerUnavailableError as error:
         missing(str(error))
-    return engine
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="session")
@@ -71,4 +72,5 @@ def _nothing_is_left(settings: Settings) -> Iterator[None]:
         return
     for item in engine.owned():
         engine.remove(item.name)
+    engine.close()
     assert left == []
