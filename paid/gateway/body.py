@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-IN_MEMORY_BYTES = 1 << 20
+IN_MEMORY_BYTES = 1_000_000
 CHUNK_BYTES = 1 << 18
 MOST_CAPTURED_BYTES = 4 << 20
 DEEPEST = 512

@@ -35,6 +35,8 @@ LONGEST_LINE_BYTES = 8 << 10
 LONGEST_FIELD_BYTES = 32 << 10
 KEEPALIVE_SECONDS = 75.0
 DRAIN_SECONDS = 5.0
+LINGER_SECONDS = 2.0
+"""How long a refused body is still read, so that its sender gets to see the refusal."""
 BACKLOG = 1024
 _QUIET = logging.getLogger("paid.gateway.http")
 
@@ -52,6 +54,7 @@ async def serve(
             handler_cancellation=True,
             keepalive_timeout=KEEPALIVE_SECONDS,
             auto_decompress=False,
+            lingering_time=LINGER_SECONDS,
             access_log=None,
             logger=_QUIET,
             max_line_size=LONGEST_LINE_BYTES,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -46,7 +47,7 @@ class Bench:
 
     def post(self, path: str, body: Any, token: str | None = None, **values: Any) -> Any:
         headers = {"authorization": f"Bearer {token or self.token}"} | values.pop("headers", {})
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        data = body if isinstance(body, bytes | io.IOBase) else json.dumps(body).encode()
         headers.setdefault("content-type", "application/json")
         return self.session.post(f"http://gateway{path}", data=data, headers=headers, **values)
 
@@ -85,16 +86,20 @@ class Bench:
 
 
 def gateway_settings(folder: Path, database_url: str, vendor_url: str, **values: Any) -> Settings:
+    defaults = {
+        "hold_grace_seconds": 0.3,
+        "https_proxy": None,
+        "anthropic_api_key": [KEYS["anthropic"]],
+    }
     return Settings(
         data_dir=folder,
         database_url=SecretStr(database_url),
         anthropic_base_url=vendor_url,
         openai_base_url=f"{vendor_url}/v1",
         gemini_base_url=vendor_url,
-        anthropic_api_key=[SecretStr(KEYS["anthropic"])],
         openai_api_key=[SecretStr(KEYS["openai"])],
         gemini_api_key=[SecretStr(KEYS["gemini"])],
-        **({"hold_grace_seconds": 0.3, "https_proxy": None} | values),
+        **(defaults | values),
     )
 
 

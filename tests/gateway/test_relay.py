@@ -28,7 +28,7 @@ SONNET = "claude-sonnet-4-6"
 BODY = {"model": SONNET, "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
 
 
-def _policy(bench: Bench, **values: Any) -> None:
+def set_policy(bench: Bench, **values: Any) -> None:
     with bench.database.session() as session:
         policy = session.get_one(Policy, _policy_id(session, bench.rows.project_id))
         for name, value in values.items():
@@ -145,7 +145,7 @@ def _hold(session: Any, run_id: int) -> Any:
 
 
 async def test_a_model_that_the_project_forbids_is_refused(bench: Bench) -> None:
-    _policy(bench, allowed_models=["gpt-5*", "anthropic/claude-haiku-*"])
+    set_policy(bench, allowed_models=["gpt-5*", "anthropic/claude-haiku-*"])
     async with bench.post(ANTHROPIC, BODY) as got:
         assert (got.status, (await got.json())["error"]["type"]) == (403, "permission_error")
     assert bench.vendor.arrived == []
@@ -164,7 +164,7 @@ async def test_a_model_without_a_price_is_refused_unless_a_rule_prices_it(bench:
 
 
 async def test_models_are_listed_without_those_that_are_forbidden(bench: Bench) -> None:
-    _policy(bench, allowed_models=["gpt-5"])
+    set_policy(bench, allowed_models=["gpt-5"])
     listed = json.dumps({"object": "list", "data": [{"id": "gpt-5"}, {"id": "o3"}]}).encode()
     bench.vendor.plays = [Play(listed)]
     async with bench.get("/openai/v1/models") as got:

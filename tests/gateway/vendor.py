@@ -64,14 +64,14 @@ class FakeVendor:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = b""
+        body = bytearray()
         while chunk := await request.content.readany():
             body += chunk
         arrived = Arrived(
             request.method,
             request.raw_path,
             {name.lower(): value for name, value in request.headers.items()},
-            body,
+            bytes(body),
         )
         self.arrived.append(arrived)
         play = await self._choose(arrived)

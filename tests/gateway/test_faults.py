@@ -1,0 +1,373 @@
+"""Vendors that fail, clients that leave, wrong bodies: the status, and the ledger after it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from paid.gateway import intake
+from paid.store import budgets, holds, tokens
+from tests.gateway.conftest import ANTHROPIC, CHAT, GEMINI, KEYS, RESPONSES, Bench
+from tests.gateway.test_relay import set_policy
+from tests.gateway.vendor import (
+    SSE,
+    Play,
+    anthropic_message,
+    anthropic_stream,
+    anthropic_usage,
+    chat_stream,
+    event,
+    responses_stream,
+)
+
+pytestmark = pytest.mark.anyio
+
+SONNET = "claude-sonnet-4-6"
+BODY: dict[str, Any] = {"model": SONNET, "max_tokens": 100, "messages": []}
+STREAM = BODY | {"stream": True}
+GOOD = Play(anthropic_message(SONNET, anthropic_usage(100, 10)))
+GOOD_COST = 450
+CENT = 10_000
+
+
+def refusal(status: int, headers: dict[str, str] | None = None) -> Play:
+    body = json.dumps({"type": "error", "error": {"type": "x", "message": "vendor's own words"}})
+    return Play(
+        body.encode(), status=status, headers={"content-type": "application/json"} | (headers or {})
+    )
+
+
+async def read_into(answer: aiohttp.ClientResponse, got: bytearray) -> None:
+    async for chunk in answer.content.iter_any():
+        got += chunk
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 408, 413, 429, 500, 503, 529])
+async def test_a_vendors_refusal_comes_through_and_costs_nothing(bench: Bench, status: int) -> None:
+    bench.vendor.plays = [refusal(status, {"retry-after": "7"})]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        error = (await got.json())["error"]
+        assert (got.status, error["message"]) == (status, "vendor's own words")
+        assert got.headers["retry-after"] == "7"
+    assert await bench.settled(0) == []
+
+
+async def test_a_vendors_401_does_not_show_any_of_the_key(bench: Bench) -> None:
+    leak = json.dumps({"error": {"message": f"bad key {KEYS['anthropic']}"}}).encode()
+    bench.vendor.plays = [Play(leak, status=401)]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert got.status == 401
+        assert "canary" not in await got.text()
+
+
+async def test_a_redirect_is_not_followed(bench: Bench) -> None:
+    to = {"location": "http://169.254.169.254/latest/meta-data/"}
+    bench.vendor.plays = [Play(b"", status=302, headers=to)]
+    async with bench.post(ANTHROPIC, BODY, allow_redirects=False) as got:
+        assert got.status == 502
+        assert "location" not in got.headers
+    assert len(bench.vendor.arrived) == 1
+    assert await bench.settled(0) == []
+
+
+@pytest.mark.parametrize("body", [b"no json", b'{"usage": "much"}', b"[" * 100_000, b""])
+async def test_nonsense_is_passed_on_and_charged_by_estimate(bench: Bench, body: bytes) -> None:
+    bench.vendor.plays = [Play(body)]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert (got.status, await got.read()) == (200, body)
+    (entry,) = await bench.settled()
+    assert entry.basis == "estimated"
+    assert entry.amount_microdollars > 0
+
+
+async def test_a_stream_without_usage_is_charged_by_what_was_seen(bench: Bench) -> None:
+    bench.vendor.plays = [Play(chat_stream("gpt-5", None, words=100), headers=SSE)]
+    body = {"model": "gpt-5", "stream": True, "max_tokens": 1000, "messages": []}
+    async with bench.post(CHAT, body) as got:
+        await got.read()
+    (entry,) = await bench.settled()
+    assert (entry.basis, entry.output_tokens) == ("estimated", 250)
+    assert entry.input_tokens >= len(json.dumps(body)) // 2
+
+
+async def test_a_drop_before_any_answer_is_a_502_and_charged_by_estimate(bench: Bench) -> None:
+    bench.vendor.plays = [Play(drop=True)]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert got.status == 502
+    (entry,) = await bench.settled()
+    assert (entry.basis, entry.output_tokens) == ("estimated", 0)
+
+
+async def test_a_vendor_that_cannot_be_reached_costs_nothing(bench: Bench) -> None:
+    await bench.vendor.stop()
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert (got.status, (await got.json())["error"]["type"]) == (502, "api_error")
+    assert await bench.settled(0) == []
+
+
+async def test_a_stream_cut_at_any_byte_is_charged_for_what_was_seen(bench: Bench) -> None:
+    """The client sees the cut, no reservation is left, and the input is never forgotten."""
+    stream = anthropic_stream(SONNET, anthropic_usage(1000, 50))
+    places = [*range(0, len(stream), 23), len(stream) - 1]
+    bench.vendor.plays = [Play(stream, headers=SSE, cut_at=place) for place in places]
+
+    async def ask() -> bytes:
+        got = bytearray()
+        async with bench.post(ANTHROPIC, STREAM) as answer:
+            with pytest.raises(aiohttp.ClientError):
+                await read_into(answer, got)
+        return bytes(got)
+
+    for place in places:
+        assert stream.startswith(await ask()), place
+    entries = await bench.settled(len(places))
+    bases = []
+    for entry in entries:
+        assert entry.amount_microdollars <= entry.detail["reserved_microdollars"]
+        if entry.basis == "vendor":
+            assert entry.amount_microdollars == 3 * 1000 + 15 * 50
+        elif entry.basis == "partial":
+            assert entry.input_tokens == 1000
+        assert entry.input_tokens > 0
+        bases.append(entry.basis)
+    assert bases == sorted(bases), "first estimated, then partial, then the vendor's own count"
+    assert set(bases) == {"estimated", "partial", "vendor"}
+
+
+async def test_a_client_that_leaves_gets_the_rest_back(bench: Bench) -> None:
+    begun = asyncio.Event()
+    words = event({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "word"}})
+    head = anthropic_stream(SONNET, anthropic_usage(1000, 50)).split(b"event: message_delta")[0]
+    bench.vendor.plays = [Play(head + words * 10, headers=SSE, hang=begun)]
+    async with bench.post(ANTHROPIC, STREAM) as got:
+        await got.content.readuntil(b"word")
+    (entry,) = await bench.settled()
+    assert (entry.basis, entry.input_tokens) == ("partial", 1000)
+    begun.set()
+
+
+async def test_a_client_that_leaves_before_the_answer_pays_for_the_question(bench: Bench) -> None:
+    bench.vendor.plays = [Play(pause=30)]
+    with pytest.raises(TimeoutError):
+        async with bench.post(ANTHROPIC, BODY, timeout=aiohttp.ClientTimeout(total=0.3)):
+            pass
+    (entry,) = await bench.settled()
+    assert (entry.basis, entry.output_tokens) == ("estimated", 0)
+
+
+async def test_revoking_a_token_cuts_the_streams_under_it(bench: Bench) -> None:
+    stream = anthropic_stream(SONNET, anthropic_usage(9, 5), words=500)
+    bench.vendor.plays = [Play(stream, headers=SSE, chunk=64, chunk_pause=0.02)]
+    async with bench.post(ANTHROPIC, STREAM) as got:
+        await got.content.readuntil(b"text_delta")
+        with bench.database.session() as session:
+            tokens.revoke(session, bench.rows.run_id)
+        with pytest.raises(aiohttp.ClientError):
+            await asyncio.wait_for(got.read(), 5)
+    assert (await bench.settled())[0].basis == "partial"
+
+
+# --- several keys, other models, limits that last -------------------------------------------------
+
+
+class TestSeveralKeys:
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"anthropic_api_key": ["sk-one", "sk-two"], "quota_hold_seconds": 60}
+
+    @pytest.mark.parametrize("status", [401, 429, 500, 529])
+    async def test_the_next_key_is_used_and_the_client_sees_nothing(
+        self, bench: Bench, status: int
+    ) -> None:
+        bench.vendor.plays = [refusal(status), GOOD]
+        async with bench.post(ANTHROPIC, BODY) as got:
+            assert got.status == 200
+        assert [a.headers["x-api-key"] for a in bench.vendor.arrived] == ["sk-one", "sk-two"]
+        (entry,) = await bench.settled()
+        assert entry.amount_microdollars == GOOD_COST
+
+    async def test_a_limited_key_rests_for_as_long_as_the_vendor_says(self, bench: Bench) -> None:
+        bench.vendor.plays = [refusal(429, {"retry-after": "1"}), GOOD, GOOD, GOOD]
+        for _ in range(2):
+            async with bench.post(ANTHROPIC, BODY):
+                pass
+        await asyncio.sleep(1.1)
+        async with bench.post(ANTHROPIC, BODY):
+            pass
+        used = [arrived.headers["x-api-key"] for arrived in bench.vendor.arrived]
+        assert used == ["sk-one", "sk-two", "sk-two", "sk-one"]
+
+    async def test_a_limit_of_all_keys_that_lasts_parks_the_run(self, bench: Bench) -> None:
+        reset = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+        limited = refusal(429, {"anthropic-ratelimit-tokens-reset": reset})
+        bench.vendor.plays = [limited, refusal(429, {"retry-after": "9000"})]
+        async with bench.post(ANTHROPIC, BODY) as got:
+            assert got.status == 429
+        with bench.database.session() as session:
+            held = holds.current(session, bench.rows.run_id)
+        assert held is not None
+        assert held.reason == "quota"
+        assert held.until is not None
+        assert abs((held.until - datetime.now(UTC)) - timedelta(hours=2)) < timedelta(minutes=1)
+        async with bench.post(ANTHROPIC, BODY) as got:
+            assert (got.status, int(got.headers["retry-after"]) > 7000) == (429, True)
+        assert len(bench.vendor.arrived) == 2, "resting keys are left alone"
+
+    async def test_the_projects_other_model_steps_in(self, bench: Bench) -> None:
+        set_policy(bench, fallback_models=["claude-haiku-4-5", "openai/gpt-5"])
+        good = Play(anthropic_message("claude-haiku-4-5", anthropic_usage(100, 10)))
+        bench.vendor.plays = [refusal(529, {"retry-after": "0"})] * 2 + [good]
+        body = b'{"max_tokens": 100, "model" : "claude-sonnet-4-6", "messages": []}'
+        async with bench.post(ANTHROPIC, body) as got:
+            assert got.status == 200
+        assert bench.vendor.arrived[-1].body == body.replace(b"sonnet-4-6", b"haiku-4-5")
+        (entry,) = await bench.settled()
+        assert (entry.model, entry.amount_microdollars) == ("claude-haiku-4-5", 150)
+
+
+# --- at the cap -----------------------------------------------------------------------------------
+
+
+class TestAtTheCap:
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"hold_grace_seconds": 20}
+
+    async def test_raising_the_budget_lets_the_waiting_request_go_on(self, bench: Bench) -> None:
+        with bench.database.session() as session:
+            budgets.set_limits(session, bench.rows.project_id, run_cents=0)
+        bench.vendor.plays = [GOOD]
+
+        async def ask() -> int:
+            async with bench.post(ANTHROPIC, BODY) as got:
+                return int(got.status)
+
+        asking = asyncio.create_task(ask())
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            with bench.database.session() as session:
+                if holds.current(session, bench.rows.run_id):
+                    break
+        assert not asking.done()
+        with bench.database.session() as session:
+            budgets.raise_run(session, bench.rows.run_id, 500, timedelta(hours=1))
+        assert await asyncio.wait_for(asking, 5) == 200
+        with bench.database.session() as session:
+            assert holds.current(session, bench.rows.run_id) is None
+        assert (await bench.settled())[0].amount_microdollars == GOOD_COST
+
+    async def test_a_request_without_a_limit_is_squeezed_into_what_is_left(
+        self, bench: Bench
+    ) -> None:
+        with bench.database.session() as session:
+            budgets.set_limits(session, bench.rows.project_id, run_cents=40)
+        bench.vendor.plays = [Play(responses_stream("gpt-5", 10, 5), headers=SSE)]
+        async with bench.post(RESPONSES, {"model": "gpt-5", "stream": True, "input": "x"}) as got:
+            assert got.status == 200
+        sent = json.loads(bench.vendor.arrived[0].body)
+        assert 8192 <= sent["max_output_tokens"] < 40_000
+        (entry,) = await bench.settled()
+        assert entry.detail["reserved_microdollars"] <= 40 * CENT
+
+
+# --- bodies ---------------------------------------------------------------------------------------
+
+WRONG = {
+    "nothing": b"",
+    "no object": b"[]",
+    "half an object": b'{"model": "claude-sonnet-4-6", "max_tokens": 5',
+    "two objects": json.dumps(BODY).encode() * 2,
+    "no UTF-8": b'{"model": "claude-sonnet-4-6", "max_tokens": 5, "x": "\xff"}',
+    "UTF-16": json.dumps(BODY).encode("utf-16"),
+    "a mark in front": b"\xef\xbb\xbf" + json.dumps(BODY).encode(),
+    "the model twice": b'{"model": "claude-haiku-4-5", "max_tokens": 5, "model": "gpt-5"}',
+    "the model twice, hidden": b'{"model": "claude-haiku-4-5", "max_tokens": 5, "mod\\u0065l": 1}',
+    "the model in capitals": b'{"Model": "claude-opus-4-5", "max_tokens": 5}',
+    "no model": b'{"max_tokens": 5}',
+    "no maximum": b'{"model": "claude-sonnet-4-6"}',
+    "a maximum below zero": b'{"model": "claude-sonnet-4-6", "max_tokens": -5}',
+    "a maximum without end": b'{"model": "claude-sonnet-4-6", "max_tokens": Infinity}',
+    "a maximum in words": b'{"model": "claude-sonnet-4-6", "max_tokens": "many"}',
+    "a maximum that is true": b'{"model": "claude-sonnet-4-6", "max_tokens": true}',
+    "a model of many names": b'{"model": ["claude-sonnet-4-6"], "max_tokens": 5}',
+    "a comment": b'{"model": "claude-sonnet-4-6", /* */ "max_tokens": 5}',
+    "a comma too many": b'{"model": "claude-sonnet-4-6", "max_tokens": 5,}',
+    "brackets that cross": b'{"model": "claude-sonnet-4-6", "max_tokens": 5, "x": [{]}}',
+    "a pit": b'{"model": "claude-sonnet-4-6", "max_tokens": 5, "x": ' + b"[" * 10_000,
+    "servers to call": b'{"model": "claude-sonnet-4-6", "max_tokens": 5, "mcp_servers": [{}]}',
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_wrong_body_is_a_400_in_the_vendors_words(bench: Bench, name: str) -> None:
+    async with bench.post(ANTHROPIC, WRONG[name]) as got:
+        error = await got.json()
+        assert (got.status, error["error"]["type"]) == (400, "invalid_request_error")
+    assert bench.vendor.arrived == []
+    assert bench.cost().requests == 0
+
+
+@pytest.mark.parametrize("extra", [{"background": True}, {"tools": [{"type": "mcp"}]}])
+async def test_what_cannot_be_metered_is_refused(bench: Bench, extra: dict[str, Any]) -> None:
+    async with bench.post(RESPONSES, {"model": "gpt-5", "input": "x"} | extra) as got:
+        assert (got.status, (await got.json())["error"]["type"]) == (400, "invalid_request_error")
+
+
+async def test_an_encoded_body_is_not_taken(bench: Bench) -> None:
+    async with bench.post(GEMINI, b"\x1f\x8b", headers={"content-encoding": "gzip"}) as got:
+        assert (got.status, (await got.json())["error"]["code"]) == (415, 415)
+
+
+async def test_a_body_of_a_hundred_megabytes_passes_through_a_small_memory(bench: Bench) -> None:
+    budget = 10_000
+    with bench.database.session() as session:
+        budgets.set_limits(session, bench.rows.project_id, run_cents=budget, day_cents=None)
+    bench.vendor.plays = [GOOD]
+    text = b"x" * (100 << 20)
+    body = b'{"messages": [{"role": "user", "content": "%s"}], "max_tokens": 5,' % text
+    body += b'"model": "claude-sonnet-4-6"}'
+    async with bench.post(ANTHROPIC, io.BytesIO(body)) as got:
+        assert got.status == 200
+    assert bench.vendor.arrived[0].body == body
+
+
+class TestSmallLimits:
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"largest_body_mib": 1}
+
+    async def test_a_body_over_the_limit_is_a_413_whether_announced_or_not(
+        self, bench: Bench
+    ) -> None:
+        async def pieces() -> Any:
+            for _ in range(40):
+                yield b" " * (64 << 10)
+
+        async with bench.post(ANTHROPIC, io.BytesIO(b" " * (2 << 20))) as got:
+            assert (got.status, (await got.json())["error"]["type"]) == (413, "request_too_large")
+        headers = {"authorization": f"Bearer {bench.token}"}
+        url = f"http://gateway{ANTHROPIC}"
+        async with bench.session.post(url, data=pieces(), headers=headers) as got:
+            assert got.status == 413
+
+
+async def test_a_body_that_stops_coming_is_a_408(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "SILENT_SECONDS", 0.2)
+    head = f"POST {ANTHROPIC} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bench.token}\r\n"
+    answer = await bench.raw(head.encode() + b"Content-Length: 100\r\n\r\n{")
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"timeout_error" in answer
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on(bench: Bench) -> None:
+    bench.vendor.plays = [GOOD]
+    async with bench.post(ANTHROPIC, BODY, expect100=True) as got:
+        assert got.status == 200
