@@ -28,9 +28,9 @@ def enqueue(session: Session, actor: str, arguments: dict[str, Any], key: str) -
         insert(Outbox)
         .values(key=key, actor=actor, arguments=without_nul(arguments), created_at=now())
         .on_conflict_do_nothing(index_elements=["key"])
+        .returning(col(Outbox.id))
     )
-    made: CursorResult[Any] = session.connection().execute(statement)
-    if made.rowcount != 1:
+    if session.connection().execute(statement).first() is None:
         return False
     session.connection().execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
     return True
