@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from sqlmodel import Session
+
+from paid.gateway import registries
+from paid.gateway.access import Access
+from paid.gateway.addresses import is_listed, is_name, is_public
+from paid.gateway.books import make_pool
+from paid.gateway.egress import Egress
+from paid.gateway.front import Front
+from paid.gateway.registries import Registries
+from paid.models import Event
+from paid.store import events, tokens
+from paid.store.database import Database, libpq_url
+from tests.gateway.conftest import Bench
+from tests.gateway.test_relay import set_policy
+from tests.ledger.rows import Rows, add_rows
+
+pytestmark = pytest.mark.anyio
+
+
+def _head(token: str, target: str) -> bytes:
+    pair = base64.b64encode(f"run:{token}".encode()).decode()
+    return (
+        f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nProxy-Authorization: Basic {pair}\r\n\r\n"
+    ).encode()
+
+
+async def _told(database: Database, run_id: int, kind: str) -> list[Event]:
+    for _ in range(100):
+        with database.session() as session:
+            found = _events(session, run_id, kind)
+        if found:
+            return found
+        await asyncio.sleep(0.02)
+    return []
+
+
+def _events(session: Session, run_id: int, kind: str) -> list[Event]:
+    return [event for event in events.of_run(session, run_id) if event.kind == kind]
+
+
+# --- through the whole gateway: what is refused ---------------------------------------------------
+
+REFUSED = {
+    "not listed": ("evil.example:443", 403),
+    "another port": ("packages.example:22", 403),
+    "a port that is none": ("packages.example:99999", 400),
+    "no port": ("packages.example", 400),
+    "a number": ("127.0.0.1:443", 403),
+    "a number in one": ("2130706433:443", 403),
+    "a number in hex": ("0x7f000001:443", 403),
+    "a number in brackets": ("[::1]:443", 403),
+    "this machine": ("localhost:443", 403),
+    "the cloud's own": ("169.254.169.254:443", 403),
+    "a trailing dot": ("packages.example.:443", 403),
+    "a user in front": ("packages.example@evil.example:443", 400),
+    "a path behind": ("packages.example:443/x", 400),
+    "a name below": ("packages.example.evil.example:443", 403),
+    "another alphabet": ("p\u0430ckages.example:443", 403),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_is_not_on_the_list_is_refused_and_told(bench: Bench, name: str) -> None:
+    target, status = REFUSED[name]
+    answer = await bench.raw(_head(bench.token, target))
+    assert int(answer.split()[1]) == status, answer
+    if status == 403:
+        (event,) = await _told(bench.database, bench.rows.run_id, "egress.denied")
+        assert event.data["reason"]
+
+
+async def test_the_same_refusal_is_told_once(bench: Bench) -> None:
+    for _ in range(5):
+        await bench.raw(_head(bench.token, "evil.example:443"))
+    assert len(await _told(bench.database, bench.rows.run_id, "egress.denied")) == 1
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "paid_run_" + "x" * 300])
+async def test_a_tunnel_needs_a_live_token(bench: Bench, token: str) -> None:
+    answer = await bench.raw(_head(token, "packages.example:443"))
+    assert answer.startswith(b"HTTP/1.1 407")
+
+
+async def test_a_project_may_list_its_own_hosts_or_none(bench: Bench) -> None:
+    set_policy(bench, egress_hosts=[])
+    answer = await bench.raw(_head(bench.token, "packages.example:443"))
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert b"not on this project's list" in answer
+
+
+async def test_plain_proxy_requests_are_no_way_out(bench: Bench) -> None:
+    data = b"GET http://packages.example/ HTTP/1.1\r\nHost: packages.example\r\n\r\n"
+    answer = await bench.raw(data, seconds=0.5)
+    assert answer.startswith(b"HTTP/1.1 404")
+
+
+# --- a tunnel that opens --------------------------------------------------------------------------
+
+
+class Way:
+    """An egress proxy on a socket of its own, in front of an echo server."""
+
+    def __init__(self, path: Path, token: str, port: int, rows: Rows) -> None:
+        self.path, self.token, self.port, self.rows = path, token, port, rows
+
+    async def open(
+        self, host: str = "packages.example", early: bytes = b""
+    ) -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_unix_connection(str(self.path))
+        writer.write(_head(self.token, f"{host}:{self.port}") + early)
+        return await reader.readuntil(b"\r\n\r\n"), reader, writer
+
+
+Resolver = Callable[[str, int], Awaitable[list[str]]]
+
+
+async def _loopback(host: str, port: int) -> list[str]:
+    return ["127.0.0.1"]
+
+
+@asynccontextmanager
+async def _way(
+    folder: Path,
+    database: Database,
+    *,
+    most_bytes: int = 1 << 30,
+    resolver: Resolver = _loopback,
+    allowed: Callable[[str], bool] = bool,
+    proxy: str | None = None,
+) -> AsyncIterator[Way]:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while chunk := await reader.read(1 << 16):
+                writer.write(chunk)
+                await writer.drain()
+        writer.close()
+
+    rows = add_rows(database)
+    with database.session() as session:
+        token = tokens.issue(session, rows.run_id)
+    url = libpq_url(database.url)
+    pool = make_pool(url)
+    await pool.open()
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    egress = Egress(
+        access=Access(pool, url),
+        pool=pool,
+        registries=lambda: ["packages.example", "*.mirror.example"],
+        most_bytes=most_bytes,
+        resolver=resolver,
+        ports=frozenset({port}),
+        is_allowed_address=allowed,
+        proxy=proxy,
+    )
+    path = folder / "egress.sock"
+    front = await asyncio.get_running_loop().create_unix_server(
+        lambda: Front(asyncio.Protocol, egress.tunnel), str(path)
+    )
+    try:
+        yield Way(path, token, port, rows)
+    finally:
+        front.close()
+        server.close()
+        await asyncio.sleep(0.05)
+        await pool.close()
+
+
+async def test_bytes_go_both_ways_and_are_on_record(short_folder: Path, database: Database) -> None:
+    async with _way(short_folder, database) as way:
+        answer, reader, writer = await way.open(early=b"early ")
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.write(b"bird" * 50_000)
+        writer.write_eof()
+        assert await reader.read(-1) == b"early " + b"bird" * 50_000
+        writer.close()
+        (event,) = await _told(database, way.rows.run_id, "egress.connection")
+    assert event.data["host"] == "packages.example"
+    assert (event.data["up_bytes"], event.data["down_bytes"]) == (200_006, 200_006)
+
+
+async def test_a_pattern_covers_the_names_below_it(short_folder: Path, database: Database) -> None:
+    async with _way(short_folder, database) as way:
+        answer, _, writer = await way.open("a.b.mirror.example")
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+        answer, _, writer = await way.open("mirror.example")
+        assert answer.startswith(b"HTTP/1.1 403")
+        writer.close()
+
+
+@pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fe80::1"])
+async def test_a_listed_name_that_leads_inside_is_refused(
+    short_folder: Path, database: Database, inside: str
+) -> None:
+    async def resolver(host: str, port: int) -> list[str]:
+        return ["93.184.215.14", inside]
+
+    async with _way(short_folder, database, resolver=resolver, allowed=is_public) as way:
+        answer, _, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 403")
+        writer.close()
+
+
+async def test_a_name_is_looked_up_once_and_that_address_is_used(
+    short_folder: Path, database: Database
+) -> None:
+    asked: list[str] = []
+
+    async def rebinding(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["127.9.9.9"]
+
+    async with _way(short_folder, database, resolver=rebinding) as way:
+        answer, _, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+        (event,) = await _told(database, way.rows.run_id, "egress.connection")
+    assert (asked, event.data["address"]) == (["packages.example"], "127.0.0.1")
+
+
+async def test_a_run_moves_only_as_many_bytes_as_it_may(
+    short_folder: Path, database: Database
+) -> None:
+    async with _way(short_folder, database, most_bytes=100_000) as way:
+        _, reader, writer = await way.open()
+        with suppress(ConnectionError):
+            writer.write(b"x" * 400_000)
+            await writer.drain()
+        got = 0
+        with suppress(ConnectionError):
+            while chunk := await reader.read(1 << 16):
+                got += len(chunk)
+        assert got <= 100_000
+        writer.close()
+        answer, _, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 403")
+        writer.close()
+
+
+async def test_a_host_that_cannot_be_reached_is_a_502(
+    short_folder: Path, database: Database
+) -> None:
+    async def nowhere(host: str, port: int) -> list[str]:
+        raise OSError("no such name")
+
+    async with _way(short_folder, database, resolver=nowhere) as way:
+        answer, _, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 502")
+        writer.close()
+
+
+async def test_this_hosts_own_proxy_is_used_where_there_is_one(
+    short_folder: Path, database: Database
+) -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        writer.close()
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"http://user:word@127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    async with _way(short_folder, database, proxy=address) as way:
+        answer, reader, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert await reader.read() == b"hello"
+        writer.close()
+        assert seen[0].startswith(b"CONNECT packages.example:%d HTTP/1.1" % way.port)
+        assert b"proxy-authorization: Basic dXNlcjp3b3Jk" in seen[0]
+    proxy.close()
+
+
+# --- names and addresses --------------------------------------------------------------------------
+
+INSIDE = [
+    "0.0.0.0",  # noqa: S104
+    "10.1.2.3",
+    "100.64.0.1",
+    "127.0.0.1",
+    "169.254.169.254",
+    "172.16.0.1",
+    "192.168.1.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::a00:1",
+    "2002:a00:1::",
+    "fc00::1",
+    "fe80::1%eth0",
+    "ff02::1",
+]
+
+
+@pytest.mark.parametrize("address", INSIDE)
+async def test_addresses_inside_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:4700::1111"])
+async def test_addresses_outside_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+async def test_names_are_names() -> None:
+    assert all(map(is_name, ["a.example", "x-y.b2.example"]))
+    assert not any(
+        map(is_name, ["example", "1.2.3.4", "a..b", "-a.example", "a.example.", "a b.c"])
+    )
+    assert is_listed("x.example", ["X.example"])
+    assert not is_listed("evilx.example", ["*.x.example", "x.example"])
+
+
+# --- the registries -------------------------------------------------------------------------------
+
+
+async def test_the_package_clients_say_which_hosts_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"python3": "https://index.example/simple\n", "npm": "https://npm.example:8443/\n"}
+    said["go"] = "https://proxy.example,direct\nsum.example\n"
+    monkeypatch.setattr(registries, "_ask", lambda command: said[command[0]])
+    file = tmp_path / "registries.json"
+    found = Registries(file)
+    assert found.hosts() == ()
+    found.discover()
+    names = ["index.example", "npm.example", "proxy.example", "sum.example"]
+    assert sorted(found.hosts()) == names
+    file.write_text(json.dumps({"hosts": ["Mine.example"]}))
+    found.discover()
+    assert found.hosts() == ("mine.example",), "what a person wrote stays"
+    file.write_text("no json")
+    assert found.hosts() == ()
+
+
+async def test_a_client_that_is_missing_or_fails_says_nothing() -> None:
+    assert registries._ask(("no-such-program-anywhere",)) == ""
+    assert registries._ask(("python3", "-c", "import sys; print('x'); sys.exit(1)")) == ""

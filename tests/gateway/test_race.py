@@ -1,0 +1,209 @@
+"""Many streams, little money: the cap holds, nothing stays reserved, the sums agree.
+
+`PAID_RACE_EXAMPLES=1000` runs it as often as the promise says; the suite runs it a few times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from paid.store import budgets, tokens
+from tests.gateway.conftest import ANTHROPIC, Bench, gateway_settings
+from tests.gateway.vendor import SSE, Arrived, FakeVendor, Play, anthropic_stream, anthropic_usage
+from tests.ledger.rows import account, add_rows, item, reserve, settle, settlement
+
+pytestmark = pytest.mark.anyio
+
+SONNET = "claude-sonnet-4-6"
+CENT = 10_000
+EXAMPLES = int(os.environ.get("PAID_RACE_EXAMPLES", "6"))
+INPUT_PRICE, OUTPUT_PRICE = 3, 15
+
+
+class Counting:
+    """A vendor that answers with what each request asks for, and keeps the bill."""
+
+    def __init__(self) -> None:
+        self.bill = 0
+
+    def answer(self, arrived: Arrived) -> Play:
+        asked = json.loads(arrived.body)["messages"][0]["content"]
+        size, output = (int(number) for number in asked.split()[:2])
+        self.bill += size * INPUT_PRICE + output * OUTPUT_PRICE
+        stream = anthropic_stream(SONNET, anthropic_usage(size, output), words=output)
+        return Play(stream, headers=SSE, chunk=200, chunk_pause=0.0005)
+
+
+def _body(size: int, output: int, most: int) -> dict[str, Any]:
+    text = f"{size} {output} " + "x" * size * 2
+    messages = [{"role": "user", "content": text}]
+    return {"model": SONNET, "max_tokens": most, "stream": True, "messages": messages}
+
+
+class TestRace:
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"hold_grace_seconds": 0.05}
+
+    async def test_fifty_streams_with_one_cent_left_spend_one_requests_worth(
+        self, bench: Bench
+    ) -> None:
+        vendor = Counting()
+        bench.vendor.default = vendor.answer
+        with bench.database.session() as session:
+            budgets.set_limits(session, bench.rows.project_id, run_cents=1)
+        statuses = await asyncio.gather(*(_ask(bench, _body(10, 5, 50)) for _ in range(50)))
+        assert statuses.count(200) >= 1
+        assert statuses.count(200) + statuses.count(402) == 50
+        await _quiet(bench)
+        assert bench.cost().spent_microdollars == vendor.bill <= CENT
+
+    @pytest.mark.parametrize("seed", range(EXAMPLES))
+    async def test_streams_of_any_size_that_may_be_aborted_never_pass_the_cap(
+        self, bench: Bench, seed: int
+    ) -> None:
+        rng = random.Random(seed)  # noqa: S311 - a test's dice
+        vendor = Counting()
+        bench.vendor.default = vendor.answer
+        cents = rng.randint(1, 30)
+        with bench.database.session() as session:
+            budgets.set_limits(
+                session, bench.rows.project_id, run_cents=cents, day_cents=rng.randint(1, 30)
+            )
+
+        async def one() -> int:
+            size, output = rng.randint(1, 400), rng.randint(1, 60)
+            leaves_after = rng.choice([None, None, None, 0.0, 0.01, 0.05])
+            await asyncio.sleep(rng.random() * 0.05)
+            return await _ask(
+                bench, _body(size, output, output + rng.randint(0, 200)), leaves_after
+            )
+
+        statuses = await asyncio.gather(*(one() for _ in range(50)))
+        assert set(statuses) <= {200, 402, 0}
+        await _quiet(bench)
+        with bench.database.session() as session:
+            limit = min(cents, budgets.limits(session, bench.rows.project_id)["day"].cents or 0)
+            run = account(session, "run", bench.rows.run_id)
+            day = account(session, "project", bench.rows.project_id, "day")
+        entries = bench.entries()
+        assert run.reserved_microdollars == day.reserved_microdollars == 0
+        assert run.spent_microdollars == sum(entry.amount_microdollars for entry in entries)
+        assert run.spent_microdollars == day.spent_microdollars <= limit * CENT
+        whole = [entry for entry in entries if entry.basis == "vendor"]
+        if len(whole) == len(entries):
+            assert run.spent_microdollars == vendor.bill
+        for entry in entries:
+            assert entry.amount_microdollars <= entry.detail["reserved_microdollars"]
+
+
+async def _ask(bench: Bench, body: dict[str, Any], leaves_after: float | None = None) -> int:
+    """The status, or 0 when this client left before the end."""
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(leaves_after), bench.post(ANTHROPIC, body) as got:
+            await got.read()
+            return int(got.status)
+    return 0
+
+
+async def _quiet(bench: Bench) -> None:
+    for _ in range(250):
+        if bench.cost().reserved_microdollars == 0:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("something stays reserved")
+
+
+@settings(
+    max_examples=max(25, EXAMPLES),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    limit=st.integers(0, 20),
+    asks=st.lists(
+        st.tuples(st.integers(0, 8 * CENT), st.floats(0, 1), st.sampled_from("srx")), max_size=50
+    ),
+)
+def test_the_ledger_alone_keeps_the_cap_in_any_order(
+    database: Any, limit: int, asks: list[tuple[int, float, str]]
+) -> None:
+    """Reserve in batches of any size, then settle, release or let expire each of them."""
+    rows = add_rows(database)
+    with database.session() as session:
+        budgets.set_limits(session, rows.project_id, run_cents=limit)
+        items = [item(rows.run_id, amount) for amount, _, _ in asks]
+        answers = {str(row.request): row.outcome for row in reserve(session, *items)}
+        spent = 0
+        for asked, (amount, share, end) in zip(items, asks, strict=True):
+            if answers[asked["request_id"]] != "reserved":
+                continue
+            used = {"s": int(amount * share), "r": None, "x": amount}[end]
+            spent += used or 0
+            settle(session, settlement(asked, used))
+        found = account(session, "run", rows.run_id) if asks else None
+        if found is not None:
+            assert found.spent_microdollars == spent <= limit * CENT
+            assert found.reserved_microdollars == 0
+
+
+async def test_a_gateway_that_is_killed_in_mid_stream_forgets_nothing(
+    short_folder: Any, database: Any, vendor: FakeVendor
+) -> None:
+    """Its successor charges what it had reserved; the spending is never too low."""
+    rows = add_rows(database)
+    with database.session() as session:
+        token = tokens.issue(session, rows.run_id)
+    values = gateway_settings(short_folder, database.url, vendor.url)
+    hang = asyncio.Event()
+    stream = anthropic_stream(SONNET, anthropic_usage(1000, 50))
+    vendor.default = lambda _: Play(stream[:-120], headers=SSE, hang=hang)
+    first = await _start(values)
+    connector = aiohttp.UnixConnector(str(values.gateway_socket_path))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        headers = {"authorization": f"Bearer {token}", "x-request": uuid4().hex}
+        url, body = f"http://gateway{ANTHROPIC}", json.dumps(_body(10, 5, 500))
+        with suppress(aiohttp.ClientError):
+            async with session.post(url, data=body, headers=headers) as got:
+                await got.content.readuntil(b"text_delta")
+                first.send_signal(signal.SIGKILL)
+                await asyncio.to_thread(first.wait)
+                await got.read()
+    second = await _start(values)
+    try:
+        with database.session() as session:
+            cost = account(session, "run", rows.run_id)
+        assert cost.reserved_microdollars == 0
+        assert cost.spent_microdollars >= 1000 * INPUT_PRICE + 50 * OUTPUT_PRICE
+    finally:
+        hang.set()
+        second.terminate()
+        assert await asyncio.to_thread(second.wait) == 0
+    assert not values.gateway_socket_path.exists()
+
+
+async def _start(values: Any) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", "paid.gateway"]
+    process = subprocess.Popen(program, env=os.environ | values.as_environment())  # noqa: ASYNC220
+    for _ in range(300):
+        assert process.poll() is None, "the gateway ended"
+        with suppress(OSError):
+            _, writer = await asyncio.open_unix_connection(str(values.gateway_socket_path))
+            writer.close()
+            return process
+        await asyncio.sleep(0.05)
+    raise AssertionError("the gateway does not listen")
