@@ -1,0 +1,29 @@
+"""One installation for all acceptance tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from paid.containers.engine import DockerEngine
+from paid.errors import ContainerError
+from paid.settings import Settings
+from tests.acceptance.stage import Stage
+from tests.conftest import missing
+
+
+@pytest.fixture(scope="session")
+def stage(server_folder: Path) -> Iterator[Stage]:
+    _need_docker()
+    stage = Stage(server_folder / "stage")
+    yield stage
+    stage.close()
+
+
+def _need_docker() -> None:
+    try:
+        DockerEngine(Settings()).ping()
+    except ContainerError as error:
+        missing(f"Docker: {error}")

@@ -1,0 +1,175 @@
+"""A whole installation, a forge and a scripted model: all of Paid, as a user would have it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import SecretStr
+from sqlmodel import col, select
+
+from paid import polls
+from paid.contracts import RunStatus
+from paid.demo import sample
+from paid.demo.forge import Forge
+from paid.demo.scripted_model import ScriptedModel
+from paid.embedded.process import read_pid, tail
+from paid.github.client import GitHub
+from paid.models import Event, Issue, Run
+from paid.registration import register
+from paid.settings import Settings
+from paid.store import events, project_settings, runs
+from paid.store.credentials import SecretBox
+from paid.store.database import Database
+from paid.store.project_settings import ProjectChanges
+from paid.temporal import connect
+from paid.up import EmbeddedPaid
+
+T = TypeVar("T")
+OWNER, ROBOT = "maria", "paid-robot"
+LONGEST_RUN_SECONDS = 60
+LOOK_SECONDS = 0.1
+_NAMES = count(1)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A repository of the forge that the installation watches."""
+
+    name: str
+    project_id: int
+
+
+class Stage:
+    """Everything, started once for all tests; each test has a repository of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.forge = Forge(folder / "forge")
+        self.forge.start()
+        self.model = ScriptedModel()
+        model_url = self.model.start()
+        key = SecretStr(self.model.key)
+        self.paid = EmbeddedPaid(
+            Settings(
+                data_dir=folder / "data",
+                openai_base_url=f"{model_url}/v1",
+                openai_api_key=[key],
+                anthropic_base_url=model_url,
+                anthropic_api_key=[key],
+            )
+        )
+        self.paid.start()
+        self.settings = self.paid.settings
+        url = self.settings.database_url
+        assert url is not None
+        self.database = Database(url.get_secret_value())
+        self.forge.add_user(OWNER)
+        self.token = self.forge.add_user(ROBOT)
+
+    def close(self) -> None:
+        self.database.close()
+        self.paid.stop()
+        self.model.stop()
+        self.forge.stop()
+
+    def watch(self, files: dict[str, str] | None = None, **changes: object) -> Watched:
+        """Make a repository, add it as a project, and poll it every second."""
+        name = f"demo/repository-{next(_NAMES)}"
+        self.forge.add_repository(name, sample.files() if files is None else files, OWNER)
+        self.forge.set_permission(name, ROBOT, "write")
+        for issue in sample.issues():
+            self.forge.add_issue(name, issue.title, issue.body, OWNER)
+        box = SecretBox(self.settings.secret_key_path)
+        github = GitHub(self.token, self.forge.api_url)
+        found = register(
+            self.database, box, github,
+            full_name=name, api_url=self.forge.api_url, token=self.token, by="test",
+        )  # fmt: skip
+        settings: dict[str, object] = {"interval_seconds": 1, "agent": "command", **changes}
+        with self.database.session() as session:
+            project_settings.change(
+                session, found.project_id, ProjectChanges(**settings), by="test", box=box
+            )
+        asyncio.run(self._poll(found.project_id))
+        return Watched(name, found.project_id)
+
+    def run_of(self, watched: Watched, number: int = 1) -> Run | None:
+        """The newest run of an issue."""
+        with self.database.session() as session:
+            question = (
+                select(Run)
+                .join(Issue, col(Issue.id) == col(Run.issue_id))
+                .where(Issue.project_id == watched.project_id, Issue.number == number)
+                .order_by(col(Run.id).desc())
+            )
+            return session.exec(question).first()
+
+    def begun(self, watched: Watched, number: int = 1) -> Run:
+        """Wait until an issue has a run."""
+        return self.until(lambda: self.run_of(watched, number), "a run of the issue")
+
+    def ended(self, watched: Watched, number: int = 1) -> Run:
+        """Wait until the issue's run has ended."""
+        return self.until(
+            lambda: (run := self.run_of(watched, number)) and run.ended and run,
+            f"the end of the run of issue {number}",
+        )
+
+    def in_status(self, watched: Watched, status: RunStatus, number: int = 1) -> Run:
+        """Wait until the issue's run has a status."""
+        return self.until(
+            lambda: (run := self.run_of(watched, number)) and run.status == status and run,
+            f"status {status}",
+        )
+
+    def events(self, run: Run, kind: str = "") -> list[Event]:
+        """The run's events of a kind, or all."""
+        assert run.id is not None
+        with self.database.session() as session:
+            found = events.of_run(session, run.id, limit=10_000)
+        return [event for event in found if not kind or event.kind == kind]
+
+    def saw(self, run: Run, kind: str) -> Event:
+        """Wait for an event of the run."""
+        return self.until(lambda: next(iter(self.events(run, kind)), None), f"event {kind}")
+
+    def cancel(self, run: Run) -> None:
+        """What every cancel begins with."""
+        assert run.id is not None
+        with self.database.session() as session:
+            runs.request_cancel(session, run.id, "maria", "not wanted")
+
+    def kill(self, part: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to one of the installation's own programs."""
+        pid = read_pid(self.settings.data_dir / "logs" / f"{part}.pid")
+        assert pid is not None
+        os.kill(pid, number)
+
+    def until(self, look: Callable[[], T | bool | None], what: str) -> T:
+        """Wait for what PostgreSQL or the forge will show."""
+        deadline = time.monotonic() + LONGEST_RUN_SECONDS
+        while time.monotonic() < deadline:
+            if found := look():
+                return found  # type: ignore[return-value]
+            time.sleep(LOOK_SECONDS)  # several servers are watched; no one signal tells of all
+        raise AssertionError(
+            f"waited {LONGEST_RUN_SECONDS} s in vain for {what}\n{self._told()}"
+        )
+
+    def _told(self) -> str:
+        """The last events and the last words of the worker, for whoever reads a failed test."""
+        with self.database.session() as session:
+            last = events.after(session, max(0, events.last_id(session) - 15))
+        said = [f"{event.chain} {event.kind} {str(event.data)[:300]}" for event in last]
+        return "\n".join([*said, tail(self.settings.data_dir / "logs" / "worker.log")])
+
+    async def _poll(self, project_id: int) -> None:
+        client = await connect(self.settings)
+        await polls.start_poll(client, project_id, self.settings.temporal_task_queue)
