@@ -201,6 +201,8 @@ def _searches(values: Mapping[str, Any]) -> int:
         if not isinstance(tool, dict):
             continue
         kind = str(tool.get("type", ""))
+        if kind == "tool_search":
+            continue  # looks among the client's own tools, which codex declares so
         if "search" in kind or "fetch" in kind:
             most = tool.get("max_uses")
             return min(most, 100) if isinstance(most, int) and most > 0 else MOST_SEARCHES
