@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from github import Auth, Github
@@ -179,23 +180,23 @@ class Connection:
             self._idle.put(github)
 
     def _make(self) -> Github:
-        try:
-            return Github(
-                base_url=self._api_url,
-                auth=Auth.Token(self._token),
-                timeout=self._timeout_seconds,
-                per_page=PAGE_SIZE,
-                user_agent="paid",
-                retry=None,
-                seconds_between_requests=None,
-                seconds_between_writes=None,
-                lazy=True,
-            )
-        except AssertionError:
+        parts = urlsplit(self._api_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not self._token:
             raise GitHubError(
                 "The token or the API address is empty or malformed.",
                 hint="An address looks like https://HOST/api/v3.",
-            ) from None
+            )
+        return Github(
+            base_url=self._api_url,
+            auth=Auth.Token(self._token),
+            timeout=self._timeout_seconds,
+            per_page=PAGE_SIZE,
+            user_agent="paid",
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            lazy=True,
+        )
 
     def _refuse_while_limited(self) -> None:
         left = self._limited_until - time.monotonic()

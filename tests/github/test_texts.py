@@ -1,0 +1,226 @@
+"""What Paid writes on GitHub reads well, and holds nothing of a stranger's that is active."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from paid.contracts import RunStatus
+from paid.github import status
+from paid.github.fake import FakeForge, FakeGitHub
+from paid.github.neutral import code, code_block, neutralise, neutralise_inline, plain_title, quoted
+from paid.github.texts import (
+    HEADLINES,
+    CheckSeen,
+    FileSeen,
+    PullRequestView,
+    StatusView,
+    dollars,
+    find_ours,
+    pull_request_text,
+    status_comment,
+)
+from paid.github.words import Comment
+
+EVIL = (
+    "@octocat @org/team fixes #1, closes acme/x#2 and GH-3 ![x](https://evil.example/x.png) "
+    "[click](https://evil.example) <img src=x onerror=alert(1)> <!-- hidden --> "
+    "https://evil.example www.evil.example\n# Heading\n---\n> quote\n| a | b |\n$x$ `code` "
+    "~~~\n```\n<details>"
+)
+ACTIVE = re.compile(
+    r"@(?=[A-Za-z0-9])|#(?=\d)|\bgh-(?=\d)|https?:(?=//)|\bwww\.(?=\w)", re.IGNORECASE
+)
+
+
+def view(**changes: object) -> PullRequestView:
+    values: dict[str, object] = {
+        "issue_number": 3,
+        "issue_title": "Say hello",
+        "issue_body": "Not hi.",
+        "requested_by": "maria",
+        "run_id": 41,
+        "agent": "codex",
+        "base_sha": "a" * 40,
+        "head_sha": "b" * 40,
+        "summary": "I changed the greeting.",
+        "commits": ("Say hello", "Test it"),
+        "files": (FileSeen("src/greet.py", 1, 1), FileSeen("logo.png", None, None)),
+        "checks": (CheckSeen(("python3", "-m", "unittest"), True, 1.2, False),),
+        "rounds": 2,
+        "cost_microdollars": 41_234,
+        "tokens": 9_123,
+        "minutes": 3.21,
+    }
+    return PullRequestView(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def rendered(markdown: str) -> str:
+    """As GitHub would, but for its own filters: with raw HTML and tables."""
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown)
+
+
+def outside_code(markdown: str) -> str:
+    """What GitHub looks through for mentions and references: all words but those in code."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    inline = [child for token in tokens for child in token.children or []]
+    return "\n".join(child.content for child in inline if child.type == "text")
+
+
+@pytest.mark.parametrize("make", [neutralise, neutralise_inline, quoted])
+def test_a_strangers_text_becomes_plain_words(make: object) -> None:
+    text = make(EVIL)  # type: ignore[operator]
+    assert not ACTIVE.search(text)
+    html = rendered(text)
+    assert not re.search(r"<(?!/?(?:p|blockquote|br|ul|ol|li)\b)", html), html
+
+
+def test_code_cannot_be_left() -> None:
+    for text in ("`", "``", "a ``` b", "` `` `", "\n```\n# x", ""):
+        html = rendered(f"x {code(text)} y")
+        assert html.count("<code>") == 1
+        assert "<h1>" not in html
+    assert rendered(code_block(EVIL)).count("<pre>") == 1
+    assert not ACTIVE.search(code_block(EVIL))
+
+
+def test_a_title_has_no_references_and_one_line() -> None:
+    title = plain_title(f"{EVIL}\n\x1b[31m\u202e{'x' * 500}")
+    assert not ACTIVE.search(title)
+    assert "\n" not in title
+    assert len(title) <= 240
+
+
+@given(st.text(max_size=200))
+def test_no_text_gets_through_alive(text: str) -> None:
+    html = rendered(neutralise(text))
+    assert not re.search(r"<(?!/?(?:p|br|ul|ol|li|hr|pre|code)\b)", html)
+    assert not ACTIVE.search(neutralise(text))
+
+
+def test_a_pull_request_says_what_was_asked_done_checked_and_paid() -> None:
+    text = pull_request_text(view())
+    assert text.title == "Say hello"
+    for words in (
+        "Closes #3.",
+        "> Say hello",
+        "I changed the greeting.",
+        "- Test it",
+        "2 files changed (+1 -1)",
+        "`src/greet.py` (+1 -1)",
+        "`logo.png` (binary)",
+        "`python3 -m unittest` passed in 1.2 s; on the base it failed",
+        "2 rounds",
+        "$0.0412 for 9,123 tokens, 3.2 minutes.",
+        "run 41",
+        "<!-- paid:run=41 -->",
+    ):
+        assert words in text.body, words
+
+
+def test_a_pull_request_without_checks_admits_it() -> None:
+    assert "no checks set" in pull_request_text(view(checks=())).body
+
+
+def test_a_failed_check_stands_out() -> None:
+    failed = (CheckSeen(("make",), False),)
+    assert "`make` **failed**" in pull_request_text(view(checks=failed)).body
+
+
+def test_nothing_of_the_agents_or_the_askers_is_active_in_a_pull_request() -> None:
+    text = pull_request_text(
+        view(
+            issue_title=EVIL,
+            issue_body=EVIL,
+            requested_by="x](y)",
+            summary=EVIL,
+            commits=(EVIL, EVIL),
+            files=(FileSeen(EVIL, 1, 1),),
+            checks=(CheckSeen((EVIL,), False),),
+            findings=(EVIL,),
+        )
+    )
+    words = outside_code(text.body)
+    assert ACTIVE.findall(words) == ["#"], "Paid's own reference to the issue, and no other"
+    assert "Closes #3." in words
+    html = rendered(text.body)
+    assert "<img" not in html
+    assert "<a " not in html
+    assert not ACTIVE.search(text.title)
+
+
+def test_a_huge_change_makes_no_huge_body() -> None:
+    files = tuple(FileSeen(f"src/{n}.py", 1, 1) for n in range(5_000))
+    text = pull_request_text(
+        view(files=files, issue_body="x" * 1_000_000, summary="y\n" * 500_000, commits=("z",) * 900)
+    )
+    assert len(text.body) < 20_000
+    assert "… and 4970 more" in text.body
+
+
+def test_every_status_has_its_words() -> None:
+    assert set(RunStatus) <= set(HEADLINES)
+    for name in HEADLINES:
+        assert status_comment(StatusView(name)).startswith("**Paid** ")
+
+
+def test_the_comment_says_how_it_goes() -> None:
+    text = status_comment(
+        StatusView(
+            "completed",
+            run_id=41,
+            run_url="http://127.0.0.1:8400/runs/41",
+            agent="codex",
+            branch="paid/issue-3-41",
+            pull_request_url="https://example.org/pull/9",
+            cost_microdollars=1_500_000,
+            tokens=20,
+            rounds=1,
+            findings=("HTML comment: 2",),
+        )
+    )
+    assert "[41](http://127.0.0.1:8400/runs/41) with `codex`" in text
+    assert "Pull request: https://example.org/pull/9" in text
+    assert "$1.50, 20 tokens, 1 round of agent" in text
+    assert "HTML comment: 2" in text
+    assert "<table>" in rendered(text)
+
+
+def test_a_message_in_the_comment_is_neutral() -> None:
+    text = status_comment(StatusView("failed", message=EVIL, hint=EVIL))
+    assert not ACTIVE.search(text)
+    assert "<img" not in rendered(text)
+
+
+@pytest.mark.parametrize(
+    ("microdollars", "shown"),
+    [(0, "$0.00"), (1, "$0.0000"), (41_234, "$0.0412"), (100_000, "$0.10"), (12_345_678, "$12.35")],
+)
+def test_money_is_shown_in_dollars(microdollars: int, shown: str) -> None:
+    assert dollars(microdollars) == shown
+
+
+def test_only_our_own_comment_is_adopted() -> None:
+    body = status_comment(StatusView("running"))
+    theirs, ours = Comment(1, "eve", body, ""), Comment(2, "Paid-Bot", body, "")
+    assert find_ours([theirs, ours], "paid-bot") is ours
+    assert find_ours([theirs, Comment(3, "paid-bot", "hello", "")], "paid-bot") is None
+
+
+def test_there_is_one_comment_whatever_happens() -> None:
+    forge = FakeForge()
+    forge.add_repository("acme/x", "maria")
+    number = forge.add_issue("acme/x", "T", "B", "otto")
+    github = FakeGitHub(forge, "maria")
+    running, failed = (status_comment(StatusView(name)) for name in ("running", "failed"))
+    first = status.say(github, "acme/x", number, running)
+    assert status.say(github, "acme/x", number, running) == first, "the answer was lost"
+    assert status.say(github, "acme/x", number, failed, first) == first
+    forge.repositories["acme/x"].comments[number].clear()
+    again = status.say(github, "acme/x", number, running, first)
+    assert again != first
+    assert len(github.comments("acme/x", number)) == 1

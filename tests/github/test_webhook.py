@@ -1,0 +1,154 @@
+"""A webhook counts when it is signed, once, and only as a reason to look."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+
+import pytest
+
+from paid.errors import BadInputError, GitHubUnauthorizedError
+from paid.github.webhook import MOST_BYTES, parse, verify
+from paid.store import projects, webhooks
+from paid.store.credentials import SecretBox, add
+from paid.store.database import Database
+from paid.store.projects import NewProject
+
+SECRET = "between us"
+DELIVERY = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+
+
+def body_of(action: str = "labeled", github_id: int = 77) -> bytes:
+    repository = {"id": github_id, "full_name": "acme/greeter"}
+    return json.dumps({"action": action, "issue": {"number": 3}, "repository": repository}).encode()
+
+
+def signed(body: bytes, secret: str = SECRET) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def test_githubs_own_example_verifies() -> None:
+    # from GitHub's page "Validating webhook deliveries"
+    signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    assert verify("It's a Secret to Everybody", b"Hello, World!", signature)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        None,
+        "",
+        "sha256=",
+        "sha256=" + "0" * 64,
+        signed(body_of(), "another secret"),
+        signed(body_of() + b" "),
+        "sha1=" + hmac.new(SECRET.encode(), body_of(), hashlib.sha1).hexdigest(),
+        signed(body_of()).removeprefix("sha256="),
+        signed(body_of()).upper(),
+        "sha256=\u00e9",
+    ],
+)
+def test_a_wrong_signature_is_no_signature(signature: str | None) -> None:
+    assert not verify(SECRET, body_of(), signature)
+
+
+def test_an_empty_secret_signs_nothing() -> None:
+    assert not verify("", body_of(), signed(body_of(), ""))
+
+
+@pytest.mark.parametrize(
+    ("event", "delivery", "body"),
+    [
+        (None, DELIVERY, body_of()),
+        ("issues", None, body_of()),
+        ("issues", "'; DROP TABLE run", body_of()),
+        ("issues", DELIVERY, b"payload=%7B%7D"),
+        ("issues", DELIVERY, b"[]"),
+        ("issues", DELIVERY, b"\xff"),
+        ("issues", DELIVERY, b"[" * 100_000),
+        ("issues", DELIVERY, json.dumps({"repository": {"id": "1"}}).encode()),
+        ("issues", DELIVERY, json.dumps({"repository": {"id": 2**70}}).encode()),
+        ("issues", DELIVERY, b" " * (MOST_BYTES + 1)),
+    ],
+)
+def test_what_github_does_not_send_is_bad_input(
+    event: str | None, delivery: str | None, body: bytes
+) -> None:
+    with pytest.raises(BadInputError):
+        parse(event, delivery, body)
+
+
+def test_news_is_what_a_label_or_a_state_is_about() -> None:
+    news = parse("issues", DELIVERY, body_of("labeled"))
+    assert news is not None
+    assert (news.github_repo_id, news.issue_number, news.look) == (77, 3, True)
+    other = parse("watch", DELIVERY, body_of("started"))
+    assert other is not None
+    assert not other.look
+    assert parse("ping", DELIVERY, b'{"zen": "x"}') is None
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> SecretBox:
+    return SecretBox(tmp_path / "secret.key")
+
+
+def add_project(database: Database, box: SecretBox, server: str, secret: str) -> int:
+    new = NewProject(server, "acme", "greeter", 77, f"{server}/acme/greeter.git", "main", "t")
+    with database.session() as session:
+        project = projects.add(session, box, new)
+        project.webhook_credential_id = add(session, box, "webhook_secret", secret)
+        session.add(project)
+        return projects.number(project)
+
+
+def receive(
+    database: Database, box: SecretBox, delivery: str = DELIVERY, secret: str = SECRET
+) -> int | None:
+    body = body_of()
+    with database.session() as session:
+        return webhooks.receive(
+            session,
+            box,
+            event="issues",
+            delivery_id=delivery,
+            signature=signed(body, secret),
+            body=body,
+        )
+
+
+def test_a_signed_delivery_wakes_its_project_once(database: Database, box: SecretBox) -> None:
+    project_id = add_project(database, box, "https://a.example", SECRET)
+    assert receive(database, box) == project_id
+    assert receive(database, box) is None
+    assert receive(database, box, delivery="another-delivery") == project_id
+
+
+def test_the_secret_tells_two_servers_with_the_same_number_apart(
+    database: Database, box: SecretBox
+) -> None:
+    add_project(database, box, "https://a.example", "the other's secret")
+    mine = add_project(database, box, "https://b.example", SECRET)
+    assert receive(database, box) == mine
+
+
+def test_a_forged_delivery_is_refused_and_not_remembered(
+    database: Database, box: SecretBox
+) -> None:
+    project_id = add_project(database, box, "https://a.example", SECRET)
+    with pytest.raises(GitHubUnauthorizedError):
+        receive(database, box, secret="guessed")
+    assert receive(database, box) == project_id
+
+
+def test_old_deliveries_are_forgotten(database: Database, box: SecretBox) -> None:
+    add_project(database, box, "https://a.example", SECRET)
+    receive(database, box)
+    with database.session() as session:
+        assert webhooks.forget_old(session) == 0
+        session.connection().exec_driver_sql(
+            "UPDATE webhook_delivery SET received_at = now() - interval '31 days'"
+        )
+        assert webhooks.forget_old(session) == 1
