@@ -27,7 +27,6 @@ from paid.gateway.relay import Relay
 from paid.gateway.upstream import Upstream
 from paid.gateway.vendors import vendors
 from paid.settings import Settings
-from paid.store.database import libpq_url
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +87,8 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
         raise ConfigurationError(
             "The gateway needs a database.", hint="Set DATABASE_URL, or use `paid up`."
         )
-    url = libpq_url(settings.database_url.get_secret_value())
+    # People write it with SQLAlchemy's driver in it; without SQLAlchemy this process is small.
+    url = "postgresql://" + settings.database_url.get_secret_value().partition("://")[2]
     pool = make_pool(url)
     upstream = Upstream(settings)
     registries = Registries(settings.data_dir / "registries.json")
