@@ -12,6 +12,9 @@ from pydantic import SecretStr
 
 from paid import polls
 from paid.agents import install
+from paid.containers.engine import DockerEngine
+from paid.containers.reaper import Reaper
+from paid.containers.workspace import Workspaces
 from paid.demo import sample
 from paid.demo.folder import demo_settings, make_anew, number_runs_apart
 from paid.demo.forge import Forge
@@ -154,7 +157,8 @@ class Stage:
         install.install(self.agent, self._settings, progress)
 
     def _start_paid(self) -> None:
-        paid = EmbeddedPaid(self._settings, say=self._say)
+        paid = EmbeddedPaid(self._settings, say=self._starting)
+        self._closing.callback(self._leave_no_container)
         self._closing.callback(paid.stop)
         paid.start()
         self._paid = paid
@@ -164,6 +168,16 @@ class Stage:
         self._database = Database(url.get_secret_value())
         self._closing.callback(self._database.close)
         number_runs_apart(self._database)
+
+    def _starting(self, line: str) -> None:
+        """Tell of parts that are ready; of their end only as one word at the end."""
+        if not line.endswith("stopped"):
+            self._say(line)
+
+    def _leave_no_container(self) -> None:
+        """Remove what an interrupted run left: its database goes, so nobody would adopt it."""
+        engine = DockerEngine(self._settings)
+        Reaper(engine, Workspaces(engine, self._settings)).reap(lambda: ())
 
     def _add_project(self) -> None:
         api_url = self.forge.api_url if self.forge else GITHUB_API_URL
