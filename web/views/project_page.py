@@ -128,6 +128,15 @@ def _text(value: str) -> str:
     return value
 
 
+def _agent(value: str) -> str:
+    if value not in registry.names():
+        raise BadInputError(
+            f"There is no agent named “{value[:40]}”.",
+            hint=f"Choose one of {', '.join(registry.names())}.",
+        )
+    return value
+
+
 def _whole(value: str) -> int:
     if not value.isascii() or not value.isdigit() or len(value) > 15:
         raise BadInputError(f"“{value[:20]}” is not a whole number.", hint="Use digits only.")
@@ -176,7 +185,7 @@ SECTIONS: dict[str, dict[str, Reader]] = {
         "monthly_cents": _cents,
     },
     "agent": {
-        "agent": _text,
+        "agent": _agent,
         "model": _text,
         "allowed_models": _lines,
         "fallback_models": _lines,

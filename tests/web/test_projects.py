@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from paid.models import Project
+from paid.store import budgets, projects
+from paid.store.database import Database
+from tests.web.seed import Seed
+from tests.web.serving import csrf_token
+
+
+@pytest.fixture
+def project_id(database: Database, tmp_path: Path) -> int:
+    with database.session() as session:
+        return Seed(session, tmp_path).project()
+
+
+def save(browser: httpx.Client, project_id: int, section: str, **fields: str) -> httpx.Response:
+    token = csrf_token(browser.get(f"/projects/{project_id}").text)
+    path = f"/projects/{project_id}/settings/{section}"
+    return browser.post(path, data={"csrf_token": token, **fields})
+
+
+BUDGET = {"run_cents": "", "issue_cents": "", "daily_cents": "", "weekly_cents": "",
+          "monthly_cents": ""}  # fmt: skip
+AGENT = {"agent": "opencode", "model": "", "allowed_models": "", "fallback_models": "",
+         "max_iterations": "4", "max_tokens": "50000", "max_seconds": "3600"}  # fmt: skip
+CHECKS = {"checks": "", "check_timeout_seconds": "60"}
+LABELS = {"build_label": "build-it", "plan_label": "plan-it", "cancel_label": "stop-it",
+          "trusted_logins": "", "interval_seconds": "30", "time_zone": "Europe/Lisbon"}  # fmt: skip
+CONTAINER = {"cpus": "1.5", "memory_mib": "2048", "pids": "256", "egress_hosts": ""}
+
+
+def test_projects_are_listed_with_their_state(browser: httpx.Client, project_id: int) -> None:
+    page = browser.get("/projects").text
+    assert "acme/greeter" in page
+    assert "Watching" in page
+
+
+def test_a_budget_is_given_in_dollars(
+    browser: httpx.Client, project_id: int, database: Database
+) -> None:
+    answer = save(browser, project_id, "budget", **{**BUDGET, "run_cents": "7.25",
+                  "daily_cents": "1,000"})  # fmt: skip
+    assert answer.headers["location"] == f"/projects/{project_id}?saved=budget#budget"
+    with database.session() as session:
+        limits = budgets.limits(session, project_id)
+    assert {name: limit.cents for name, limit in limits.items()} == {
+        "run": 725, "issue": None, "day": 100_000, "week": None, "month": None,
+    }  # fmt: skip
+    page = browser.get(answer.headers["location"]).text
+    assert 'value="7.25"' in page
+    assert "Saved" in page
+
+
+def test_agent_and_limits_are_changed(
+    browser: httpx.Client, project_id: int, database: Database
+) -> None:
+    assert save(browser, project_id, "agent", **AGENT).status_code == 303
+    with database.session() as session:
+        assert projects.get(session, project_id).agent == "opencode"
+        assert projects.policy(session, project_id).max_iterations == 4
+
+
+def test_checks_are_programs_with_arguments(
+    browser: httpx.Client, project_id: int, database: Database
+) -> None:
+    commands = "python3 -m unittest\r\nmake 'a b' # $(id)"
+    answer = save(browser, project_id, "checks", **{**CHECKS, "checks": commands,
+                  "draft_pull_request": "on"})  # fmt: skip
+    assert answer.status_code == 303, answer.text
+    with database.session() as session:
+        policy = projects.policy(session, project_id)
+    assert policy.checks == [["python3", "-m", "unittest"], ["make", "a b", "#", "$(id)"]]
+    assert policy.draft_pull_request
+    assert not policy.allow_workflow_changes
+
+
+def test_labels_people_and_container_are_changed(
+    browser: httpx.Client, project_id: int, database: Database
+) -> None:
+    people = {**LABELS, "trusted_logins": "maria\r\njoao"}
+    assert save(browser, project_id, "labels", **people).status_code == 303
+    assert save(browser, project_id, "container", **CONTAINER).status_code == 303
+    with database.session() as session:
+        policy = projects.policy(session, project_id)
+        assert projects.labels(session, project_id)["build"] == "build-it"
+    assert policy.trusted_logins == ["maria", "joao"]
+    assert (policy.cpus, policy.egress_hosts) == (1.5, [])
+
+
+@pytest.mark.parametrize(
+    ("section", "fields"),
+    [
+        ("budget", {**BUDGET, "run_cents": "lots"}),
+        ("budget", {**BUDGET, "run_cents": "-5"}),
+        ("budget", {**BUDGET, "run_cents": "9" * 40}),
+        ("agent", {**AGENT, "agent": "no-such-agent"}),
+        ("agent", {**AGENT, "max_tokens": "1e9"}),
+        ("agent", {**AGENT, "max_tokens": "9" * 30}),
+        ("agent", {**AGENT, "max_iterations": "0"}),
+        ("agent", {}),
+        ("checks", {**CHECKS, "checks": "echo 'open"}),
+        ("checks", {**CHECKS, "check_timeout_seconds": "\u0665"}),
+        ("labels", {**LABELS, "build_label": ""}),
+        ("labels", {**LABELS, "build_label": "stop-it"}),
+        ("labels", {**LABELS, "time_zone": "Mars/Olympus"}),
+        ("labels", {**LABELS, "trusted_logins": "a b"}),
+        ("container", {**CONTAINER, "cpus": "nan"}),
+        ("container", {**CONTAINER, "cpus": "inf"}),
+        ("container", {**CONTAINER, "memory_mib": "1"}),
+        ("container", {**CONTAINER, "egress_hosts": "http://evil/\x00"}),
+    ],
+)
+def test_a_refusal_is_shown_beside_its_form(
+    browser: httpx.Client, project_id: int, section: str, fields: dict[str, str]
+) -> None:
+    answer = save(browser, project_id, section, **fields)
+    assert answer.status_code == 400
+    form = answer.text.partition(f'id="{section}"')[2].partition("</section>")[0]
+    assert 'role="alert"' in form
+    assert "<details open>" in form
+
+
+def test_an_unknown_group_of_settings_is_refused(browser: httpx.Client, project_id: int) -> None:
+    assert save(browser, project_id, "secrets", token="x").status_code == 400
+
+
+def test_a_project_is_paused_and_resumed(
+    browser: httpx.Client, project_id: int, database: Database
+) -> None:
+    token = csrf_token(browser.get("/projects").text)
+    pause = {"csrf_token": token, "reason": "Release day."}
+    assert browser.post(f"/projects/{project_id}/pause", data=pause).status_code == 303
+    page = browser.get(f"/projects/{project_id}").text
+    assert "Release day." in page
+    assert "Resume" in page
+    token = csrf_token(page)
+    browser.post(f"/projects/{project_id}/resume", data={"csrf_token": token})
+    with database.session() as session:
+        assert session.get_one(Project, project_id).state == "active"
+
+
+def test_a_removed_project_shows_without_forms(
+    browser: httpx.Client, project_id: int, database: Database
+) -> None:
+    with database.session() as session:
+        projects.remove(session, project_id, by="maria")
+    page = browser.get(f"/projects/{project_id}").text
+    assert "Removed" in page
+    assert "/settings/" not in page
+    assert save(browser, project_id, "budget", **BUDGET).status_code == 400
+
+
+def test_an_unknown_project_is_not_found(browser: httpx.Client) -> None:
+    assert browser.get("/projects/987654321").status_code == 404
