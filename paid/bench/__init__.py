@@ -1,0 +1,1 @@
+"""Benchmarks: `bin/bench NAME` runs `python -m paid.bench.NAME`."""
