@@ -35,7 +35,7 @@ class MiniSweAgent:
     name = "mini-swe-agent"
     image = AgentImage(
         program="mini",
-        pip={"mini-swe-agent": "2.4.6", "mcp": "1.12.4"},
+        pip={"mini-swe-agent": "2.4.6", "mcp": "2.3.0"},
         licence="MIT",
         note="one tool, bash; every turn starts afresh",
     )

@@ -34,7 +34,7 @@ from paid.models import Credential, Issue, Project, Run
 from paid.settings import Settings
 from paid.store import ledger, tokens
 from paid.store.database import Database
-from tests.containers.bench import Bench, Repository, git
+from tests.containers.bench import Bench, Done, Repository, git
 
 START_SECONDS = 20.0
 LIMITS = Limits(cpus=2.0, memory_bytes=2 * GIBIBYTE, pids=512)
@@ -116,8 +116,8 @@ class Rig:
             ending=transcript.end(code),
             usage=transcript.usage,
             session_id=transcript.session_id,
-            output=done.text,
-            files=self._files(bench, spec.name),
+            output=f"{done.reports}\n{done.exit}\n{done.text}",
+            files=self._files(bench, spec.name) if _has_work(done) else {},
             bill=self.model.bill()[billed:],
             ledger_microdollars=cost.spent_microdollars,
             reserved_microdollars=cost.reserved_microdollars,
@@ -200,6 +200,10 @@ class Rig:
             session.flush()
             assert run.id is not None
             return run.id
+
+
+def _has_work(done: Done) -> bool:
+    return "collected" in done.names and done.report("collected")["head"] is not None
 
 
 @contextmanager

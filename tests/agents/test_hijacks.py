@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from paid.agents import registry
-from paid.agents.protocol import RUN_TOKEN, Turn
+from paid.agents.protocol import GATEWAY_URL, RUN_TOKEN, Turn
 from paid.containers.images import Images, agent_image_ref
 from paid.demo.scripted_model import ScriptedModel
 from paid.settings import Settings
@@ -204,13 +204,18 @@ def run_agent(name: str, workspace: Path, model: ScriptedModel) -> str:
         place = workspace / "home" / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
+    managed: list[str] = []
+    for number, (path, text) in enumerate(registry.get(name).image.files.items()):
+        file = workspace / f"managed-{number}"
+        file.write_text(text.replace(GATEWAY_URL, model.url))
+        managed += ["--volume", f"{file}:{path}:ro"]
     environment = {"HOME": "/workspace/home", **NO_PROXY, **invocation.env}
     program, *arguments = invocation.argv
     done = subprocess.run(
         [
             *("docker", "run", "--rm", "--interactive", "--init", "--network", "host"),
             *("--user", f"{os.getuid()}:{os.getgid()}", "--workdir", "/workspace/tree"),
-            *("--volume", f"{workspace}:/workspace"),
+            *("--volume", f"{workspace}:/workspace", *managed),
             *(
                 word
                 for key, value in environment.items()
