@@ -67,10 +67,10 @@ def raise_(
     settings = connection.settings()
     duration = None if hours is None else timedelta(hours=hours)
     with connection.database(settings) as database, database.session() as session:
-        run = runs.get(session, number)
+        workflow_id = runs.get(session, number).workflow_id
         budgets.raise_run(session, number, cents, duration)
         room = budgets.room(session, number)
-    _tell(settings, run.workflow_id)
+    _tell(settings, workflow_id)
     if as_json:
         output.print_json({"id": number, "room": vars(room)})
     elif room.allowed:

@@ -1,0 +1,93 @@
+"""Exit codes, help, and errors without tracebacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from paid.cli.main import exit_code
+from paid.cli.output import plain
+from paid.errors import (
+    BadInputError,
+    BudgetExceededError,
+    ConfigurationError,
+    DockerUnavailableError,
+    GitHubNotFoundError,
+    GitHubRateLimitedError,
+    GitHubUnauthorizedError,
+    NotFoundError,
+    PaidError,
+)
+from tests.cli.conftest import Paid
+
+COMMANDS = [
+    [],
+    ["up"],
+    ["doctor"],
+    ["run"],
+    ["runs"],
+    ["logs"],
+    ["cancel"],
+    ["export"],
+    ["login-link"],
+    *[["project", verb] for verb in ("add", "list", "show", "set", "pause", "resume", "remove")],
+    *[["agent", verb] for verb in ("list", "install")],
+    *[["budget", verb] for verb in ("show", "raise")],
+    *[["notify", verb] for verb in ("add", "list", "remove")],
+    ["key", "rotate"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(paid: Paid, command: list[str]) -> None:
+    answer = paid(*command, "--help")
+    assert answer.code == 0
+    assert "Usage" in answer.out
+    if command:
+        assert "--json" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NotFoundError("x"), 3),
+        (GitHubNotFoundError("x"), 3),
+        (BadInputError("x"), 2),
+        (ConfigurationError("x"), 4),
+        (DockerUnavailableError("x"), 4),
+        (GitHubRateLimitedError("x", retry_after_seconds=1), 4),
+        (GitHubUnauthorizedError("x"), 1),
+        (BudgetExceededError("x"), 1),
+        (PaidError("x"), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_errors_kind_is_its_exit_code(error: PaidError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_usage_errors_are_bad_input(paid: Paid) -> None:
+    assert paid("nonsense").code == 2
+    assert paid("project", "show").code == 2
+
+
+def test_debug_shows_where_an_error_came_from(paid: Paid) -> None:
+    assert "Traceback" in paid("--debug", "project", "show", "a/b").err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07after", "after"),
+        ("\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x9b2Jcleared", "cleared"),
+        ("\x1bP1$r\x1b\\dcs", "dcs"),
+        ("one\rtwo\r\nthree", "one\ntwo\nthree"),
+        ("a\x00b\x08c\x7fd", "abcd"),
+        ("\u202eright\u2066", "right"),
+        ("unfinished \x1b]52;c;", "unfinished "),
+        ("tab\tstays\n", "tab\tstays\n"),
+    ],
+)
+def test_text_of_others_is_plain(text: str, shown: str) -> None:
+    assert plain(text) == shown

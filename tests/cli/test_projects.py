@@ -1,0 +1,236 @@
+"""`paid project …` against a real forge and a real database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from paid.errors import BadInputError
+from paid.registration import checked_api_url
+from tests.cli.conftest import Paid, Repository
+
+
+def test_adding_checks_stores_and_makes_labels(paid: Paid, greeter: Repository) -> None:
+    added = paid(
+        *("project", "add", "ACME/Greeter", "--api-url", greeter.api_url + "/", "--json"),
+        *("--token-file", str(greeter.token_file)),
+    )
+    assert added.code == 0, added.err
+    assert added.json == {
+        "id": 1,
+        "name": "acme/greeter",
+        "default_branch": "main",
+        "labels_made": ["paid-build", "paid-plan", "paid-cancel"],
+        "watched": False,
+    }
+    assert paid("project", "list", "--json").json[0]["name"] == "acme/greeter"
+    shown = paid("project", "show", "acme/greeter", "--json").json
+    assert shown["labels"]["build"] == "paid-build"
+    assert shown["limits_cents"] == {
+        "run": 500,
+        "issue": None,
+        "day": 2000,
+        "week": None,
+        "month": None,
+    }
+
+
+def test_the_token_may_come_from_the_environment(
+    paid: Paid, greeter: Repository, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("GITHUB_TOKEN", greeter.token_file.read_text().strip())
+    assert paid("project", "add", "acme/greeter", "--api-url", greeter.api_url).code == 0
+
+
+def test_the_token_is_never_an_argument(paid: Paid) -> None:
+    assert "--token-file" in paid("project", "add", "--help").out
+    assert paid("project", "add", "acme/greeter", "--token", "ghp_x").code == 2
+
+
+def test_the_token_is_in_neither_output_nor_database(
+    paid: Paid, project: Repository, database_url: str
+) -> None:
+    token = project.token_file.read_text().strip()
+    printed = [
+        paid("project", "show", "acme/greeter"),
+        paid("project", "show", "acme/greeter", "--json"),
+        paid("project", "list", "--json"),
+    ]
+    with psycopg.connect(database_url) as connection:
+        dump = str(connection.execute("SELECT * FROM credential").fetchall())
+    assert not any(token in answer.out + answer.err + dump for answer in printed)
+    key = Path(os.environ["PAID_DATA_DIR"]) / "keys" / "secret.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "code", "says"),
+    [
+        ("acme/nope", "writer", 3, "404"),
+        ("acme/greeter", "reader", 1, "not write"),
+        ("acme/empty", "writer", 2, "empty"),
+        ("acme/greeter", "wrong", 1, "token"),
+        ("greeter", "writer", 2, "OWNER/REPO"),
+        ("acme/greeter/x", "writer", 2, "OWNER/REPO"),
+        ("--upload-pack=x/y", "writer", 2, ""),
+    ],
+)
+def test_what_cannot_be_added_says_why(
+    paid: Paid, greeter: Repository, tmp_path: Path, name: str, token: str, code: int, says: str
+) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("ghp_0000")
+    files = {"writer": greeter.token_file, "reader": greeter.reader_file, "wrong": wrong}
+    answer = paid(
+        *("project", "add", "--api-url", greeter.api_url, "--token-file", str(files[token])),
+        name,
+    )
+    assert answer.code == code, answer.err
+    assert says in answer.err
+    assert "Traceback" not in answer.err
+    assert paid("project", "list", "--json").json == []
+
+
+def test_without_a_token_it_says_where_to_put_one(paid: Paid, greeter: Repository) -> None:
+    answer = paid("project", "add", "acme/greeter", "--api-url", greeter.api_url)
+    assert answer.code == 2
+    assert "--token-file" in answer.err
+
+
+def test_a_server_that_is_away_is_unavailable(paid: Paid, greeter: Repository) -> None:
+    answer = paid(
+        *("project", "add", "acme/greeter", "--api-url", "http://127.0.0.1:1"),
+        *("--token-file", str(greeter.token_file)),
+    )
+    assert answer.code == 4
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x",
+        "api.github.com",
+        "http://example.org",
+        "https://github.com",
+        "https://u:p@x/",
+        "https://x/?q=1",
+        "",
+    ],
+)
+def test_a_token_is_sent_to_no_odd_address(url: str) -> None:
+    with pytest.raises(BadInputError):
+        checked_api_url(url)
+
+
+def test_the_same_project_twice_is_refused_with_its_number(paid: Paid, project: Repository) -> None:
+    again = paid(
+        *("project", "add", "Acme/greeter", "--api-url", project.api_url),
+        *("--token-file", str(project.token_file)),
+    )
+    assert again.code == 2
+    assert "number 1" in again.err
+
+
+def test_every_setting_can_be_changed(paid: Paid, project: Repository) -> None:
+    changed = paid(
+        *("project", "set", "acme/greeter", "--json", "--agent", "claude-code", "--model", "m-1"),
+        *("--check", "python3 -m unittest", "--check", "sh -c 'exit 0'"),
+        *("--check-timeout-seconds", "60", "--allow-model", "m-1", "--fallback-model", "m-2"),
+        *("--egress", "example.org", "--workflow-changes", "--no-draft", "--trust", "eve"),
+        *("--interval-seconds", "5", "--max-iterations", "3", "--max-tokens", "5000"),
+        *("--max-seconds", "600", "--cpus", "1.5", "--memory-mib", "512", "--pids", "64"),
+        *("--run-cents", "100", "--issue-cents", "200", "--daily-cents", "none"),
+        *("--weekly-cents", "900", "--monthly-cents", "3000", "--time-zone", "Europe/Berlin"),
+        *("--build-label", "go", "--plan-label", "think", "--cancel-label", "stop"),
+        *("--agent-command", "python3 agent.py"),
+    )
+    assert changed.code == 0, changed.err
+    shown = paid("project", "show", "1", "--json").json
+    assert shown["policy"]["checks"] == [["python3", "-m", "unittest"], ["sh", "-c", "exit 0"]]
+    assert shown["policy"]["trusted_logins"] == ["eve"]
+    assert shown["limits_cents"] == {
+        "run": 100,
+        "issue": 200,
+        "day": None,
+        "week": 900,
+        "month": 3000,
+    }
+    assert shown["labels"] == {"build": "go", "plan": "think", "cancel": "stop"}
+    assert (shown["agent"], shown["model"], shown["time_zone"]) == (
+        "claude-code",
+        "m-1",
+        "Europe/Berlin",
+    )
+
+
+def test_lists_can_be_emptied_and_defaults_had_back(paid: Paid, project: Repository) -> None:
+    paid("project", "set", "1", "--check", "true", "--trust", "eve", "--egress", "none")
+    answer = paid(
+        *("project", "set", "1", "--check", "none", "--trust", "none"),
+        *("--egress", "registries", "--model", "none"),
+    )
+    assert answer.code == 0, answer.err
+    policy = paid("project", "show", "1", "--json").json["policy"]
+    assert (policy["checks"], policy["trusted_logins"], policy["egress_hosts"]) == ([], [], None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--agent", "nobody"),
+        ("--interval-seconds", "0"),
+        ("--daily-cents", "five"),
+        ("--daily-cents", "-5"),
+        ("--check", "'unbalanced"),
+        ("--time-zone", "Mars/Olympus"),
+        ("--build-label", "paid-plan"),
+        ("--cpus", "nan"),
+        ("--unknown", "x"),
+        (),
+    ],
+)
+def test_a_setting_that_cannot_be_changes_nothing(
+    paid: Paid, project: Repository, options: tuple[str, ...]
+) -> None:
+    before = paid("project", "show", "1", "--json").json
+    answer = paid("project", "set", "1", *options)
+    assert answer.code in {2, 3}
+    assert "Traceback" not in answer.err
+    assert paid("project", "show", "1", "--json").json == before
+
+
+def test_a_project_is_paused_resumed_and_removed(paid: Paid, project: Repository) -> None:
+    assert paid("project", "pause", "1", "--reason", "holidays", "--json").json["changed"]
+    assert paid("project", "show", "1", "--json").json["paused_reason"] == "holidays"
+    assert "already" in paid("project", "pause", "1").out
+    assert paid("project", "resume", "acme/greeter").code == 0
+    assert paid("project", "remove", "1", "--yes").code == 0
+    assert paid("project", "show", "1").code == 3
+    assert paid("project", "list", "--removed", "--json").json[0]["state"] == "removed"
+
+
+def test_an_error_can_be_read_by_a_program(paid: Paid) -> None:
+    answer = paid("project", "show", "acme/nope", "--json")
+    assert answer.code == 3
+    assert answer.out == ""
+    assert '"code": "not_found"' in answer.err
+
+
+def test_keys_are_rotated_and_tokens_still_read(paid: Paid, project: Repository) -> None:
+    key = Path(os.environ["PAID_DATA_DIR"]) / "keys" / "secret.key"
+    before = key.read_text()
+    assert paid("key", "rotate", "--json").json == {"secrets": 1}
+    assert before.strip() not in key.read_text()
+    assert paid("run", f"{project.url}/issues/1").code == 0
+
+
+def test_as_a_process_it_ends_with_the_same_code() -> None:
+    program = [sys.executable, "-m", "paid"]
+    missing = subprocess.run([*program, "project", "show", "a/b"], capture_output=True, check=False)
+    assert missing.returncode == 3
+    assert b"what to do" in missing.stderr

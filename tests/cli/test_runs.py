@@ -1,0 +1,215 @@
+"""`paid run`, `runs`, `logs`, `cancel`, `budget` and `export`."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+
+from paid.contracts import RunStatus
+from paid.errors import BadInputError
+from paid.models import Output, Step
+from paid.run_request import Address, read_address
+from paid.store import events, runs
+from paid.store.database import Database
+from paid.store.events import NewEvent
+from tests.cli.conftest import Paid, Repository
+
+HOSTILE = "\x1b]52;c;ZXZpbA==\x07\x1b]8;;http://evil\x1b\\link\x1b[2J\rover\x00\u202eafter"
+"""Sets the clipboard, hides a link, clears the screen, overwrites, reverses."""
+
+
+@pytest.fixture
+def run_id(paid: Paid, project: Repository) -> int:
+    asked = paid("run", f"{project.url}/issues/1", "--json")
+    assert asked.code == 0, asked.err
+    return int(asked.json["id"])
+
+
+def say(database: Database, run_id: int, *told: NewEvent) -> None:
+    with database.session() as session:
+        events.append_to_run(session, run_id, 1, *told)
+
+
+def end(database: Database, run_id: int) -> None:
+    with database.session() as session:
+        runs.end(session, run_id, RunStatus.FAILED, "agent", "It gave up.")
+
+
+def test_a_run_is_recorded_with_its_requester(paid: Paid, run_id: int) -> None:
+    (row,) = paid("runs", "--json").json
+    assert (row["id"], row["issue"], row["status"]) == (run_id, 1, "queued")
+    assert "command line" in row["requested_by"]
+
+
+def test_a_second_run_of_the_issue_is_refused(paid: Paid, project: Repository, run_id: int) -> None:
+    again = paid("run", "acme/greeter#1")
+    assert again.code == 2
+    assert "under way" in again.err
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("{url}/issues/99", 3),
+        ("acme/other#1", 3),
+        ("https://github.com/acme/greeter/issues/1", 3),
+        ("{url}/pull/1", 2),
+        ("{url}/issues/0", 2),
+        ("{url}/issues/1; rm -rf /", 2),
+        ("greeter#1", 2),
+        ("", 2),
+    ],
+)
+def test_an_address_that_leads_nowhere_says_so(
+    paid: Paid, project: Repository, address: str, code: int
+) -> None:
+    answer = paid("run", address.format(url=project.url))
+    assert answer.code == code, answer.err
+    assert "Traceback" not in answer.err
+    assert paid("runs", "--json").json == []
+
+
+def test_a_closed_issue_and_a_paused_project_start_nothing(paid: Paid, project: Repository) -> None:
+    paid("project", "pause", "1")
+    assert "resume" in paid("run", "acme/greeter#1").err
+    paid("project", "resume", "1")
+    project.forge.close_issue("acme/greeter", 1, actor="maria")
+    assert "closed" in paid("run", "acme/greeter#1").err
+
+
+def test_addresses_are_read_as_people_write_them() -> None:
+    assert read_address("https://github.com/A/b/issues/7/") == Address("A/b", 7, "github.com")
+    assert read_address("https://github.com/A/b/issues/7#issuecomment-1").number == 7
+    assert read_address(" A/b#7 ") == Address("A/b", 7)
+    for wrong in ("A/b", "7", "https:///A/b/issues/7", "file:///A/b/issues/7", "A/b#007"):
+        with pytest.raises(BadInputError):
+            read_address(wrong)
+
+
+def test_runs_are_filtered(paid: Paid, database: Database, run_id: int) -> None:
+    assert len(paid("runs", "--group", "live", "--json").json) == 1
+    assert paid("runs", "--group", "completed", "--json").json == []
+    assert len(paid("runs", "-p", "acme/greeter", "--search", "hello", "--json").json) == 1
+    assert paid("runs", "--search", "%' OR 1=1 --", "--json").json == []
+    assert paid("runs", "--group", "nonsense").code == 2
+    assert paid("runs", "-p", "acme/other").code == 3
+
+
+def test_a_strangers_title_moves_no_cursor(paid: Paid, run_id: int) -> None:
+    shown = paid("runs")
+    assert shown.code == 0
+    assert "Say hello" in shown.out
+    assert "\x1b" not in shown.out
+
+
+def test_events_are_shown_without_what_they_could_do_to_a_terminal(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    say(
+        database,
+        run_id,
+        NewEvent("agent.message", {"text": f"two\nlines {HOSTILE}"}),
+        NewEvent("agent.tool_call", {"name": "shell", "arguments": {"command": HOSTILE}}),
+        NewEvent("agent.file_change", {"path": HOSTILE, "change": "modified"}),
+        NewEvent("odd.\x1b[2J", {HOSTILE: HOSTILE}),
+    )
+    shown = paid("logs", str(run_id))
+    assert shown.code == 0
+    assert "lines link" in shown.out
+    assert not set(shown.out) & {"\x1b", "\x07", "\x00", "\r", "\u202e"}
+    rows = [json.loads(row) for row in paid("logs", str(run_id), "--json").out.splitlines()]
+    assert rows[-1]["kind"].startswith("odd.")
+
+
+def test_output_is_shown_as_it_came_but_harmless(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    with database.session() as session:
+        step = Step(run_id=run_id, kind="agent", number=1, container="c")
+        session.add(step)
+        session.flush()
+        assert step.id is not None
+        text = HOSTILE.replace("\0", "")
+        session.add(Output(run_id=run_id, step_id=step.id, number=1, text=f"first\n{text}"))
+    shown = paid("logs", str(run_id), "--output").out
+    assert shown.startswith("first\nlink")
+    assert "\x1b" not in shown
+
+
+def test_following_shows_what_comes_and_ends_with_the_run(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    def go_on() -> None:
+        time.sleep(0.5)
+        say(database, run_id, NewEvent("agent.message", {"text": "halfway"}))
+        time.sleep(0.5)
+        end(database, run_id)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    shown = paid("logs", "-f", str(run_id))
+    thread.join()
+    assert shown.code == 0
+    assert shown.out.index("run.requested") < shown.out.index("halfway")
+    assert "It gave up." in shown.out.splitlines()[-1]
+
+
+def test_logs_of_a_run_that_is_not_there(paid: Paid) -> None:
+    assert paid("logs", "12").code == 3
+    assert paid("logs", "-f", "99999999999999").code == 3
+    assert paid("logs", "0").code == 2
+    assert paid("logs", "x").code == 2
+
+
+def test_a_cancel_is_recorded_though_temporal_is_away(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    answer = paid("cancel", str(run_id), "--reason", "a mistake", "--json")
+    assert answer.json == {"id": run_id, "status": "queued", "had_ended": False, "told": False}
+    with database.session() as session:
+        run = runs.get(session, run_id)
+        assert run.cancel_requested_at is not None
+        assert run.cancel_reason == "a mistake"
+    assert paid("cancel", str(run_id)).code == 0
+    end(database, run_id)
+    assert "ended already" in paid("cancel", str(run_id)).out
+    assert paid("cancel", "77").code == 3
+
+
+def test_a_runs_budget_is_shown_and_raised(paid: Paid, run_id: int) -> None:
+    shown = paid("budget", "show", "acme/greeter", "--json").json
+    assert shown["limits"]["run"]["cents"] == 500
+    assert paid("budget", "show", "acme/greeter").code == 0
+    raised = paid("budget", "raise", str(run_id), "--cents", "900", "--hours", "2", "--json")
+    assert raised.code == 0, raised.err
+    assert paid("budget", "raise", str(run_id), "--cents", "0").code == 2
+    assert paid("budget", "raise", "77", "--cents", "900").code == 3
+
+
+def test_spending_is_exported(paid: Paid, run_id: int) -> None:
+    assert paid("export", "--by", "model").code == 0
+    assert paid("export", "--by", "day", "--json").json == []
+    wrong = paid("export", "--by", "moon")
+    assert (wrong.code, "run, issue" in wrong.err) == (2, True)
+
+
+def test_without_servers_it_says_how_to_start_them(
+    paid: Paid, environment: pytest.MonkeyPatch
+) -> None:
+    environment.delenv("DATABASE_URL")
+    for command in (["runs"], ["project", "list"], ["logs", "1"], ["login-link"]):
+        answer = paid(*command)
+        assert answer.code == 4
+        assert "paid up" in answer.err
+
+
+def test_a_database_that_is_away_is_unavailable(
+    paid: Paid, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://nobody:secret-canary@127.0.0.1:1/x")
+    answer = paid("runs")
+    assert answer.code == 4
+    assert "secret-canary" not in answer.err
