@@ -40,6 +40,7 @@ from paid.process_end import end_process
 from paid.settings import Settings, load_settings
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
+from paid.takeover import only_worker_here, take_over
 from paid.temporal import ErrorTranslation, connect
 from paid.workflows.agent_execution import AgentExecutionWorkflow
 from paid.workflows.github_poll import GitHubPollWorkflow
@@ -156,8 +157,10 @@ def host_slots(settings: Settings) -> int:
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Work until `stop` is set; then let go of the containers, which go on."""
     host = make_host(settings)
+    only_worker_here(settings)
     await asyncio.to_thread(host.database.migrate)
     client = await connect(settings)
+    await take_over(client, host.database, settings.host_name)
     keeper = HostKeeper(
         host.database, host.engine, Reaper(host.engine, host.workspaces), settings.host_name
     )

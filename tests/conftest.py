@@ -6,7 +6,6 @@ A missing service skips on a laptop and fails in CI, so that a green CI has trie
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -86,23 +85,3 @@ def temporal_server(server_folder: Path) -> Iterator[TemporalServer]:
         missing(f"Temporal cannot be started: {error}")
     yield server
     server.destroy()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End without the interpreter's finalisation, which a Temporal client's threads may crash.
-
-    Seen in 5 to 20 % of short programs on Python 3.11 (sdk-python issue 300); a wrong exit code
-    would make a green run red. xdist's workers report through a pipe and end by themselves.
-    """
-    if hasattr(config, "workerinput") or "temporalio" not in sys.modules:
-        return
-    status = getattr(config, "_paid_exit_status", None)
-    if status is not None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(int(status))
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    session.config._paid_exit_status = exitstatus  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ PROCESSES = "2"
 
 def pytest(arguments: list[str]) -> tuple[int, Counter[str]]:
     """Run pytest, showing what it prints; returns its exit status and its counts by outcome."""
-    argv = [sys.executable, "-m", "pytest", "-p", "tests.leave_at_once", *arguments]
+    argv = [sys.executable, "-m", "pytest", *arguments]
     counts: Counter[str] = Counter()
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
         for raw in child.stdout or ():

@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import activity
 
-from paid.activities.parts import Host
+from paid.activities.parts import Host, this_attempt
 from paid.activities.task_text import Ask, ask_of
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import Guardrails, Look, TurnWatch
@@ -80,7 +80,9 @@ class AgentActivities:
             run = runs.enter(session, given.run_id, RunStatus.RUNNING, iteration=given.iteration)
             run.iterations = given.iteration
             facts = runs.facts(session, given.run_id)
-            hold = steps.begin(session, given.run_id, run.project_id, "agent", given.turn, name)
+            hold = steps.begin(
+                session, given.run_id, run.project_id, "agent", given.turn, name, this_attempt()
+            )
         agent = registry.get(facts.run.agent)
         return _Turn(given, facts, hold, name, agent.transcript())
 

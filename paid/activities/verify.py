@@ -10,7 +10,7 @@ from typing import Any
 from temporalio import activity
 
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
-from paid.activities.parts import Host, container_name
+from paid.activities.parts import Host, container_name, this_attempt
 from paid.agents.plain import plain
 from paid.containers.contract import LogLine
 from paid.containers.reports import ReportReader
@@ -40,7 +40,13 @@ class VerifyActivities:
             run = runs.enter(session, given.run_id, RunStatus.VERIFYING, commit=given.head_sha)
             facts = runs.facts(session, given.run_id)
             hold = steps.begin(
-                session, given.run_id, run.project_id, "verify", given.iteration, name
+                session,
+                given.run_id,
+                run.project_id,
+                "verify",
+                given.iteration,
+                name,
+                this_attempt(),
             )
         if "result" in hold.report:
             return VerifyResult(**hold.report["result"])
