@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ from paid.temporal import CONVERTER
 from tests.poll.polling import Script, becomes, ids, polling, until
 
 OF_THE_MACHINE = frozenset({"stackTrace", "identity", "binaryChecksum", "buildId"})
+STICKY_QUEUE = re.compile(r"^\d+@[\w.-]+")
 HISTORIES = Path(__file__).parent / "histories"
 
 
@@ -65,6 +67,8 @@ def portable(history: str) -> str:
         if isinstance(value, dict):
             kept = value.items()
             return {key: without(item) for key, item in kept if key not in OF_THE_MACHINE}
+        if isinstance(value, str):
+            return STICKY_QUEUE.sub("a-worker", value)
         return [without(item) for item in value] if isinstance(value, list) else value
 
     return json.dumps(without(json.loads(history)), indent=1)
