@@ -1,23 +1,89 @@
-"""`python -m paid.health PART`: what a container's health check asks; exit status 0 means well."""
+"""How each part shows that it does its work.
+
+`python -m paid.health PART` asks from outside, for a container's health check: 0 means well. It
+imports little, because such a check runs twice a minute for each part.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import http.client
+import socket
 import sys
 import time
 from collections.abc import Callable
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+from paid.errors import ConfigurationError
+from paid.jobs.schedules import jobs_queue
 from paid.process_end import end_process
 from paid.settings import Settings, load_settings
-from paid.up import ready
+from paid.temporal import connect
 
+ANSWER_SECONDS = 2
 RECENT_SECONDS = 90
 """A worker's poll lasts up to a minute; one that was not seen for longer is gone."""
 
+
+def gateway(settings: Settings, _since: float) -> bool:
+    """Somebody accepts connections on the gateway's socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(ANSWER_SECONDS)
+        try:
+            probe.connect(str(settings.gateway_socket_path))
+        except OSError:
+            return False
+    return True
+
+
+def web(settings: Settings, _since: float) -> bool:
+    """The dashboard says that it is well."""
+    connection = http.client.HTTPConnection(
+        settings.web_host, settings.web_port, timeout=ANSWER_SECONDS
+    )
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def worker(settings: Settings, since: float) -> bool:
+    """Somebody who came after the start asks Temporal for runs."""
+    return asyncio.run(_polled(settings, settings.temporal_task_queue, since))
+
+
+def jobs(settings: Settings, since: float) -> bool:
+    """Somebody who came after the start asks Temporal for periodic jobs."""
+    return asyncio.run(_polled(settings, jobs_queue(settings.temporal_task_queue), since))
+
+
+async def _polled(settings: Settings, queue: str, since: float) -> bool:
+    """Temporal lists pollers for minutes after their end, so the time of their last call counts."""
+    try:
+        client = await connect(settings)
+    except ConfigurationError:
+        return False
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=settings.temporal_namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    return any(poller.last_access_time.ToSeconds() >= int(since) for poller in answer.pollers)
+
+
 CHECKS: dict[str, Callable[[Settings, float], bool]] = {
-    "gateway": ready.gateway,
-    "jobs": ready.jobs,
-    "web": ready.web,
-    "worker": ready.worker,
+    "gateway": gateway,
+    "jobs": jobs,
+    "web": web,
+    "worker": worker,
 }
 
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from sqlalchemy import text
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
+from paid import health
 from paid.doctor.findings import Case, Check, Finding, broken, ok, warning
 from paid.settings import Settings
 from paid.store.database import Database
 from paid.temporal import RPC_TIMEOUT, connect
-from paid.up import ready
 from paid.up.installation import open_database
 
 RECENTLY_SECONDS = 90
@@ -62,7 +62,7 @@ async def _temporal(settings: Settings) -> Sequence[Finding]:
 
 def worker(case: Case) -> Sequence[Finding]:
     """Somebody takes runs."""
-    if ready.worker(case.settings, time.time() - RECENTLY_SECONDS):
+    if health.worker(case.settings, time.time() - RECENTLY_SECONDS):
         return [ok("worker", f"reads the queue {case.settings.temporal_task_queue}")]
     detail = f"nobody reads the queue {case.settings.temporal_task_queue}"
     return [broken("worker", detail, f"{UP_MEND} Or run `bin/temporal-worker`.")]
@@ -70,7 +70,7 @@ def worker(case: Case) -> Sequence[Finding]:
 
 def jobs(case: Case) -> Sequence[Finding]:
     """Somebody takes light jobs; without one, runs work and notifications wait."""
-    if ready.jobs(case.settings, time.time() - RECENTLY_SECONDS):
+    if health.jobs(case.settings, time.time() - RECENTLY_SECONDS):
         return [ok("jobs", "the job runner is there")]
     detail = "no job runner: notifications and clean-up wait"
     return [warning("jobs", detail, f"{UP_MEND} Or run `bin/jobs`.")]

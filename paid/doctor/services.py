@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import httpx
 from pydantic import SecretStr
 
+from paid import health
 from paid.doctor import servers
 from paid.doctor.findings import Case, Check, Finding, broken, ok, skipped, warning
 from paid.errors import PaidError
@@ -16,7 +17,7 @@ from paid.registration import check_usable
 from paid.settings import Settings
 from paid.store import projects
 from paid.store.credentials import SecretBox
-from paid.up import endpoints, ready
+from paid.up import endpoints
 
 ASK_SECONDS = 10.0
 MOST_PROJECTS = 25
@@ -26,7 +27,7 @@ MOST_PROJECTS = 25
 def gateway(case: Case) -> Sequence[Finding]:
     """Its socket accepts."""
     where = case.settings.gateway_socket_path
-    if ready.gateway(case.settings, 0):
+    if health.gateway(case.settings, 0):
         return [ok("gateway", str(where))]
     return [broken("gateway", f"nobody answers on {where}", f"{servers.UP_MEND} Or `bin/gateway`.")]
 
@@ -34,7 +35,7 @@ def gateway(case: Case) -> Sequence[Finding]:
 def web(case: Case) -> Sequence[Finding]:
     """It says that it is well."""
     where = case.settings.dashboard_url
-    if ready.web(case.settings, 0):
+    if health.web(case.settings, 0):
         return [ok("dashboard", where)]
     return [warning("dashboard", f"nobody answers at {where}", f"{servers.UP_MEND} Or `bin/web`.")]
 

@@ -13,6 +13,7 @@ from types import TracebackType
 
 from pydantic import SecretStr
 
+from paid import health
 from paid.embedded import PostgresServer, TemporalServer
 from paid.embedded.process import Lock
 from paid.embedded.temporal import choose_ports
@@ -20,7 +21,7 @@ from paid.errors import ConfigurationError, EmbeddedServiceError
 from paid.settings import Settings, child_environment
 from paid.store import sessions
 from paid.store.database import Database
-from paid.up import endpoints, ready
+from paid.up import endpoints
 from paid.up.part import MODEL_KEYS, TOKENS, Part, Program
 from paid.up.supervisor import Supervisor
 
@@ -30,10 +31,10 @@ TEMPORAL_PORT = 7233
 Say = Callable[[str], None]
 
 PROGRAMS = (
-    Program("gateway", "paid.gateway", "holds the keys", ready.gateway, TOKENS),
-    Program("worker", "paid.worker", "runs agents", ready.worker, TOKENS | MODEL_KEYS),
-    Program("jobs", "paid.jobs", "light jobs", ready.jobs, TOKENS | MODEL_KEYS),
-    Program("web", "web", "dashboard", ready.web, TOKENS | MODEL_KEYS),
+    Program("gateway", "paid.gateway", "holds the keys", health.gateway, TOKENS),
+    Program("worker", "paid.worker", "runs agents", health.worker, TOKENS | MODEL_KEYS),
+    Program("jobs", "paid.jobs", "light jobs", health.jobs, TOKENS | MODEL_KEYS),
+    Program("web", "web", "dashboard", health.web, TOKENS | MODEL_KEYS),
 )
 
 

@@ -15,9 +15,10 @@ from paid.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
-OURS = {"gateway", "worker", "jobs", "web"}
+PARTS = {"gateway", "worker", "jobs", "web"}
+OURS = PARTS | {"migrate"}
 SERVERS = {"postgres", "temporal-database", "temporal", "temporal-namespace", "temporal-ui"}
-ONE_OFF = {"temporal-database", "temporal-namespace"}
+ONE_OFF = {"migrate", "temporal-database", "temporal-namespace"}
 
 # The fields of the Compose specification that this file uses, and what may stand in them.
 TOP = {"name", "services", "volumes", "networks"}
@@ -177,7 +178,7 @@ def test_whatever_keeps_running_has_a_health_check(services: dict[str, Any]) -> 
 
 
 def test_our_health_checks_exist(services: dict[str, Any]) -> None:
-    for name in OURS:
+    for name in PARTS:
         assert services[name]["healthcheck"]["test"][1:] == ["python", "-m", "paid.health", name]
         assert name in CHECKS
 
@@ -196,7 +197,7 @@ def test_every_image_has_a_version(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert re.fullmatch(r"[a-z0-9./-]+:[\w.-]+", service["image"]), name
         assert not service["image"].endswith(":latest")
-    assert (ROOT / services["gateway"]["build"]["dockerfile"]).is_file()
+    assert (ROOT / services["migrate"]["build"]["dockerfile"]).is_file()
 
 
 def test_what_is_mounted_from_here_is_here(services: dict[str, Any]) -> None:
