@@ -79,11 +79,38 @@ def make_pool(url: str, *, size: int = 6) -> Pool:
     )
 
 
+class Line:
+    """A connection for one kind of question, asked one at a time; made again when it breaks."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
+
+    async def rows(self, question: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """The answer's rows. Raises psycopg.Error."""
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True, row_factory=dict_row, prepare_threshold=0
+            )
+        try:
+            cursor = await self._connection.execute(question, values)
+            return await cursor.fetchall()
+        except psycopg.OperationalError:
+            await self._connection.close()
+            raise
+
+    async def close(self) -> None:
+        """Close it, if it was ever opened."""
+        if self._connection is not None:
+            await self._connection.close()
+
+
 class Books:
     """Reserve, settle and hold, through the functions of migration 0002."""
 
-    def __init__(self, pool: Pool, owner: str) -> None:
+    def __init__(self, pool: Pool, url: str, owner: str) -> None:
         self._pool = pool
+        self._reserving, self._closing = Line(url), Line(url)
         self._owner = owner
         self._open: set[UUID] = set()
         self._settling: set[asyncio.Task[None]] = set()
@@ -150,6 +177,8 @@ class Books:
         """Wait for what is being settled."""
         if self._settling:
             await asyncio.wait(set(self._settling), timeout=seconds)
+        await self._reserving.close()
+        await self._closing.close()
 
     async def _expire(self, owner: str | None) -> int:
         rows = await self._rows("SELECT ledger_expire(%s) AS expired", (owner,))
@@ -185,12 +214,14 @@ class Books:
             }
             for each in asked
         ]
-        rows = await self._rows("SELECT * FROM ledger_reserve(%s)", (Jsonb(items),))
+        question = "SELECT * FROM ledger_reserve(%s)"
+        rows = await _persistently(lambda: self._reserving.rows(question, (Jsonb(items),)))
         answers = {row["request"]: _answer(row) for row in rows}
         return [answers[each.request_id] for each in asked]
 
     async def _settle_many(self, items: Sequence[dict[str, Any]]) -> list[None]:
-        await self._rows("SELECT * FROM ledger_settle(%s)", (Jsonb(list(items)),))
+        question = "SELECT * FROM ledger_settle(%s)"
+        await _persistently(lambda: self._closing.rows(question, (Jsonb(list(items)),)))
         return [None] * len(items)
 
     async def _rows(self, question: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from paid.gateway.prices import PROVIDERS
 
 Basis = Literal["vendor", "partial", "estimated"]
 
+BULK_BYTES = 64 << 10
 LONGEST_LINE_BYTES = 16 << 20
 LONGEST_ANSWER_BYTES = 64 << 20
 BYTES_PER_TOKEN = 2
@@ -65,23 +66,22 @@ class Meter(ABC):
         self._is_final = False
 
     def feed(self, chunk: bytes) -> None:
-        """Read on; never raises, whatever comes."""
+        """Read on; never raises, whatever comes. Most of the work is put off, and done in bulk."""
         self._bytes += len(chunk)
         if not self.is_stream:
             if len(self._buffer) + len(chunk) <= LONGEST_ANSWER_BYTES:
                 self._buffer += chunk
             return
-        *lines, rest = chunk.split(b"\n")
-        for line in lines:
-            self._end_line(line)
-        self._begin_line(rest)
+        self._buffer += chunk
+        if len(self._buffer) > BULK_BYTES:
+            self._read_lines()
 
     def result(self, *, is_whole: bool) -> Metered:
         """What was used. `is_whole` tells an answer that ended from one that was cut."""
         if not self.is_stream:
             self._read_whole(is_whole=is_whole)
-        elif self._buffer:
-            self._line(bytes(self._buffer))
+        elif not self._skipping:
+            self._read_block(bytes(self._buffer))
         counted = self._counts()
         if self._is_final and counted:
             return Metered(counted, "vendor", self._model, self._tier)
@@ -99,34 +99,34 @@ class Meter(ABC):
     def _event(self, event: Any) -> None:
         """Take what an event, or a whole answer, says of usage."""
 
-    def _end_line(self, part: bytes) -> None:
+    def _read_lines(self) -> None:
+        """Read the whole lines that are there. A line without an end is skipped, not kept."""
+        end = self._buffer.rfind(b"\n") + 1
+        if end == 0:
+            if len(self._buffer) > LONGEST_LINE_BYTES:
+                self._skipping = True
+                self._buffer.clear()
+            return
+        block = bytes(self._buffer[:end])
+        del self._buffer[:end]
         if self._skipping:
             self._skipping = False
-        elif self._buffer:
-            self._line(bytes(self._buffer) + part)
-            self._buffer.clear()
-        else:
-            self._line(part)
+            block = block.partition(b"\n")[2]
+        self._read_block(block)
 
-    def _begin_line(self, part: bytes) -> None:
-        if self._skipping or not part:
+    def _read_block(self, block: bytes) -> None:
+        if b"sage" not in block:
+            self._see_text(block)
             return
-        self._buffer += part
-        if len(self._buffer) > LONGEST_LINE_BYTES:
-            self._skipping = True
-            self._buffer.clear()
+        for line in block.split(b"\n"):
+            if b"sage" in line and line.startswith(b"data:"):
+                self._take(line[5:])
+            if not self._is_final:
+                self._see_text(line)
 
-    def _line(self, line: bytes) -> None:
-        if not line.startswith(b"data:"):
-            return
-        if b"sage" not in line:
-            for found in _TEXT.finditer(line):
-                self._text_bytes += found.end(1) - found.start(1)
-            return
-        self._take(line[5:])
-        if not self._is_final:
-            for found in _TEXT.finditer(line):
-                self._text_bytes += found.end(1) - found.start(1)
+    def _see_text(self, block: bytes) -> None:
+        for found in _TEXT.finditer(block):
+            self._text_bytes += found.end(1) - found.start(1)
 
     def _take(self, raw: bytes) -> None:
         try:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 import logging
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -25,7 +26,7 @@ from typing import Any
 
 from genai_prices import Usage as GenaiUsage
 from genai_prices import data_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, PriceContext
+from genai_prices.types import ModelInfo, ModelPrice, PriceContext, TieredPrices
 
 from paid.errors import ConfigurationError, PriceUnknownError
 
@@ -49,6 +50,7 @@ MOST_OUTPUT = {
 }
 """The most that a model writes when a request does not say, from the vendors' model pages."""
 DEFAULT_MOST_OUTPUT = 128_000
+MOST_REMEMBERED = 512
 _LIMITS = ("context_window", "max_output_tokens")
 _TIERS = ("service_tier", "speed", "processing")
 
@@ -63,15 +65,17 @@ class Rule:
     max_output_tokens: int | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tariff:
-    """How one model is priced."""
+    """How one model is priced. What is worked out once is remembered, so keep it."""
 
     model: str
     context_window: int
     max_output_tokens: int
     rule: Rule | None = None
     info: ModelInfo | None = None
+    _rates: dict[tuple[object, ...], tuple[Decimal, Decimal]] = field(default_factory=dict)
+    _long: list[int] | None = None
 
     def cost(self, counts: Mapping[str, int], tier: Mapping[str, str] | None = None) -> int:
         """Micro-dollars for counts of tokens under genai-prices' names, rounded half up.
@@ -88,15 +92,45 @@ class Tariff:
 
         Writing to a cache costs more than reading fresh, and nobody knows before which it will be.
         """
-        kinds: list[dict[str, int]] = [{}, {"cache_write_tokens": input_tokens}]
+        place = bisect_left(self._steps(), input_tokens)
+        key = (place, tuple(sorted(tier.items())), hour_cache)
+        rates = self._rates.get(key)
+        if rates is None:
+            rates = self._rates[key] = self._dearest(place, tier, hour_cache=hour_cache)
+        dearest = rates[0] * input_tokens + rates[1] * output_tokens
+        return int(dearest.quantize(Decimal(1), ROUND_CEILING))
+
+    def _dearest(
+        self, place: int, tier: Mapping[str, str], *, hour_cache: bool
+    ) -> tuple[Decimal, Decimal]:
+        """The highest micro-dollars a token, of input and of output, beyond so many steps.
+
+        Within a step the price is linear: a step's rate holds for all tokens of a request.
+        """
+        size = self._steps()[place - 1] + 1 if place else 1
+        kinds: list[dict[str, int]] = [{}, {"cache_write_tokens": size}]
         if hour_cache:
-            kinds.append(
-                {"cache_write_tokens": input_tokens, "cache_write_1h_tokens": input_tokens}
-            )
-        base = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+            kinds.append({"cache_write_tokens": size, "cache_write_1h_tokens": size})
         tiers = [{}, tier] if tier else [{}]
-        dearest = max(self._exact(base | kind, one) for kind in kinds for one in tiers)
-        return int((dearest * 10**6).quantize(Decimal(1), ROUND_CEILING))
+        base = {"input_tokens": size, "output_tokens": 0}
+        read = max(self._exact(base | kind, one) for kind in kinds for one in tiers)
+        more = base | {"output_tokens": size}
+        written = max(self._exact(more, one) - self._exact(base, one) for one in tiers)
+        return read * 10**6 / size, written * 10**6 / size
+
+    def _steps(self) -> list[int]:
+        """The input sizes beyond which a price for long contexts holds."""
+        if self._long is None:
+            prices = [self.rule.price] if self.rule else _all_prices(self.info)
+            found = {
+                step.start
+                for price in prices
+                for value in vars(price).values()
+                if isinstance(value, TieredPrices)
+                for step in value.tiers
+            }
+            self._long = sorted(found)
+        return self._long
 
     def _exact(self, counts: Mapping[str, int], tier: Mapping[str, str] | None) -> Decimal:
         usage = GenaiUsage(**counts)
@@ -116,10 +150,19 @@ class Prices:
         self._read_at: tuple[int, int] | None = None
         self._rules: list[Rule] = []
         self._unknown: Rule | None = None
+        self._tariffs: dict[tuple[str, str, date], Tariff] = {}
 
     def tariff(self, vendor: str, model: str) -> Tariff:
         """The price of a model. Raises PriceUnknownError when nobody has one."""
         self._refresh()
+        key = (vendor, model, datetime.now(UTC).date())
+        if key not in self._tariffs:
+            if len(self._tariffs) > MOST_REMEMBERED:
+                self._tariffs.clear()
+            self._tariffs[key] = self._make(vendor, model)
+        return self._tariffs[key]
+
+    def _make(self, vendor: str, model: str) -> Tariff:
         rule = self._rule(vendor, model)
         info = _listed(vendor, model)
         if rule is None and info is None:
@@ -148,7 +191,9 @@ class Prices:
         try:
             found = self._file.stat()
         except FileNotFoundError:
-            self._read_at, self._rules, self._unknown = None, [], None
+            if self._read_at is not None:
+                self._read_at, self._rules, self._unknown = None, [], None
+                self._tariffs.clear()
             return
         stamp = (found.st_mtime_ns, found.st_size)
         if stamp == self._read_at:
@@ -159,6 +204,7 @@ class Prices:
             # The old rules stay: a slip of the pen must not open the caps, nor stop all runs.
             log.error("prices are not read: %s", error)
         self._read_at = stamp
+        self._tariffs.clear()
 
 
 def check_prices(file: Path) -> None:
@@ -185,6 +231,16 @@ def _prices_text(info: ModelInfo) -> bool:
     price = info.get_prices(datetime.now(UTC))
     named = price.__dict__
     return named.get("input_mtok") is not None and named.get("output_mtok") is not None
+
+
+def _all_prices(info: ModelInfo | None) -> list[ModelPrice]:
+    """Every price that a model has or will have, its variants included."""
+    if info is None:
+        return []
+    dated = info.prices if isinstance(info.prices, list) else []
+    plain = [] if isinstance(info.prices, list) else [info.prices]
+    variants = [variant.prices for variant in info.price_variants or ()]
+    return plain + [entry.prices for entry in dated] + variants
 
 
 def _context(tier: Mapping[str, str] | None) -> PriceContext | None:

@@ -95,7 +95,7 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
-        books = Books(pool, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
+        books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
         access = Access(pool, url)
         left = await books.expire_left_behind()
         if left:
