@@ -44,12 +44,11 @@ class PullEndpoints:
             raise invalid("PullRequest", "base", "invalid")
         _check_new(call, repository, branch, base, branches)
         body, login = call.body.get("body"), call.person()
-        issue = self._deeds.open_pull_issue(repository, login, title, body)
         draft = bool(call.body.get("draft"))
-        ids = call.world.new_id()
-        issue.pull = Pull(ids, branch, base, branches[branch], branches[base], draft)
-        self._deeds.tell_pull(repository, issue, login, "opened")
-        return Answer(_full(call, repository, issue, issue.pull), 201)
+        number = call.world.new_id()
+        pull = Pull(number, branch, base, branches[branch], branches[base], draft)
+        issue = self._deeds.open_pull(repository, login, title, body, pull)
+        return Answer(_full(call, repository, issue, pull), 201)
 
     def edit(self, call: Call) -> Answer:
         """Change title, body or state."""

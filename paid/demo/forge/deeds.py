@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from paid.demo.forge.world import Comment, Issue, IssueEvent, Repository, World, now
+from paid.demo.forge.world import Comment, Issue, IssueEvent, Pull, Repository, World, now
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,14 @@ class Deeds:
         repository.issues[number] = issue
         return issue
 
-    def open_pull_issue(
-        self, repository: Repository, login: str, title: str, body: str | None
+    def open_pull(
+        self, repository: Repository, login: str, title: str, body: str | None, pull: Pull
     ) -> Issue:
-        """The issue half of a pull request; `tell_pull` is called once the other half is there."""
-        return self._new_issue(repository, login, title, body)
+        """A new pull request."""
+        issue = self._new_issue(repository, login, title, body)
+        issue.pull = pull
+        self.tell_pull(repository, issue, login, "opened")
+        return issue
 
     def tell_pull(self, repository: Repository, issue: Issue, login: str, action: str) -> None:
         """Tell the hooks about a pull request."""

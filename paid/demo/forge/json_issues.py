@@ -55,9 +55,9 @@ def issue_json(issue: Issue, repository: Repository, world: World, links: Links)
         "reactions": reactions_json(url),
         "timeline_url": f"{url}/timeline",
         "performed_via_github_app": None,
+        "draft": issue.pull is not None and issue.pull.draft,
     }
     if issue.pull is not None:
-        answer["draft"] = issue.pull.draft
         answer["pull_request"] = _other_half(issue, repository, links, page)
     return answer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from paid.demo.forge.links import Links
 from paid.demo.forge.world import MAY_PUSH, MAY_TRIAGE, Label, Permission, Repository, User, World
@@ -185,7 +186,7 @@ def label_json(label: Label, repository: Repository, links: Links) -> Json:
     return {
         "id": label.id,
         "node_id": node_id("Label", label.id),
-        "url": f"{links.repository(repository.full_name)}/labels/{label.name}",
+        "url": f"{links.repository(repository.full_name)}/labels/{quote(label.name, safe='')}",
         "name": label.name,
         "description": label.description,
         "color": label.color,

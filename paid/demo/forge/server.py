@@ -21,7 +21,7 @@ from paid.demo.forge.git_store import GitStore
 from paid.demo.forge.links import Links
 from paid.demo.forge.pages import Pages
 from paid.demo.forge.webhooks import Delivery, Webhooks
-from paid.demo.forge.world import Comment, Hook, Issue, Label, Permission, Repository, World
+from paid.demo.forge.world import Comment, Hook, Issue, Label, Permission, Pull, Repository, World
 from paid.demo.server import MAX_BODY_BYTES, LoopbackServer
 from paid.errors import NotFoundError
 
@@ -194,6 +194,15 @@ class Forge:
 
     # Code
 
+    def open_pull(
+        self, name: str, actor: str, title: str, body: str, branch: str, base: str
+    ) -> int:
+        """A pull request by somebody; answers its number."""
+        with self.world.lock:
+            heads = self.git.branches(name)
+            pull = Pull(self.world.new_id(), branch, base, heads[branch], heads[base])
+            return self.deeds.open_pull(self._repository(name), actor, title, body, pull).number
+
     def pulls(self, name: str) -> list[PullSeen]:
         """All pull requests, oldest first."""
         with self.world.lock:
@@ -241,6 +250,10 @@ class Forge:
     def deliveries(self) -> list[Delivery]:
         """The webhooks that were sent."""
         return self._webhooks.deliveries
+
+    def wait_for_deliveries(self) -> None:
+        """Block until the webhooks of everything so far have been sent."""
+        self._webhooks.flush()
 
     def fail(self, fault: Fault) -> None:
         """Switch a fault on."""

@@ -48,6 +48,10 @@ class Webhooks:
         """Stop sending; what waits is dropped."""
         self._sender.shutdown(wait=False, cancel_futures=True)
 
+    def flush(self) -> None:
+        """Block until what waits has been sent; one thread sends, so the last comes last."""
+        self._sender.submit(int).result()
+
     def hear(self, news: News) -> None:
         """Send the news to the repository's hooks."""
         if not news.repository.hooks:
