@@ -50,11 +50,6 @@ def run_ref(run_id: int) -> str:
     return f"refs/paid/runs/{int(run_id)}"
 
 
-def pushed_ref(run_id: int) -> str:
-    """Where the head that was last pushed for a run is kept."""
-    return f"refs/paid/pushed/{int(run_id)}"
-
-
 def take(
     git: Git, run_id: int, bundle: Path, branch: str, base_sha: str, limits: Limits = LIMITS
 ) -> str:

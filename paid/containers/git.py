@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -259,6 +260,7 @@ class _Started:
             return
 
 
+@cache
 def _program() -> str:
     found = shutil.which("git")
     if found is None:

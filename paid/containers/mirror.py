@@ -4,7 +4,8 @@ A mirror holds the remote's branches under refs/heads, and Paid's own refs:
 
     refs/paid/bases/RUN     pins what a run's workspace borrows
     refs/paid/runs/RUN      what came out of the workspace, checked
-    refs/paid/pushed/RUN    what was last pushed for the run, so that it is known again
+    refs/paid/pushed/RUN    where the run's last push left its branch, so that it is known again
+    refs/paid/pushing/RUN   a push whose answer has not come
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from paid.containers import bundles
 from paid.containers.changes import SHA, Changes, Policy, check, read_changes, read_diff
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.locks import held
-from paid.containers.push import Pushed, push, withdraw
+from paid.containers.push import Pushed, push, refs_of, remote_head, withdraw
 from paid.errors import BadInputError, GitError
 from paid.settings import Settings
 
@@ -168,16 +169,33 @@ class Mirrors:
         return check(self._git(project_id), base_sha, head_sha, policy)
 
     def base_state(self, remote: Remote, branch: str, base_sha: str) -> str:
-        """What became of a run's base: `current`, `moved` (on), `rewritten` or `gone`; fetches."""
-        self.fetch(remote)
+        """What became of a run's base: `current`, `moved` (on), `rewritten` or `gone`.
+
+        One question to the remote; a fetch only when the branch is elsewhere.
+        """
+        head = _head(branch)
+        access = remote.access()
         git = self._git(remote.project_id)
-        tip = _resolve(git, _head(branch))
+        if remote_head(git, access, branch) == base_sha:
+            return "current"
+        self.fetch(remote)
+        tip = _resolve(git, head)
         if tip is None:
             return "gone"
-        if tip == base_sha:
-            return "current"
         asked = git.run("merge-base", "--is-ancestor", base_sha, tip, accept=(0, 1))
         return "moved" if asked.code == 0 else "rewritten"
+
+    def save_bundle(self, project_id: int, base_sha: str, head_sha: str, path: Path) -> None:
+        """Write a run's commits into a bundle file: work that could not be pushed is not lost."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = "refs/heads/paid-kept"  # a bundle needs a ref, and a person needs a name to fetch
+        git = self._git(project_id)
+        with held(self._lock(project_id)):
+            git.run("update-ref", name, head_sha)
+            try:
+                git.run("bundle", "create", "--quiet", str(path), name, f"^{base_sha}")
+            finally:
+                git.run("update-ref", "-d", name)
 
     def push(self, remote: Remote, run_id: int, head_sha: str, branch: str) -> Pushed:
         """Put the run's commit on its branch at the remote; see `paid.containers.push`."""
@@ -189,7 +207,7 @@ class Mirrors:
 
     def forget_run(self, project_id: int, run_id: int) -> None:
         """Drop every ref of a run; again does nothing."""
-        for ref in (_pin(run_id), bundles.run_ref(run_id), bundles.pushed_ref(run_id)):
+        for ref in (_pin(run_id), bundles.run_ref(run_id), *refs_of(run_id)):
             self._delete(project_id, ref)
 
     def collect_garbage(self, project_id: int) -> bool:

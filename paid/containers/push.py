@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paid.containers.bundles import pushed_ref
 from paid.containers.changes import SHA
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.errors import GitError, PushRejectedError
@@ -20,30 +19,54 @@ class Pushed:
 
 
 def push(git: Git, access: Access, run_id: int, head_sha: str, branch: str) -> Pushed:
-    """Push `head_sha` to `branch`, leased on what the remote has now.
+    """Push `head_sha` to `branch`, leased on where this run left it.
 
-    A branch that is absent is made. One that is there is moved only if it stands where this run
-    left it. Raises PushRejectedError for anybody else's branch, for a protected one, for a hook
-    that says no, and for a lease that was lost.
+    A branch that is absent is made. Raises PushRejectedError for anybody else's branch or commit,
+    for a protected branch, and for a hook that says no.
+    """
+    left_at = _left_at(git, access, run_id, branch)
+    git.run("update-ref", _pushing_ref(run_id), head_sha)
+    try:
+        # mostly the branch is where we think; asking first would cost another round trip
+        adopted = _push(git, access, f"{head_sha}:refs/heads/{branch}", branch, left_at)
+    except PushRejectedError:
+        adopted = _adopt(git, access, head_sha, branch, left_at)
+    git.run("update-ref", pushed_ref(run_id), head_sha)
+    git.run("update-ref", "-d", _pushing_ref(run_id))
+    return Pushed(adopted)
+
+
+def _left_at(git: Git, access: Access, run_id: int, branch: str) -> str | None:
+    """Where this run's last push left the branch; None when there was none.
+
+    A push whose answer was lost may have come through: the remote knows.
+    """
+    pushing = _resolve(git, _pushing_ref(run_id))
+    if pushing is not None and remote_head(git, access, branch) == pushing:
+        git.run("update-ref", pushed_ref(run_id), pushing)
+    return _resolve(git, pushed_ref(run_id))
+
+
+def _adopt(git: Git, access: Access, head_sha: str, branch: str, left_at: str | None) -> bool:
+    """After a refusal: whether the branch is right all the same; else it is raised again.
+
+    A branch that somebody deleted since is made anew.
     """
     there = remote_head(git, access, branch)
     if there == head_sha:
-        return Pushed(adopted=True)
-    if there is not None and there != _last_pushed(git, run_id):
+        return True
+    if there is not None and there != left_at:
         raise PushRejectedError(
             f"The branch {branch} is at the remote already, and not this run's.",
             hint="Delete or rename that branch, then label the issue again.",
         )
-    # kept first: if the answer is lost, the next attempt knows the branch again
-    git.run("update-ref", pushed_ref(run_id), head_sha)
-    _push(git, access, f"{head_sha}:refs/heads/{branch}", branch, there)
-    return Pushed(adopted=False)
+    return _push(git, access, f"{head_sha}:refs/heads/{branch}", branch, there)
 
 
 def withdraw(git: Git, access: Access, run_id: int, branch: str) -> bool:
     """Delete the branch if it stands where this run left it; True when it was deleted."""
     there = remote_head(git, access, branch)
-    if there is None or there != _last_pushed(git, run_id):
+    if there is None or there != _left_at(git, access, run_id, branch):
         return False
     _push(git, access, f":refs/heads/{branch}", branch, there)
     return True
@@ -62,25 +85,40 @@ def remote_head(git: Git, access: Access, branch: str) -> str | None:
     return None
 
 
-def _last_pushed(git: Git, run_id: int) -> str | None:
-    asked = ("rev-parse", "--verify", "--quiet", f"{pushed_ref(run_id)}^{{commit}}")
+def _pushing_ref(run_id: int) -> str:
+    return f"refs/paid/pushing/{int(run_id)}"
+
+
+def refs_of(run_id: int) -> tuple[str, ...]:
+    """What is kept of a run's pushes."""
+    return pushed_ref(run_id), _pushing_ref(run_id)
+
+
+def pushed_ref(run_id: int) -> str:
+    """Where the branch was left by the run's last push that was answered."""
+    return f"refs/paid/pushed/{int(run_id)}"
+
+
+def _resolve(git: Git, ref: str) -> str | None:
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     return git.text(*asked, accept=(0, 1)) or None
 
 
-def _push(git: Git, access: Access, refspec: str, branch: str, expected: str | None) -> None:
+def _push(git: Git, access: Access, refspec: str, branch: str, expected: str | None) -> bool:
+    """Push with a lease on `expected` (None: absent); True when nothing had to be done.
+
+    --porcelain prints `FLAG TAB FROM:TO TAB SUMMARY` a ref: `=` is up to date, `!` refused.
+    """
     output = git.run(
         "push", "--porcelain", "--no-verify", "--no-follow-tags",
         f"--force-with-lease=refs/heads/{branch}:{expected or ''}",
         "--end-of-options", access.url, refspec,
         access=access, accept=(0, 1), timeout_seconds=TRANSFER_SECONDS,
     )  # fmt: skip
+    lines = output.stdout.decode("utf-8", "replace").splitlines()
     if output.code == 0:
-        return
-    refused = [
-        line.split("\t")[-1]
-        for line in output.stdout.decode("utf-8", "replace").splitlines()
-        if line.startswith("!")
-    ]
+        return any(line.startswith("=\t") for line in lines)
+    refused = [line.split("\t")[-1] for line in lines if line.startswith("!\t")]
     if not refused:
         raise GitError(f"git push ended with 1: {output.errors[-_REASON_CHARS:]}")
     said = "; ".join([*refused, *_remote_lines(output.errors)])[:_REASON_CHARS]

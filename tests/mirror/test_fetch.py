@@ -18,7 +18,7 @@ from paid.errors import (
     GitHubUnauthorizedError,
     GitUnavailableError,
 )
-from tests.mirror.conftest import PROJECT, RUN, TOKEN, Upstream
+from tests.mirror.conftest import BRANCH, PROJECT, RUN, TOKEN, Upstream, Workspace
 from tests.mirror.githost import GitHost, git
 
 
@@ -225,3 +225,14 @@ def test_removing_a_mirror_twice_is_harmless(mirrors: Mirrors, upstream: Upstrea
     assert mirrors.pinned(PROJECT, RUN) is None
     mirrors.fetch(upstream.remote)
     assert mirrors.base_sha(PROJECT, "main")
+
+
+def test_work_that_could_not_be_pushed_is_kept_in_a_bundle(
+    mirrors: Mirrors, workspace: Workspace, upstream: Upstream, tmp_path: Path
+) -> None:
+    head = workspace.commit({"a": "1"})
+    mirrors.import_bundle(PROJECT, RUN, workspace.bundle(), BRANCH, workspace.base_sha)
+    kept = tmp_path / "kept" / "run.bundle"
+    mirrors.save_bundle(PROJECT, workspace.base_sha, head, kept)
+    git(upstream.work, "fetch", "--quiet", str(kept), "paid-kept")
+    assert git(upstream.work, "rev-parse", "FETCH_HEAD") == head

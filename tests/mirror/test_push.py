@@ -80,6 +80,51 @@ def test_a_token_revoked_in_mid_run_keeps_the_work(
     assert mirrors.imported(PROJECT, RUN) == head
 
 
+def test_a_push_that_was_lost_before_it_arrived_can_be_done_again(
+    mirrors: Mirrors, upstream: Upstream, workspace: Workspace, host: GitHost, head: str
+) -> None:
+    mirrors.push(upstream.remote, RUN, head, BRANCH)
+    workspace.commit({"b.txt": "2\n"})
+    later = mirrors.import_bundle(PROJECT, RUN, workspace.bundle(), BRANCH, workspace.base_sha)
+    host.status = 503
+    with pytest.raises(GitUnavailableError):
+        mirrors.push(upstream.remote, RUN, later, BRANCH)
+    host.status = None
+    assert mirrors.push(upstream.remote, RUN, later, BRANCH).adopted is False
+    assert there(upstream) == later
+
+
+def test_a_push_whose_answer_was_lost_is_known_again_by_the_next_turn(
+    mirrors: Mirrors, upstream: Upstream, workspace: Workspace, head: str
+) -> None:
+    git(upstream.bare, "fetch", "--quiet", str(mirrors.path(PROJECT)), head)
+    git(upstream.bare, "update-ref", f"refs/heads/{BRANCH}", head)
+    git(mirrors.path(PROJECT), "update-ref", f"refs/paid/pushing/{RUN}", head)
+    git(workspace.tree, "commit", "--quiet", "--amend", "-m", "another")
+    later = mirrors.import_bundle(PROJECT, RUN, workspace.bundle(), BRANCH, workspace.base_sha)
+    assert mirrors.push(upstream.remote, RUN, later, BRANCH).adopted is False
+    assert there(upstream) == later
+
+
+def test_a_branch_that_was_deleted_since_is_made_anew(
+    mirrors: Mirrors, upstream: Upstream, workspace: Workspace, head: str
+) -> None:
+    mirrors.push(upstream.remote, RUN, head, BRANCH)
+    git(upstream.bare, "update-ref", "-d", f"refs/heads/{BRANCH}")
+    workspace.commit({"b.txt": "2\n"})
+    later = mirrors.import_bundle(PROJECT, RUN, workspace.bundle(), BRANCH, workspace.base_sha)
+    mirrors.push(upstream.remote, RUN, later, BRANCH)
+    assert there(upstream) == later
+
+
+def test_a_push_asks_the_remote_as_little_as_it_can(
+    mirrors: Mirrors, upstream: Upstream, host: GitHost, head: str
+) -> None:
+    host.log.clear()
+    mirrors.push(upstream.remote, RUN, head, BRANCH)
+    assert len([line for line in host.log if "info/refs" in line]) == 1
+
+
 def test_an_outage_can_be_retried(
     mirrors: Mirrors, upstream: Upstream, host: GitHost, head: str
 ) -> None:
