@@ -40,7 +40,8 @@ class StepSpec:
 
     `task_folder` holds task.json. `volume` is the run's workspace; `base_folder` takes its place
     in a container that prepares a base. `gateway` is the folder of the gateway's socket; None
-    means no way out at all. `run_token` is the only secret that enters.
+    means no way out at all. `changes` is the upper layer of an overlay, which the engine finds out
+    by itself. `run_token` is the only secret that enters.
     """
 
     run_id: int
@@ -52,6 +53,7 @@ class StepSpec:
     base_folder: Path | None = None
     mirror: Path | None = None
     gateway: Path | None = None
+    changes: Path | None = None
     run_token: str | None = field(default=None, repr=False)
     limits: Limits = Limits()
 

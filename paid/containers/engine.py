@@ -207,8 +207,7 @@ class DockerEngine:
 
     def _create(self, spec: StepSpec) -> bool:
         """Create the container; False when one of this name is there already."""
-        if spec.volume is not None:
-            spec = dataclasses.replace(spec, volume=self._there(spec.volume))
+        spec = self._with_volume(spec)
         config = hardening.container_config(spec, self._instance, secrets.token_hex(32))
         with self.api.client() as client:
             try:
@@ -218,6 +217,16 @@ class DockerEngine:
                     return False
                 raise
         return True
+
+    def _with_volume(self, spec: StepSpec) -> StepSpec:
+        """The spec with the volume's name on the engine and, of an overlay, its upper layer."""
+        if spec.volume is None:
+            return spec
+        volume = self._there(spec.volume)
+        with self.api.client() as client:
+            options = (client.inspect_volume(volume)["Options"] or {}).get("o", "")
+        upper = dict(option.partition("=")[::2] for option in options.split(",")).get("upperdir")
+        return dataclasses.replace(spec, volume=volume, changes=Path(upper) if upper else None)
 
     def _check_tight(self, name: str, facts: Mapping[str, Any]) -> None:
         if facts["Config"]["Labels"].get("paid.instance") != self._instance:
@@ -270,7 +279,10 @@ def _exit(state: Mapping[str, Any]) -> Exit:
 
 
 def _overlay_options(overlay: Overlay) -> dict[str, str]:
-    """Options of the local volume driver, which hands them to mount(2)."""
+    """Options of the local volume driver, which hands them to mount(2).
+
+    Without `redirect_dir` a folder of the lower layer cannot be renamed, and `git mv` fails.
+    """
     folders = {"lowerdir": overlay.lower, "upperdir": overlay.upper, "workdir": overlay.work}
     for folder in folders.values():
         if set(str(folder)) & set(",:\\"):
@@ -279,4 +291,4 @@ def _overlay_options(overlay: Overlay) -> dict[str, str]:
                 hint="Choose a data folder without commas, colons and backslashes in its path.",
             )
     mounted = ",".join(f"{name}={folder}" for name, folder in folders.items())
-    return {"type": "overlay", "device": "overlay", "o": mounted}
+    return {"type": "overlay", "device": "overlay", "o": f"{mounted},redirect_dir=on"}

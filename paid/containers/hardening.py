@@ -14,6 +14,7 @@ USER = "1000:1000"
 REPORT_KEY = "PAID_REPORT_KEY"
 RUN_TOKEN = "PAID_RUN_TOKEN"  # noqa: S105 - the variable's name
 TASK_MOUNT = "/run/paid/task"
+CHANGES_MOUNT = "/run/paid/changes"
 GATEWAY_MOUNT = "/run/paid/gateway"
 COMMAND = ["/opt/paid/paid-step"]
 
@@ -95,6 +96,8 @@ def _mounts(spec: StepSpec) -> list[dict[str, Any]]:
         mounts.append(_bind(spec.mirror, "/mirror"))
     if spec.gateway is not None:
         mounts.append(_bind(spec.gateway, GATEWAY_MOUNT))
+    if spec.changes is not None:
+        mounts.append(_bind(spec.changes, CHANGES_MOUNT))
     if spec.volume is not None:
         mounts.append({"Type": "volume", "Source": spec.volume, "Target": "/workspace"})
     elif spec.base_folder is not None:

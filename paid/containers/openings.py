@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from paid.containers.hardening import GATEWAY_MOUNT, TASK_MOUNT, USER
+from paid.containers.hardening import CHANGES_MOUNT, GATEWAY_MOUNT, TASK_MOUNT, USER
 
 Facts = Mapping[str, Any]
-READ_ONLY_MOUNTS = frozenset({"/mirror", TASK_MOUNT, GATEWAY_MOUNT})
+READ_ONLY_MOUNTS = frozenset({"/mirror", TASK_MOUNT, GATEWAY_MOUNT, CHANGES_MOUNT})
 KNOWN_MOUNTS = READ_ONLY_MOUNTS | {"/workspace"}
 SECRET_FREE_VARIABLES = frozenset({"PAID_REPORT_KEY", "PAID_RUN_TOKEN"})
 

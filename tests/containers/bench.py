@@ -36,6 +36,8 @@ class Repository:
             place = source / f"folder{number // 100}"
             place.mkdir(exist_ok=True)
             (place / f"file{number}.txt").write_text(f"file {number}\n")
+        (source / "other").mkdir()
+        (source / "other" / "file0.txt").write_text("other\n")
         (source / "README.md").write_text("A sample.\n")
         (source / "AGENTS.md").write_text("Be good.\n")
         git(source, "add", ".")

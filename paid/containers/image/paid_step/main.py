@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import checks, forwarder, probe, processes, repository, trusted
+from . import changes, checks, forwarder, probe, processes, repository, trusted
 from . import task as tasks
 from .reports import Reporter, hide_from_the_agent
 
@@ -40,6 +40,7 @@ def prepare_base(task: tasks.Task, reporter: Reporter) -> int:
     """A clone and worktree that later runs use as the lower, unchanging layer."""
     repository.clone(task.base_sha)
     repository.make_folders()
+    changes.record_folders()
     repository.settle_index()
     reporter.send("ready")
     return DONE
@@ -93,7 +94,10 @@ def run_agent(task: tasks.Task, reporter: Reporter) -> int:
 def collect(task: tasks.Task, reporter: Reporter) -> int:
     """Commit what is left and write the bundle; also for an agent whose container died."""
     repository.reset_configuration(task.base_sha)
-    repository.commit_leftovers(task.commit_message, task.litter)
+    repository.unlock_index()
+    if not changes.stage(task.base_sha, task.litter):
+        repository.stage_everything(task.litter)
+    repository.commit_staged(task.commit_message)
     head = repository.take_home(task.branch, task.base_sha)
     if head is None:
         reporter.send("collected", head=None, files=0, commits=0, bundle_bytes=0)

@@ -61,7 +61,7 @@ def _file_system(system: Path) -> list[str]:
     found = []
     if not os.statvfs(system).f_flag & os.ST_RDONLY:
         found.append("the root file system is writable")
-    for path in ("mirror", "run/paid/task", "run/paid/gateway"):
+    for path in ("mirror", "run/paid/task", "run/paid/gateway", "run/paid/changes"):
         place = system / path
         if place.exists() and not os.statvfs(place).f_flag & os.ST_RDONLY:
             found.append(f"/{path} is writable")

@@ -126,13 +126,13 @@ def clone(base_sha: str) -> None:
 
 
 def settle_index() -> None:
-    """Write the index a second after the files, so that git never has to read them again.
+    """Date the index after the files, so that git never has to read them again.
 
-    An entry whose file is as young as the index itself counts as perhaps changed, and each
-    status of each run on this base would hash the file.
+    An entry whose file is as young as the index itself counts as perhaps changed, and each status
+    of each run on this base would hash the file. Nothing writes in the tree after the checkout.
     """
-    time.sleep(1.1)
-    git("update-index", "--refresh", "--force-write-index", tree=True)
+    later = time.time() + 2.0
+    os.utime(REMOTE / "worktrees" / "tree" / "index", (later, later))
 
 
 def reset_configuration(base_sha: str) -> None:
@@ -168,14 +168,26 @@ def switch_to(sha: str) -> None:
     git("update-ref", "--no-deref", "HEAD", sha, tree=True)
 
 
-def commit_leftovers(message: str, litter: Sequence[str] = ()) -> None:
-    """Commit what the agent changed and did not commit.
+def unlock_index() -> None:
+    """Remove the lock that a killed git of the agent's left."""
+    remove(REMOTE / "worktrees" / "tree" / "index.lock")
+
+
+def but_for(litter: Sequence[str]) -> list[str]:
+    """Pathspecs that leave out what an agent's own program drops in the worktree."""
+    return [f":(exclude,top,glob)**/{name}" for name in litter]
+
+
+def stage_everything(litter: Sequence[str]) -> None:
+    """Look at every file; what cannot be read is left as it was."""
+    git("add", "--all", "--ignore-errors", "--", ".", *but_for(litter), ok=(0, 1), tree=True)
+
+
+def commit_staged(message: str) -> None:
+    """Commit the index if it differs from the worktree's commit.
 
     Plumbing instead of `git commit`: no second look at every file, and no hooks.
     """
-    (REMOTE / "worktrees" / "tree" / "index.lock").unlink(missing_ok=True)
-    left_out = [f":(exclude,top,glob)**/{name}" for name in litter]
-    git("add", "--all", "--ignore-errors", "--", ".", *left_out, ok=(0, 1), tree=True)
     parent = head()
     tree = git("write-tree", tree=True).strip()
     if tree == git("rev-parse", f"{parent}^{{tree}}", tree=True).strip():

@@ -1,0 +1,116 @@
+"""Finds what a run has touched without looking at all the rest.
+
+The workspace is an overlay: what the run's containers wrote is in its upper layer, which the host
+shows to the run's own containers, read-only. Walking that layer costs what was changed, not what
+is there (at 100,000 files 0.1 s instead of 1.5 s). It says only where to look: what differs, git
+decides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .repository import REMOTE, TREE, RepositoryError, but_for, git
+
+LAYER = Path("/run/paid/changes")
+FOLDERS = REMOTE / "paid-folders"
+"""The base's folders with their inode numbers: a folder of another number was replaced."""
+MOST_PATHS = 200
+"""With more paths than this, a look at everything costs little more."""
+
+
+class TooManyError(Exception):
+    """Raised when so much was touched that looking at everything is better."""
+
+
+@dataclass
+class _Walk:
+    """The touched paths found so far."""
+
+    found: set[str] = field(default_factory=set)
+
+    def add(self, *paths: str) -> None:
+        self.found.update(paths)
+        if len(self.found) > MOST_PATHS:
+            raise TooManyError
+
+
+def record_folders() -> None:
+    """Write down which folders the base has; part of preparing it."""
+    records = [f"{os.lstat(TREE).st_ino} "]
+    for parent, folders, _ in os.walk(TREE):
+        for name in folders:
+            path = os.path.join(parent, name)
+            records.append(f"{os.lstat(path).st_ino} {os.path.relpath(path, TREE)}")
+    FOLDERS.write_bytes("\0".join(records).encode(errors="surrogateescape"))
+
+
+def _known_folders() -> dict[str, int]:
+    """Path and inode number of each folder of the base."""
+    text = FOLDERS.read_bytes().decode(errors="surrogateescape")
+    records = (record.partition(" ") for record in text.split("\0"))
+    return {path: int(number) for number, _, path in records}
+
+
+def stage(base_sha: str, litter: Sequence[str]) -> bool:
+    """Bring the index up to date at the touched paths; False when it has to be done in full."""
+    layer = LAYER / TREE.name
+    if not LAYER.is_dir():
+        return False
+    try:
+        paths = touched(layer) if layer.is_dir() else set()
+        paths |= _of_the_index(base_sha)
+        if paths:
+            _update(paths, litter)
+    except (TooManyError, RepositoryError, OSError):
+        return False
+    return True
+
+
+def touched(layer: Path) -> set[str]:
+    """The paths in the layer, relative to the worktree.
+
+    A folder that the base does not have, or that was replaced (deleted and made again, or another
+    one renamed to it), counts as one path. Deleted files are devices in the layer.
+    """
+    known = _known_folders()
+    walk = _Walk()
+    folders = [""]
+    for folder in folders:
+        if known.get(folder) != os.lstat(TREE / folder).st_ino:
+            walk.add(folder)
+            continue
+        for entry in os.scandir(layer / folder):
+            path = os.path.join(folder, entry.name)
+            if path in known and entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif path != ".git":
+                walk.add(path)
+        if len(folders) > MOST_PATHS:
+            raise TooManyError
+    return walk.found
+
+
+def _of_the_index(base_sha: str) -> set[str]:
+    """What the agent committed or staged: a file of these that is gone leaves no trace else."""
+    listing = git("diff-index", "--cached", "--name-only", "-z", base_sha, tree=True)
+    paths = set(filter(None, listing.split("\0")))
+    if len(paths) > MOST_PATHS:
+        raise TooManyError
+    return paths
+
+
+def _update(paths: set[str], litter: Sequence[str]) -> None:
+    """Add, change and remove the files under the paths, but for those that git ignores."""
+    wanted = ("--cached", "--others", "--exclude-standard", "-z")
+    places = [f":(literal,top){path}" for path in sorted(paths)]
+    listing = git("ls-files", *wanted, "--", *places, *but_for(litter), tree=True)
+    names = "\0".join(name.rstrip("/") for name in listing.split("\0") if name)
+    if names:
+        data = names.encode(errors="surrogateescape")
+        git(
+            "update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=data, tree=True
+        )
