@@ -15,14 +15,15 @@ from typing import TypeVar
 from pydantic import SecretStr
 from sqlmodel import col, select
 
-from paid import polls
+from paid import control, polls
+from paid.containers.engine import DockerEngine
 from paid.contracts import RunStatus
 from paid.demo import sample
 from paid.demo.forge import Forge
 from paid.demo.scripted_model import ScriptedModel
 from paid.embedded.process import read_pid, tail
 from paid.github.client import GitHub
-from paid.models import Event, Issue, Run
+from paid.models import Event, Issue, Project, Run
 from paid.registration import register
 from paid.settings import Settings
 from paid.store import events, project_settings, runs
@@ -146,6 +147,31 @@ class Stage:
         with self.database.session() as session:
             runs.request_cancel(session, run.id, "maria", "not wanted")
 
+    def tell_budget_changed(self, run: Run) -> None:
+        """What a raise of a budget does after it is stored."""
+
+        async def tell() -> None:
+            await control.tell_budget_changed(await connect(self.settings), run.workflow_id)
+
+        asyncio.run(tell())
+
+    def project_state(self, watched: Watched) -> str:
+        """active, paused or removed."""
+        with self.database.session() as session:
+            return session.get_one(Project, watched.project_id).state
+
+    def nothing_left(self, run: Run) -> None:
+        """Wait until the host has no container, volume, folder or ref of the run."""
+        assert run.id is not None
+        engine, data = DockerEngine(self.settings), self.settings.data_dir
+
+        def clean() -> bool:
+            owned = {item.run_id for item in [*engine.owned(), *engine.owned_volumes()]}
+            folders = [data / "runs" / str(run.id), data / "workspaces" / "runs" / str(run.id)]
+            return run.id not in owned and not any(folder.exists() for folder in folders)
+
+        self.until(clean, f"a clean host after run {run.id}")
+
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to one of the installation's own programs."""
         pid = read_pid(self.settings.data_dir / "logs" / f"{part}.pid")
@@ -159,9 +185,7 @@ class Stage:
             if found := look():
                 return found  # type: ignore[return-value]
             time.sleep(LOOK_SECONDS)  # several servers are watched; no one signal tells of all
-        raise AssertionError(
-            f"waited {LONGEST_RUN_SECONDS} s in vain for {what}\n{self._told()}"
-        )
+        raise AssertionError(f"waited {LONGEST_RUN_SECONDS} s in vain for {what}\n{self._told()}")
 
     def _told(self) -> str:
         """The last events and the last words of the worker, for whoever reads a failed test."""

@@ -1,0 +1,172 @@
+"""What people and repositories get wrong: a clear error, the right end, and a clean machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from paid.contracts import RunStatus
+from paid.store import project_settings
+from paid.store.project_settings import ProjectChanges
+from tests.acceptance.stage import OWNER, ROBOT, Stage, Watched
+from tests.acceptance.test_scenarios import QUICKLY
+
+NOTHING = ["python3", "-c", "print('nothing to do')"]
+LONG = ["python3", "-c", "import time; print('begun', flush=True); time.sleep(300)"]
+
+
+def _label(stage: Stage, watched: Watched, number: int = 1, actor: str = OWNER) -> None:
+    stage.forge.add_label(watched.name, number, "paid-build", actor=actor)
+
+
+def _comment(stage: Stage, watched: Watched, number: int, words: str) -> str:
+    def found() -> str | None:
+        comments = stage.forge.issue(watched.name, number).comments
+        assert len(comments) <= 1
+        return next((comment.body for comment in comments if words in comment.body), None)
+
+    return stage.until(found, f"a comment with {words!r}")
+
+
+def test_an_agent_that_changes_nothing_ends_without_a_pull_request(stage: Stage) -> None:
+    watched = stage.watch(agent_command=NOTHING)
+    _label(stage, watched)
+    run = stage.ended(watched)
+    assert run.status == "no_changes"
+    _comment(stage, watched, 1, "without a change")
+    assert stage.forge.pulls(watched.name) == []
+
+
+def test_an_empty_repository_is_told_so_on_its_issue(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    stage.forge.delete_branch(watched.name, "main")
+    _label(stage, watched)
+    run = stage.ended(watched)
+    assert (run.status, run.error_code) == ("failed", "bad_input")
+    _comment(stage, watched, 1, "could not do this")
+
+
+def test_a_title_with_options_shells_and_markup_stays_text(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    title = (
+        "--upload-pack=touch /tmp/owned; $(touch /tmp/owned) `id` @maria <script>alert(1)</script>"
+    )
+    number = stage.forge.add_issue(watched.name, title, "-x\n--exec=id\n\x00\u202eabc", OWNER)
+    _label(stage, watched, number)
+    run = stage.ended(watched, number)
+    assert run.status == "completed"
+    (pull,) = stage.forge.pulls(watched.name)
+    assert "@maria" not in pull.title
+    assert "<script>" not in pull.body
+
+
+def test_an_issue_of_a_megabyte_is_cut_and_worked_on(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    number = stage.forge.add_issue(watched.name, "Long", "word " * 200_000, OWNER)
+    _label(stage, watched, number)
+    assert stage.ended(watched, number).status == "completed"
+
+
+def test_an_outsider_cannot_start_a_run_and_is_told_once(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    stage.forge.add_user("eve")
+    stage.forge.set_permission(watched.name, "eve", "read")
+    _label(stage, watched, actor="eve")
+    _comment(stage, watched, 1, "did not start")
+    assert stage.run_of(watched) is None
+
+
+def test_the_same_label_again_starts_a_second_run_only_when_set_anew(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    _label(stage, watched)
+    first = stage.ended(watched)
+    stage.until(lambda: "paid-done" in stage.forge.issue(watched.name, 1).labels, "the label")
+    _label(stage, watched)
+    second = stage.until(
+        lambda: (run := stage.run_of(watched)) and run.id != first.id and run, "a second run"
+    )
+    assert second.generation == 2
+
+
+def test_taking_the_label_away_cancels_the_run_and_leaves_nothing(stage: Stage) -> None:
+    watched = stage.watch(agent_command=LONG)
+    _label(stage, watched)
+    run = stage.begun(watched)
+    stage.saw(run, "agent.message")
+    stage.forge.remove_label(watched.name, 1, "paid-build", actor=OWNER)
+    run = stage.ended(watched)
+    assert run.status == "cancelled"
+    assert stage.forge.pulls(watched.name) == []
+    stage.nothing_left(run)
+
+
+@pytest.mark.parametrize("what", ["close", "delete"])
+def test_closing_or_deleting_the_issue_cancels_the_run(stage: Stage, what: str) -> None:
+    watched = stage.watch(agent_command=LONG)
+    _label(stage, watched)
+    run = stage.begun(watched)
+    stage.saw(run, "agent.message")
+    if what == "close":
+        stage.forge.close_issue(watched.name, 1, actor=OWNER)
+    else:
+        stage.forge.delete_issue(watched.name, 1, actor=OWNER)
+    assert stage.ended(watched).status == "cancelled"
+    stage.nothing_left(run)
+
+
+def test_a_run_without_budget_waits_and_goes_on_when_it_is_raised(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY, run_cents=0)
+    _label(stage, watched)
+    run = stage.in_status(watched, RunStatus.BUDGET_EXCEEDED)
+    assert not run.ended
+    assert stage.events(run, "agent.started") == []
+    with stage.database.session() as session:
+        project_settings.change(
+            session, watched.project_id, ProjectChanges(run_cents=500), by="test", box=None
+        )
+    stage.tell_budget_changed(run)
+    assert stage.ended(watched).status == "completed"
+
+
+def test_a_token_that_is_revoked_in_mid_run_pauses_the_project(stage: Stage) -> None:
+    watched = stage.watch(agent_command=LONG)
+    _label(stage, watched)
+    stage.saw(stage.begun(watched), "agent.message")
+    stage.forge.set_permission(watched.name, ROBOT, "none")
+    stage.until(lambda: stage.project_state(watched) == "paused", "the project's pause")
+    stage.forge.set_permission(watched.name, ROBOT, "write")
+    run = stage.run_of(watched)
+    assert run is not None
+    stage.cancel(run)
+    assert stage.ended(watched).status == "cancelled"
+
+
+def test_a_change_of_the_workflows_is_held_back(stage: Stage) -> None:
+    evil = (
+        "import pathlib; p = pathlib.Path('.github/workflows'); p.mkdir(parents=True);"
+        "(p / 'own.yml').write_text('on: push')"
+    )
+    watched = stage.watch(agent_command=["python3", "-c", evil])
+    _label(stage, watched)
+    run = stage.ended(watched)
+    assert (run.status, run.error_code) == ("failed", "policy")
+    assert stage.forge.branches(watched.name).keys() == {"main"}
+    _comment(stage, watched, 1, "could not do this")
+
+
+def test_an_agent_that_crashes_fails_with_its_own_words(stage: Stage) -> None:
+    crash = ["python3", "-c", "import sys; sys.exit('the agent broke')"]
+    watched = stage.watch(agent_command=crash)
+    _label(stage, watched)
+    run = stage.ended(watched)
+    assert (run.status, run.error_code) == ("failed", "agent")
+    assert "the agent broke" in run.error_message
+    stage.nothing_left(run)
+
+
+def test_a_push_that_the_server_refuses_ends_the_run_with_the_reason(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    stage.forge.reject_pushes(watched.name, "not on a Friday")
+    _label(stage, watched)
+    run = stage.ended(watched)
+    assert (run.status, run.error_code) == ("failed", "push_rejected")
+    assert "Friday" in run.error_message
