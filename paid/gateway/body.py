@@ -268,7 +268,7 @@ class Scanner:
 
     def _take_key(self, chunk: bytes, place: int) -> None:
         self._keep(chunk[self._capture_from : place])
-        self._key = self._loads(bytes(self._captured or b""))
+        self._key = self._name(bytes(self._captured or b""))
         self._captured = None
         folded = self._key.casefold()
         if folded in self._seen:
@@ -309,10 +309,14 @@ class Scanner:
         if self._closers.pop() != character:
             raise BadBodyError("The body's brackets do not match.")
 
+    def _name(self, raw: bytes) -> str:
+        is_plain = b"\\" not in raw and raw.isascii() and raw[1:-1].decode().isprintable()
+        return raw[1:-1].decode() if is_plain else str(self._loads(raw))
+
     @staticmethod
     def _loads(raw: bytes) -> Any:
         try:
-            return json.loads(raw, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+            return _DECODER.decode(raw.decode())
         except (ValueError, RecursionError) as error:
             raise BadBodyError("The body is not valid JSON.") from error
 
@@ -340,3 +344,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a member is there twice")
     return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)

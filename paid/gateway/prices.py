@@ -207,6 +207,11 @@ class Prices:
         self._tariffs.clear()
 
 
+def warm_up() -> None:
+    """Read the list prices now: a fifth of a second that no request should wait."""
+    data_snapshot.get_snapshot()
+
+
 def check_prices(file: Path) -> None:
     """Raises ConfigurationError when a prices file is there and cannot be used."""
     if file.exists():

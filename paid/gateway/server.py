@@ -21,7 +21,7 @@ from paid.gateway.access import Access
 from paid.gateway.books import Books, make_pool
 from paid.gateway.egress import Egress
 from paid.gateway.front import Front
-from paid.gateway.prices import Prices
+from paid.gateway.prices import Prices, warm_up
 from paid.gateway.registries import Registries
 from paid.gateway.relay import Relay
 from paid.gateway.upstream import Upstream
@@ -104,6 +104,7 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
             asyncio.create_task(books.keep()),
             asyncio.create_task(access.listen()),
             asyncio.create_task(asyncio.to_thread(registries.discover)),
+            asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
         relay = Relay(
             access=access,
