@@ -92,8 +92,13 @@ def decide(
     return Verdict(Action.START, event)
 
 
-def reason_to_cancel(issue: IssueSeen | None, labels: Labels, purpose: str) -> str | None:
-    """Why a live run of the issue should end; None when it should go on."""
+def reason_to_cancel(
+    issue: IssueSeen | None, labels: Labels, purpose: str, *, by_label: bool = True
+) -> str | None:
+    """Why a live run of the issue should end; None when it should go on.
+
+    A run that no label asked for needs none to go on.
+    """
     if issue is None:
         return "The issue was deleted or moved away."
     if issue.has(labels.cancel):
@@ -101,7 +106,7 @@ def reason_to_cancel(issue: IssueSeen | None, labels: Labels, purpose: str) -> s
     if issue.state != "open":
         return "The issue was closed."
     wanted = labels.plan if purpose == "plan" else labels.build
-    return None if issue.has(wanted) else f"The label {wanted} was removed."
+    return None if not by_label or issue.has(wanted) else f"The label {wanted} was removed."
 
 
 def _conflict(issue: IssueSeen, labels: Labels, event: LabelEvent) -> Verdict | None:

@@ -48,7 +48,7 @@ class Look:
             if run.cancel_requested or publishing:
                 continue
             issue = self._github.issue(self._repo, run.issue_number)
-            reason = reason_to_cancel(issue, self._labels, run.purpose)
+            reason = reason_to_cancel(issue, self._labels, run.purpose, by_label=run.by_label)
             if reason is None:
                 continue
             with self._database.session() as session:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import and_
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from paid.contracts import RunStatus
 from paid.github.untrusted import content_hash
 from paid.github.words import IssueSeen, LabelEvent
-from paid.models import Issue, Project, Run
+from paid.models import Event, Issue, Project, Run
 from paid.models.columns import now
 from paid.queues import run_workflow_id
 from paid.store import events, projects, runs
 from paid.store.events import NewEvent, storable
+
+REQUESTED = "run.requested"
+"""The first event of each run: who asked, and by which label event."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class LiveRun:
     status: str
     cancel_requested: bool
     has_pull_request: bool
+    by_label: bool
+    """Whether a label asked for it; what a person started in Paid itself needs none to go on."""
 
 
 def known(session: Session, project_id: int) -> dict[int, Issue]:
@@ -38,13 +47,19 @@ def known(session: Session, project_id: int) -> dict[int, Issue]:
 
 def live_runs(session: Session, project_id: int) -> list[LiveRun]:
     """The project's runs that have not ended, oldest first."""
+    asked = aliased(Event)
     question = (
-        select(Run, Issue.number)
+        select(Run, Issue.number, asked.data)
         .join(Issue, col(Issue.id) == col(Run.issue_id))
+        .join(
+            asked,
+            and_(col(asked.run_id) == col(Run.id), col(asked.kind) == REQUESTED),
+            isouter=True,
+        )
         .where(Run.project_id == project_id, col(Run.ended_at).is_(None))
         .order_by(col(Run.id))
     )
-    return [_live(run, number) for run, number in session.exec(question)]
+    return [_live(run, number, data) for run, number, data in session.exec(question)]
 
 
 def note(session: Session, project_id: int, issue: IssueSeen) -> Issue:
@@ -93,7 +108,8 @@ def request_run(
     row.pinned_hash = content_hash(issue.title, issue.body)
     row.pinned_title, row.pinned_body = storable(issue.title), storable(issue.body)
     run = _new_run(session, project, row, by)
-    runs.say(session, run, "run.requested", by=by, issue=issue.number, hash=row.pinned_hash)
+    said = {"by": by, "issue": issue.number, "hash": row.pinned_hash}
+    runs.say(session, run, REQUESTED, **said, label_event=event.id if event else None)
     return run
 
 
@@ -115,7 +131,7 @@ def keep_comment(session: Session, project_id: int, number: int, comment_id: int
     session.add(row)
 
 
-def _live(run: Run, number: int) -> LiveRun:
+def _live(run: Run, number: int, request: Mapping[str, Any] | None) -> LiveRun:
     assert run.id is not None  # noqa: S101 - a row that was read has an id
     return LiveRun(
         run_id=run.id,
@@ -125,6 +141,7 @@ def _live(run: Run, number: int) -> LiveRun:
         status=run.status,
         cancel_requested=run.cancel_requested_at is not None,
         has_pull_request=run.pr_number is not None,
+        by_label=(request or {}).get("label_event") is not None,
     )
 
 

@@ -7,9 +7,11 @@ import threading
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from paid import run_request
 from paid.contracts import PollInput, RunStatus
 from paid.demo.forge import Fault
 from paid.errors import GitHubUnavailableError
+from paid.github.client import GitHub
 from paid.github.untrusted import content_hash
 from paid.models import ProjectState
 from paid.store import projects
@@ -233,6 +235,18 @@ def test_the_cancel_label_cancels(watched: Watched) -> None:
     watched.label(number, "paid-cancel")
     watched.look()
     assert cancel_reasons(watched) == ["The label paid-cancel was set."]
+
+
+def test_a_run_that_a_person_started_in_paid_needs_no_label(watched: Watched) -> None:
+    number = watched.issue()
+    github = GitHub(watched.token, watched.forge.api_url)
+    run_request.request(watched.database, github, watched.project(), number, by="maria")
+    github.close()
+    watched.look()
+    assert cancel_reasons(watched) == [""]
+    watched.forge.close_issue(REPO, number, "maria")
+    watched.look()
+    assert cancel_reasons(watched) == ["The issue was closed."]
 
 
 def test_a_run_that_publishes_is_not_stopped_by_its_own_change_of_labels(
