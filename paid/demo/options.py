@@ -16,13 +16,13 @@ ISSUES = len(sample.issues())
 
 @dataclass(frozen=True)
 class Options:
-    """`once` stops after the first run. `github` of None uses the local forge."""
+    """`once` stops after one run; `github` of None uses the local forge; `agent` may be ""."""
 
     once: bool = False
     real_model: bool = False
     github: str | None = None
     issue: int | None = None
-    agent: str = "codex"
+    agent: str = ""
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
