@@ -1,0 +1,83 @@
+"""What ends by itself is started again, with longer and longer pauses."""
+
+from __future__ import annotations
+
+import time
+
+from paid.errors import EmbeddedServiceError
+from paid.up import supervisor
+from paid.up.supervisor import Supervisor, Watched
+
+
+class Part:
+    """A part that lives when it is told to."""
+
+    name = "part"
+
+    def __init__(self) -> None:
+        self.lives = True
+        self.starts = 0
+        self.refuses = False
+
+    def ended(self) -> bool:
+        return not self.lives
+
+    def start(self) -> None:
+        self.starts += 1
+        if self.refuses:
+            raise EmbeddedServiceError("No room.")
+        self.lives = True
+
+    def stop(self) -> None:
+        pass
+
+
+def look_until(watched: Watched, part: Part, starts: int, said: list[str]) -> None:
+    deadline = time.monotonic() + 20
+    while part.starts < starts:
+        assert time.monotonic() < deadline
+        watched.look(said.append)
+        time.sleep(0.01)
+
+
+def test_a_part_that_lives_is_left_alone() -> None:
+    part, said = Part(), list[str]()
+    Watched(part).look(said.append)
+    assert (part.starts, said) == (0, [])
+
+
+def test_a_part_that_ends_is_started_again_and_it_is_said() -> None:
+    part, said = Part(), list[str]()
+    watched = Watched(part)
+    part.lives = False
+    look_until(watched, part, 1, said)
+    assert said == ["part ended; starting it again in 0.5 s"]
+
+
+def test_the_pauses_grow_while_it_does_not_stay() -> None:
+    part, said = Part(), list[str]()
+    watched = Watched(part)
+    for round_ in range(1, 4):
+        part.lives = False
+        look_until(watched, part, round_, said)
+    assert [line.rpartition(" in ")[2] for line in said] == ["0.5 s", "1 s", "2 s"]
+    assert supervisor.LONGEST_PAUSE_SECONDS == 30
+
+
+def test_a_start_that_fails_is_tried_again() -> None:
+    part, said = Part(), list[str]()
+    watched = Watched(part)
+    part.lives, part.refuses = False, True
+    look_until(watched, part, 2, said)
+    assert "part does not start: No room." in said
+
+
+def test_nothing_is_started_after_the_supervisor_was_stopped() -> None:
+    part = Part()
+    watching = Supervisor([part], lambda _line: None)
+    watching.start()
+    part.lives = False
+    watching.stop()
+    starts = part.starts
+    time.sleep(1)
+    assert part.starts == starts
