@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,6 @@ OVERHEAD_TOKENS = 2_000
 """What vendors put around a request themselves: tool instructions, role marks."""
 MEDIA_TOKENS = 6_000
 """The most that one picture costs, however few bytes it is compressed to."""
-MOST_SEARCHES = 20
-SEARCH_TOKENS = 20_000
 SMALLEST_OUTPUT = 8_192
 """A request is not squeezed below this: an agent that is cut off in mid-thought wastes it all."""
 
@@ -56,7 +55,23 @@ _LIMIT = {
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
 }
-_FREE_TOOLS = frozenset({"function", "custom", "local_shell", "apply_patch", "shell"})
+_TOOLS_AT_THE_VENDOR = (
+    "web_search",
+    "web_fetch",
+    "file_search",
+    "mcp",
+    "code_interpreter",
+    "code_execution",
+    "computer_use",
+    "image_generation",
+)
+_GEMINI_TOOLS_AT_THE_VENDOR = frozenset(
+    name
+    for word in ("google search", "google search retrieval", "url context", "code execution")
+    for name in (word.replace(" ", "_"), re.sub(" (.)", lambda m: m[1].upper(), word))
+)
+"""Such tools have the vendor reach the web for the run, past the egress list, for a price that no
+bound on tokens holds. (`tool_search` is none of them: it looks among the client's own tools.)"""
 
 
 class RefusedError(Exception):
@@ -75,7 +90,6 @@ class Ask:
     media: int
     unseen_input: bool
     """Whether input counts that is not in the bytes: earlier answers, files, links."""
-    searches: int
     hour_cache: bool
     tier: Mapping[str, str]
 
@@ -84,7 +98,7 @@ class Ask:
         if self.unseen_input:
             return tariff.context_window
         seen = self.input_bytes + OVERHEAD_TOKENS + self.media * MEDIA_TOKENS
-        return min(tariff.context_window, seen + self.searches * SEARCH_TOKENS)
+        return min(tariff.context_window, seen)
 
     def output_tokens(self, tariff: Tariff) -> int:
         """At most, over all copies."""
@@ -93,14 +107,12 @@ class Ask:
 
     def worst(self, tariff: Tariff) -> int:
         """Micro-dollars at list price."""
-        fees = self.searches * 15_000  # USD 10 to 14 a thousand, grounding the dearer
-        tokens = tariff.worst(
+        return tariff.worst(
             self.input_tokens(tariff),
             self.output_tokens(tariff),
             self.tier,
             hour_cache=self.hour_cache,
         )
-        return tokens + fees
 
 
 def read_ask(route: Route, scan: Scan, size: int) -> Ask:
@@ -113,7 +125,6 @@ def read_ask(route: Route, scan: Scan, size: int) -> Ask:
     given = [limit for limit in limits if limit is not None]
     if route.wire == "messages" and route.operation == "generate" and not given:
         raise RefusedError("max_tokens: Field required")
-    searches = _searches(values)
     return Ask(
         model=route.model or _text(values, "model"),
         streams=route.streams or values.get("stream") is True,
@@ -122,7 +133,6 @@ def read_ask(route: Route, scan: Scan, size: int) -> Ask:
         input_bytes=size,
         media=scan.counts.get("media", 0),
         unseen_input=_reads_elsewhere(values, scan),
-        searches=searches,
         hour_cache="hour_cache" in scan.counts,
         tier=_tier(values),
     )
@@ -184,31 +194,23 @@ def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:
         raise RefusedError("mcp_servers: the vendor must not call servers for a run")
     if values.get("cachedContent"):
         raise RefusedError("cachedContent: stored caches are billed apart from requests")
-    for tool in values.get("tools") or []:
-        kind = tool.get("type") if isinstance(tool, dict) else None
-        if kind in ("mcp", "code_interpreter", "computer_use_preview", "image_generation"):
-            raise RefusedError(f"tools: {kind} runs at the vendor and cannot be metered here")
-
-
-def _searches(values: Mapping[str, Any]) -> int:
-    """How often the vendor may search the web for this request."""
     if values.get("web_search_options") is not None:
-        return MOST_SEARCHES
+        raise RefusedError("web_search_options: the vendor must not reach the web for a run")
     tools = values.get("tools")
-    if not isinstance(tools, list):
-        return 0
-    for tool in tools:
-        if not isinstance(tool, dict):
-            continue
-        kind = str(tool.get("type", ""))
-        if kind == "tool_search":
-            continue  # looks among the client's own tools, which codex declares so
-        if "search" in kind or "fetch" in kind:
-            most = tool.get("max_uses")
-            return min(most, 100) if isinstance(most, int) and most > 0 else MOST_SEARCHES
-        if tool.keys() & {"googleSearch", "google_search", "googleSearchRetrieval", "urlContext"}:
-            return MOST_SEARCHES
-    return 0
+    for tool in tools if isinstance(tools, list) else []:
+        name = _at_the_vendor(tool)
+        if name is not None:
+            raise RefusedError(f"tools: {name} runs at the vendor, past the limits of a run")
+
+
+def _at_the_vendor(tool: Any) -> str | None:
+    """The name of a tool that the vendor would run itself; None for the client's own."""
+    if not isinstance(tool, dict):
+        return None
+    kind = str(tool.get("type", ""))
+    if kind.startswith(_TOOLS_AT_THE_VENDOR):
+        return kind[:50]
+    return min(tool.keys() & _GEMINI_TOOLS_AT_THE_VENDOR, default=None)
 
 
 def _reads_elsewhere(values: Mapping[str, Any], scan: Scan) -> bool:

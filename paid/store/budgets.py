@@ -179,10 +179,13 @@ def _put(session: Session, scope: str, scope_id: int, period: str, **values: obj
     values["updated_at"] = now()
     first = {"limit_microdollars": 0, **values}
     statement = insert(BudgetLimit).values(scope=scope, scope_id=scope_id, period=period, **first)
+    session.flush()
     session.connection().execute(
         statement.on_conflict_do_update(constraint="budget_limit_once", set_=values)
     )
-    session.expire_all()
+    for row in session.identity_map.values():
+        if isinstance(row, BudgetLimit):
+            session.expire(row)
 
 
 def _limits(

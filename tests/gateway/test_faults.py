@@ -313,10 +313,33 @@ async def test_a_wrong_body_is_a_400_in_the_vendors_words(bench: Bench, name: st
     assert bench.cost().requests == 0
 
 
-@pytest.mark.parametrize("extra", [{"background": True}, {"tools": [{"type": "mcp"}]}])
-async def test_what_cannot_be_metered_is_refused(bench: Bench, extra: dict[str, Any]) -> None:
-    async with bench.post(RESPONSES, {"model": "gpt-5", "input": "x"} | extra) as got:
-        assert (got.status, (await got.json())["error"]["type"]) == (400, "invalid_request_error")
+AT_THE_VENDOR = [
+    (RESPONSES, {"background": True}),
+    (RESPONSES, {"tools": [{"type": "mcp"}]}),
+    (RESPONSES, {"tools": [{"type": "function"}, {"type": "web_search_preview"}]}),
+    (CHAT, {"web_search_options": {}, "messages": []}),
+    (ANTHROPIC, {"max_tokens": 5, "tools": [{"type": "web_fetch_20250910"}]}),
+    (GEMINI, {"tools": [{"googleSearch": {}}]}),
+    (GEMINI, {"tools": [{"url_context": {}}]}),
+    (GEMINI, {"cachedContent": "cachedContents/1"}),
+]
+
+
+@pytest.mark.parametrize(("path", "extra"), AT_THE_VENDOR)
+async def test_what_the_vendor_would_do_past_our_limits_is_refused(
+    bench: Bench, path: str, extra: dict[str, Any]
+) -> None:
+    async with bench.post(path, {"model": "gpt-5", "input": "x"} | extra) as got:
+        assert got.status == 400, await got.text()
+    assert bench.vendor.arrived == []
+
+
+async def test_a_search_among_the_clients_own_tools_is_no_search_of_the_web(bench: Bench) -> None:
+    bench.vendor.plays = [Play(responses_stream("gpt-5", 10, 5), headers=SSE)]
+    body = {"model": "gpt-5", "stream": True, "input": "x", "max_output_tokens": 9}
+    async with bench.post(RESPONSES, body | {"tools": [{"type": "tool_search"}]}) as got:
+        assert got.status == 200
+    assert (await bench.settled())[0].detail["reserved_microdollars"] < CENT
 
 
 async def test_an_encoded_body_is_not_taken(bench: Bench) -> None:
