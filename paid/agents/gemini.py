@@ -21,7 +21,6 @@ from paid.agents.events import (
 )
 from paid.agents.plain import plain
 from paid.agents.protocol import (
-    AGENT_HOME,
     RUN_TOKEN,
     AgentImage,
     Ending,
@@ -33,7 +32,8 @@ from paid.agents.protocol import (
 from paid.agents.record import Record
 from paid.agents.transcript import JsonTranscript
 
-_SYSTEM_SETTINGS = ".paid/gemini-system.json"
+_SYSTEM_SETTINGS = "/etc/gemini-cli/settings.json"
+"""Obeyed only when root owns it, so the image holds it."""
 _PINNED = {
     "proxy": "",
     "security": {"auth": {"selectedType": "gemini-api-key", "enforcedType": "gemini-api-key"}},
@@ -53,6 +53,7 @@ class Gemini:
     image = AgentImage(
         program="gemini",
         npm={"@google/gemini-cli": "0.61.0"},
+        files={_SYSTEM_SETTINGS: json.dumps(_PINNED)},
         licence="Apache-2.0",
         note="Google's command line agent",
     )
@@ -74,9 +75,7 @@ class Gemini:
                 "GOOGLE_GEMINI_BASE_URL": f"{turn.gateway_url}/gemini",
                 "GEMINI_API_KEY": RUN_TOKEN,
                 "GEMINI_CLI_TRUST_WORKSPACE": "true",
-                "GEMINI_CLI_SYSTEM_SETTINGS_PATH": f"{AGENT_HOME}/{_SYSTEM_SETTINGS}",
             },
-            files={_SYSTEM_SETTINGS: json.dumps(_PINNED)},
             stdin=turn.prompt,
         )
 

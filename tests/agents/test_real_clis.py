@@ -15,7 +15,7 @@ from tests.agents.rig import Rig
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
-LIGHT = {"codex": "/v1/responses", "mini-swe-agent": "/v1/chat/completions"}
+LIGHT = {"codex": "/v1/responses", "qwen": "/v1/chat/completions"}
 
 
 @pytest.mark.parametrize("name", LIGHT)
