@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from paid.agents import registry
@@ -17,9 +18,10 @@ from paid.containers import rootfs
 from paid.containers.docker_api import DockerApi
 from paid.containers.image_store import ImageRow, ImageStore, Progress
 from paid.containers.recipe import Recipe
-from paid.errors import PaidError
+from paid.errors import ContainerError, PaidError
 from paid.settings import Settings, load_settings
 
+OURS = ("paid-base:", "paid-agent-", "paid-tools:", "paid-rootfs:")
 DEFAULT_AGENT = "codex"
 HOST_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 
@@ -59,7 +61,11 @@ class Images:
         return reference
 
     def build_agent(self, name: str, recipe: Recipe, progress: Progress = print) -> str:
-        """Make an agent's image from its recipe; returns its reference."""
+        """Make an agent's image from its recipe; returns its reference.
+
+        The base image comes along: workspaces are prepared in it.
+        """
+        self.build_base(progress)
         reference = image_ref(name, recipe)
         if not self.store.exists(reference):
             files = {f"files/{path.lstrip('/')}": text for path, text in recipe.files.items()}
@@ -78,6 +84,18 @@ class Images:
     def list_images(self) -> list[ImageRow]:
         """All images of Paid on this engine, with their sizes."""
         return self.store.listing()
+
+    def prune(self) -> list[str]:
+        """Remove images of earlier versions; those that a container uses stay."""
+        current = {base_image_ref(), *(agent_image_ref(name) for name in registry.names())}
+        current |= {f"{kind}:{recipes.tools_hash()}" for kind in ("paid-tools", "paid-rootfs")}
+        removed = []
+        for row in self.store.listing():
+            if row.reference not in current and row.reference.startswith(OURS):
+                with suppress(ContainerError):
+                    self.store.remove(row.reference)
+                    removed.append(row.reference)
+        return removed
 
     def _tools(self, progress: Progress) -> str:
         reference = f"paid-tools:{recipes.tools_hash()}"
@@ -138,20 +156,29 @@ def main(argv: list[str] | None = None) -> int:
     build = commands.add_parser("build", help="build the agent images that are missing")
     build.add_argument("agents", nargs="*", default=[DEFAULT_AGENT])
     commands.add_parser("list", help="list the images with their sizes")
+    commands.add_parser("prune", help="remove the images of earlier versions")
     arguments = parser.parse_args(argv)
     images = Images(load_settings())
     try:
-        if arguments.command == "list":
-            for row in images.list_images():
-                sys.stdout.write(f"{row.reference}\t{row.size_bytes / 1e6:.0f} MB\n")
-            return 0
-        images.build_base(_to_stderr)
-        for name in arguments.agents:
-            sys.stdout.write(images.build_named(name, _to_stderr) + "\n")
+        for line in _do(images, arguments.command, getattr(arguments, "agents", ())):
+            sys.stdout.write(line + "\n")
     except PaidError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _do(images: Images, command: str, agents: Sequence[str]) -> Iterator[str]:
+    """Carry a command out and say what it led to, line by line."""
+    if command == "list":
+        for row in images.list_images():
+            yield f"{row.reference}\t{row.size_bytes / 1e6:.0f} MB"
+    elif command == "prune":
+        yield from images.prune()
+    else:
+        images.build_base(_to_stderr)
+        for name in agents:
+            yield images.build_named(name, _to_stderr)
 
 
 def _to_stderr(line: str) -> None:

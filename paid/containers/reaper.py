@@ -20,11 +20,15 @@ INSTALLATION = 0
 
 @dataclass(frozen=True)
 class Reaped:
-    """What was removed, and what could not be (with the reason)."""
+    """What was removed, and what could not be (with the reason). False when nothing was done."""
 
     containers: tuple[str, ...] = ()
     workspaces: tuple[int, ...] = ()
     failures: tuple[str, ...] = ()
+    bases: int = 0
+
+    def __bool__(self) -> bool:
+        return self != Reaped()
 
 
 class Reaper:
@@ -59,7 +63,8 @@ class Reaper:
                 emptied.append(run_id)
             except ContainerError as error:
                 failures.append(f"workspace of run {run_id}: {error}")
-        return Reaped(tuple(removed), tuple(emptied), tuple(failures))
+        bases = self._workspaces.prune_bases()
+        return Reaped(tuple(removed), tuple(emptied), tuple(failures), bases)
 
 
 def _is_over(item: Owned, orphans: set[int]) -> bool:

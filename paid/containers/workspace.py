@@ -11,12 +11,12 @@ their place and paid-step makes the clone in it: the same workspace, later.
 
 from __future__ import annotations
 
+import os
 import secrets
-import shutil
 from pathlib import Path
 
 from paid.containers import archive, folders
-from paid.containers.bases import Bases
+from paid.containers.bases import KEPT_BASES, Bases
 from paid.containers.contract import GIBIBYTE, Engine, Limits, Overlay, StepSpec
 from paid.containers.images import base_image_ref
 from paid.containers.steps import run_step
@@ -24,7 +24,8 @@ from paid.containers.task import Task, remove_tasks, write_task
 from paid.errors import ContainerError, DiskFullError
 from paid.settings import Settings
 
-RESERVE_BYTES = 2 * GIBIBYTE
+RESERVE_BYTES = 3 * GIBIBYTE
+"""A new run wants more room than the guard (disk.py) leaves to those that run."""
 RESERVE_INODES = 100_000
 BUNDLE = "out/run.bundle"
 MAIN = "main"
@@ -45,7 +46,7 @@ class Workspaces:
         self._data_dir = settings.data_dir
         self._image = image or base_image_ref()
         self._limits = limits or Limits()
-        self._folder = settings.data_dir / "workspaces"
+        self.folder = settings.data_dir / "workspaces"
         self._bases = Bases(engine, settings.data_dir, self._image, self._limits)
         self._overlays: bool | None = None
 
@@ -82,7 +83,7 @@ class Workspaces:
         for volume in self._engine.owned_volumes():
             if volume.run_id == run_id:
                 self._engine.remove_volume(volume.name)
-        self._remove_folder(self._folder / "runs" / str(run_id))
+        self._remove_folder(self.folder / "runs" / str(run_id))
         remove_tasks(self._data_dir, run_id)
 
     def remove_verify(self, run_id: int, number: int) -> None:
@@ -93,11 +94,15 @@ class Workspaces:
 
     def run_ids(self) -> set[int]:
         """The runs that have a folder here."""
-        places = [self._folder / "runs", self._data_dir / "runs"]
+        places = [self.folder / "runs", self._data_dir / "runs"]
         found = {entry.name for place in places if place.is_dir() for entry in place.iterdir()}
         return {int(name) for name in found if name.isdigit()} - {0}
 
-    def prune_bases(self, keep: int) -> int:
+    def upper_folder(self, run_id: int) -> Path:
+        """Where the run's own files are, on an engine that mounts overlays."""
+        return self.folder / "runs" / str(run_id)
+
+    def prune_bases(self, keep: int = KEPT_BASES) -> int:
         """Remove bases that no workspace stands on, those unused for longest first."""
         return self._bases.prune(self._lowers_in_use(), keep)
 
@@ -133,22 +138,24 @@ class Workspaces:
         return Overlay(lower, place / "upper", place / "work")
 
     def _place(self, run_id: int, purpose: str) -> Path:
-        return self._folder / "runs" / str(run_id) / purpose
+        return self.folder / "runs" / str(run_id) / purpose
 
     def _volume(self, run_id: int, purpose: str) -> str:
         name = f"paid-run-{run_id}"
         return name if purpose == MAIN else f"{name}-{purpose}"
 
     def _lowers_in_use(self) -> set[Path]:
-        records = self._folder.glob("runs/*/*/base")
+        records = self.folder.glob("runs/*/*/base")
         return {Path(record.read_text(encoding="utf-8")) for record in records}
 
     def _check_disk(self) -> None:
         self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        free = shutil.disk_usage(self._data_dir).free
-        if free < RESERVE_BYTES:
+        facts = os.statvfs(self._data_dir)
+        free = facts.f_bavail * facts.f_frsize
+        if free < RESERVE_BYTES or (facts.f_files > 0 and facts.f_favail < RESERVE_INODES):
             raise DiskFullError(
-                f"Only {free // 1_000_000} MB are free under {self._data_dir}.",
+                f"Only {free // 1_000_000} MB and {facts.f_favail} files"
+                f" are free under {self._data_dir}.",
                 hint="Free some disk, or move the data folder (PAID_DATA_DIR) to a larger one.",
             )
 
@@ -163,7 +170,7 @@ class Workspaces:
 
     def _try_overlay(self) -> bool:
         """Mount a tiny overlay in a container that writes in it."""
-        place = self._folder / "try"
+        place = self.folder / "try"
         volume = f"paid-try-{secrets.token_hex(4)}"
         folders.remove_tree(place)
         for name in ("lower", "upper", "work"):
