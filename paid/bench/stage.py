@@ -1,0 +1,111 @@
+"""What benchmarks of whole runs stand on: an installation, a forge, repositories of a size."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+
+from paid import polls
+from paid.demo.forge import Forge
+from paid.github.client import GitHub
+from paid.models import Event, Run
+from paid.registration import register
+from paid.settings import Settings
+from paid.store import events, project_settings
+from paid.store.credentials import SecretBox
+from paid.store.database import Database
+from paid.store.project_settings import ProjectChanges
+from paid.temporal import connect
+from paid.up import EmbeddedPaid
+
+OWNER, ROBOT = "maria", "paid-robot"
+AGENT = [
+    "python3",
+    "-c",
+    "import os, pathlib, time\n"
+    "pathlib.Path('made.txt').write_text('made')\n"
+    "began = int(pathlib.Path('/proc/self/stat').read_text().split()[21])\n"
+    "now = time.clock_gettime(time.CLOCK_BOOTTIME)\n"
+    "print('own seconds', round(now - began / os.sysconf('SC_CLK_TCK'), 3))",
+]
+"""The stub agent of product and floor alike: writes a file and says how long it ran."""
+
+
+class BenchStage:
+    """Everything that a benchmark of whole runs needs; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.forge = Forge(folder / "forge")
+        self.forge.start()
+        self.forge.add_user(OWNER)
+        self.token = self.forge.add_user(ROBOT)
+        self.paid = EmbeddedPaid(Settings(data_dir=folder / "data", run_slots=60))
+
+    def __enter__(self) -> BenchStage:
+        try:
+            self.paid.start()
+        except BaseException:
+            self.forge.stop()
+            raise
+        url = self.settings.database_url
+        assert url is not None  # noqa: S101 - `start` has filled it in
+        self.database = Database(url.get_secret_value())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.database.close()
+        self.paid.stop()
+        self.forge.stop()
+
+    @property
+    def settings(self) -> Settings:
+        """The running installation's settings."""
+        return self.paid.settings
+
+    def watch(self, name: str, files: int) -> int:
+        """Make a repository of `files` files, watch it, and return the project's id."""
+        tree = {f"part{n // 250}/file{n}.txt": f"content of file {n}\n" for n in range(files)}
+        self.forge.add_repository(name, tree, OWNER)
+        self.forge.set_permission(name, ROBOT, "write")
+        box = SecretBox(self.settings.secret_key_path)
+        found = register(
+            self.database,
+            box,
+            GitHub(self.token, self.forge.api_url),
+            full_name=name,
+            api_url=self.forge.api_url,
+            token=self.token,
+            by="bench",
+        )
+        changes = ProjectChanges(agent="command", agent_command=AGENT, interval_seconds=1)
+        with self.database.session() as session:
+            project_settings.change(session, found.project_id, changes, by="bench", box=box)
+        asyncio.run(self._poll(found.project_id))
+        return found.project_id
+
+    def label(self, name: str) -> int:
+        """Write an issue, label it, and return its number."""
+        number = self.forge.add_issue(name, "Make a file", "Please.", OWNER)
+        self.forge.add_label(name, number, "paid-build", actor=OWNER)
+        return number
+
+    def events_of(self, run: Run) -> dict[str, Event]:
+        """The first event of each kind of a run."""
+        assert run.id is not None  # noqa: S101 - a run that was read has an id
+        with self.database.session() as session:
+            found = events.of_run(session, run.id, limit=10_000)
+        first: dict[str, Event] = {}
+        for event in found:
+            first.setdefault(event.kind, event)
+        return first
+
+    async def _poll(self, project_id: int) -> None:
+        client = await connect(self.settings)
+        await polls.start_poll(client, project_id, self.settings.temporal_task_queue)
