@@ -11,7 +11,7 @@ import anyio.to_thread
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
-from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
+from litestar.exceptions import HTTPException, NotAuthorizedException, PermissionDeniedException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.middleware.authentication import (
     AbstractAuthenticationMiddleware,
@@ -86,11 +86,19 @@ async def own_form(connection: Connection, _: BaseRouteHandler) -> None:
     """Guard: a change carries the session's CSRF token, as a field or as a header."""
     if connection.scope.get("method") in _SAFE_METHODS:
         return
+    _only_fields(connection)
     visitor: Visitor | None = connection.user
     given = connection.headers.get(CSRF_HEADER) or await _csrf_field(connection)
     expected = visitor.csrf_token if visitor else ""
     if not expected or not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
         raise PermissionDeniedException("The form is out of date. Load the page again.")
+
+
+def _only_fields(connection: Connection) -> None:
+    """Forms here have fields only; files and other kinds of bodies are not even read."""
+    kind = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("", "application/x-www-form-urlencoded"):
+        raise HTTPException("Send a form with fields only.", status_code=415)
 
 
 async def _csrf_field(connection: Connection) -> str:

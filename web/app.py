@@ -10,6 +10,7 @@ from pathlib import Path
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.exceptions import InternalServerException
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.prometheus import PrometheusConfig
 from litestar.static_files import create_static_files_router
@@ -24,7 +25,7 @@ from web.addresses import addresses
 from web.live import Live
 from web.rate_limit import AttemptLimit
 from web.rendering import STATIC, template_environment
-from web.routes import health, projects, run_streams, runs, sign_in
+from web.routes import health, projects, run_streams, runs, sign_in, webhooks
 from web.services import Services
 from web.shell import Shell
 from web.temporal_link import TemporalLink
@@ -75,8 +76,13 @@ def litestar_app(services: Services) -> Litestar:
                 guards=[signed_in, own_origin, own_form],
             ),
             Router("/", route_handlers=sign_in.ROUTES, guards=[own_origin]),
-            Router("/", route_handlers=health.ROUTES),
-            create_static_files_router("/static", [STATIC], opt={"exclude_from_auth": True}),
+            Router("/", route_handlers=[*health.ROUTES, *webhooks.ROUTES]),
+            create_static_files_router(
+                "/static",
+                [STATIC],
+                opt={"exclude_from_auth": True},
+                exception_handlers={InternalServerException: errors.no_such_file},
+            ),
         ],
         debug=False,
         lifespan=[listening],

@@ -53,6 +53,8 @@ def http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
     """Litestar's own errors: no such page, bad parameters, not signed in, …"""
     if isinstance(error, NotAuthorizedException) and _is_a_visit(request):
         return Redirect("/login", status_code=303)
+    if error.status_code >= 500:
+        log.error("http_error", path=request.url.path, status=error.status_code, exc_info=error)
     return _answer(request, _trouble(error.status_code, _detail(error)), _kept(error))
 
 
@@ -62,6 +64,11 @@ def paid_error(request: AnyRequest, error: PaidError) -> Response[Any]:
     if status >= 500:
         log.error("paid_error", path=request.url.path, code=error.code, error=error.message)
     return _answer(request, _trouble(status, error.message, hint=error.hint))
+
+
+def no_such_file(request: AnyRequest, _: HTTPException) -> Response[Any]:
+    """A name that the file system itself refuses: too long, or odd (Litestar makes it a 500)."""
+    return _answer(request, _trouble(404, "There is nothing at this address."))
 
 
 def unexpected_error(request: AnyRequest, error: Exception) -> Response[Any]:

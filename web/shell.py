@@ -37,6 +37,8 @@ SECURITY_HEADERS = {
     # Not `no-referrer`: with that, browsers send `Origin: null` and the Origin check fails.
     "referrer-policy": "same-origin",
 }
+_WRONG_NAME = b"This dashboard does not answer under that name. Set PAID_WEB_URL to its address.\n"
+_NO_ADDRESS = b"That is not an address. Go back, and follow a link or type it again.\n"
 _QUIET_PATHS = ("/static/", "/health", "/metrics")
 
 log = structlog.get_logger("web.request")
@@ -56,7 +58,9 @@ class Shell:
         elif kind == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": None})
         elif _host(scope) not in self._addresses.hosts:
-            await _refuse(send)
+            await _refuse(send, _WRONG_NAME)
+        elif "\0" in scope["path"]:
+            await _refuse(send, _NO_ADDRESS)  # no file system call would take it
         else:
             await self._answer(scope, receive, send)
 
@@ -94,8 +98,7 @@ def _host(scope: Scope) -> str | None:
     return found[0].decode("latin-1").lower() if len(found) == 1 else None
 
 
-async def _refuse(send: Send) -> None:
-    body = b"This dashboard does not answer under that name. Set PAID_WEB_URL to its address.\n"
+async def _refuse(send: Send, body: bytes) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     headers += [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
     await send({"type": "http.response.start", "status": 400, "headers": headers})
