@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -24,6 +25,7 @@ from paid.settings import Settings, load_settings
 from paid.temporal import connect
 
 ANSWER_SECONDS = 2
+EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 RECENT_SECONDS = 90
 """A worker's poll lasts up to a minute; one that was not seen for longer is gone."""
 
@@ -41,11 +43,12 @@ def gateway(settings: Settings, _since: float) -> bool:
 
 def web(settings: Settings, _since: float) -> bool:
     """The dashboard says that it is well."""
-    connection = http.client.HTTPConnection(
-        settings.web_host, settings.web_port, timeout=ANSWER_SECONDS
-    )
+    everywhere = settings.web_host in EVERY_ADDRESS
+    host = "127.0.0.1" if everywhere else settings.web_host
+    connection = http.client.HTTPConnection(host, settings.web_port, timeout=ANSWER_SECONDS)
+    public_name = urlsplit(settings.dashboard_url).netloc  # it answers under no other
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", "/health", headers={"Host": public_name})
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
