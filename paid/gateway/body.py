@@ -124,6 +124,7 @@ _MARKERS = {
     "hour_cache": (b'"1h"',),
 }
 """Words in a body that may bring tokens which its bytes do not bound."""
+_LONGEST_MARKER = max(len(mark) for markers in _MARKERS.values() for mark in markers)
 
 
 @dataclass
@@ -322,12 +323,16 @@ class Scanner:
 
     def _count(self, chunk: bytes) -> None:
         """Count what may bring tokens that are not in the bytes; quoted quotes are text."""
-        window = self._overlap + chunk
-        self._overlap = chunk[-16:]
+        before, window = self._overlap, self._overlap + chunk
         for name, markers in _MARKERS.items():
-            found = sum(window.count(mark) - window.count(b"\\" + mark) for mark in markers)
+            found = _occurrences(window, markers) - _occurrences(before, markers)
             if found > 0:
                 self.scan.counts[name] = self.scan.counts.get(name, 0) + found
+        self._overlap = window[-_LONGEST_MARKER:]
+
+
+def _occurrences(window: bytes, markers: tuple[bytes, ...]) -> int:
+    return sum(window.count(mark) - window.count(b"\\" + mark) for mark in markers)
 
 
 def _skip(pattern: re.Pattern[bytes], chunk: bytes, place: int) -> int:

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paid.gateway.body import IN_MEMORY_BYTES, BadBodyError, Edit, Scan, Scanner, Spool
+
+pytestmark = pytest.mark.anyio
+
+WANTED = frozenset({"model", "max_tokens", "stream", "tools"})
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=15,
+)
+keys = st.sampled_from([*sorted(WANTED), "messages", "x", "\u00e4", 'a"b', "a\\b", "a,b:c"])
+
+
+def scan(body: bytes, *, step: int = 1 << 20) -> Scan:
+    scanner = Scanner(WANTED)
+    for start in range(0, len(body), step):
+        scanner.feed(body[start : start + step])
+    return scanner.finish()
+
+
+@given(
+    members=st.dictionaries(keys, values, max_size=6),
+    step=st.integers(1, 40),
+    indent=st.sampled_from([None, 1]),
+    ascii_only=st.booleans(),
+)
+def test_it_reads_what_a_json_parser_reads_however_the_bytes_are_cut(
+    members: dict[str, Any], step: int, indent: int | None, ascii_only: bool
+) -> None:
+    body = json.dumps(members, indent=indent, ensure_ascii=ascii_only).encode()
+    found = scan(body, step=step)
+    assert {name: member.value for name, member in found.members.items()} == {
+        name: value for name, value in members.items() if name in WANTED
+    }
+    for name, member in found.members.items():
+        assert json.loads(body[member.start : member.end]) == members[name]
+    assert body[found.opening : found.opening + 1] == b"{"
+
+
+@given(st.binary(max_size=60), st.integers(1, 7))
+def test_any_bytes_are_either_read_or_refused(body: bytes, step: int) -> None:
+    try:
+        scan(body, step=step)
+    except BadBodyError:
+        return
+    assert body.strip().startswith(b"{")
+
+
+@given(st.text(alphabet='{}[]",:\\ae1 ', max_size=40))
+def test_what_it_accepts_has_the_members_that_a_json_parser_finds(text: str) -> None:
+    """Where both accept, both find the same: what is reserved for is what the vendor runs."""
+    body = ('{"model":' + text + "}").encode()
+    try:
+        found = scan(body)
+        parsed = json.loads(body)
+    except (BadBodyError, ValueError):
+        return
+    assert {n: m.value for n, m in found.members.items()} == {
+        name: value for name, value in parsed.items() if name in WANTED
+    }
+
+
+@pytest.mark.parametrize("size", [100, IN_MEMORY_BYTES + 1])
+async def test_what_was_spooled_comes_back_with_the_edits_made(size: int) -> None:
+    body = bytes(range(256)) * (size // 256 + 1)
+    spool = Spool()
+    for start in range(0, len(body), 70_000):
+        spool.write(body[start : start + 70_000])
+    edits = [Edit(50, 52, b"new"), Edit(5, 5, b"put in")]
+    expected = body[:5] + b"put in" + body[5:50] + b"new" + body[52:]
+    for _ in range(2):
+        whole = spool.whole(edits)
+        if whole is None:
+            whole = b"".join([chunk async for chunk in spool.stream(edits)])
+        assert whole == expected
+    assert spool.length(edits) == len(expected)
+    assert (spool.whole([]) is None) == (size > IN_MEMORY_BYTES)
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "count"),
+    [
+        (b'{"a": [{"type": "image"}, {"type":"image_url"}]}', "media", 2),
+        (b'{"a": "he said \\"image\\""}', "media", None),
+        (b'{"a": {"file_id": "f"}}', "elsewhere", 1),
+        (b'{"a": {"ttl": "1h"}}', "hour_cache", 1),
+    ],
+)
+def test_it_notices_what_brings_tokens_that_are_not_in_the_bytes(
+    body: bytes, name: str, count: int | None
+) -> None:
+    assert scan(body).counts.get(name) == count
+    for step in range(1, 20):
+        assert scan(body, step=step).counts.get(name) == count

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paid.errors import ConfigurationError, PriceUnknownError
+from paid.gateway.keys import KeyPool, limited_until
+from paid.gateway.prices import Prices, check_prices
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "prices.json"
+
+
+def write(file: Path, document: Any) -> Prices:
+    file.write_text(json.dumps(document))
+    return Prices(file)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "model", "counts", "cost"),
+    [
+        ("anthropic", "claude-sonnet-4-6", {"input_tokens": 1000, "output_tokens": 100}, 4500),
+        (
+            "anthropic",
+            "claude-sonnet-4-6",
+            {"input_tokens": 1000, "cache_read_tokens": 1000, "output_tokens": 0},
+            300,
+        ),
+        (
+            "anthropic",
+            "claude-sonnet-4-6",
+            {
+                "input_tokens": 1000,
+                "cache_write_tokens": 1000,
+                "cache_write_1h_tokens": 1000,
+                "output_tokens": 0,
+            },
+            6000,
+        ),
+        ("openai", "gpt-5", {"input_tokens": 1, "output_tokens": 0}, 1),
+        ("openai", "gpt-5", {"input_tokens": 2, "output_tokens": 0}, 3),
+        ("gemini", "gemini-2.5-pro", {"input_tokens": 200_000, "output_tokens": 0}, 250_000),
+        ("gemini", "gemini-2.5-pro", {"input_tokens": 200_001, "output_tokens": 0}, 500_003),
+    ],
+)
+def test_list_prices_to_the_microdollar(
+    file: Path, vendor: str, model: str, counts: dict[str, int], cost: int
+) -> None:
+    assert Prices(file).tariff(vendor, model).cost(counts) == cost
+
+
+def test_a_batch_or_a_fast_answer_has_its_own_price(file: Path) -> None:
+    counts = {"input_tokens": 10_000, "output_tokens": 1000}
+    tariff = Prices(file).tariff("openai", "gpt-5.5")
+    plain = tariff.cost(counts)
+    assert tariff.cost(counts, {"service_tier": "flex"}) < plain
+    assert tariff.cost(counts, {"service_tier": "priority"}) > plain
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gpt-5.5", "gemini-2.5-pro", "gpt-5.6-sol"])
+@pytest.mark.parametrize("size", [1, 199_999, 200_000, 200_001, 272_001, 900_000])
+def test_the_worst_case_is_never_below_any_real_one(file: Path, model: str, size: int) -> None:
+    vendor = {"c": "anthropic", "g": "openai"}[model[0]] if "gemini" not in model else "gemini"
+    tariff = Prices(file).tariff(vendor, model)
+    worst = tariff.worst(size, 5000, {}, hour_cache=True)
+    for kind in ({}, {"cache_read_tokens": size}, {"cache_write_tokens": size}):
+        counts = {"input_tokens": size, "output_tokens": 5000} | kind
+        assert tariff.cost(counts) <= worst
+
+
+def test_an_unknown_model_has_no_price_until_a_rule_gives_it_one(file: Path) -> None:
+    with pytest.raises(PriceUnknownError) as error:
+        Prices(file).tariff("openai", "house-1")
+    assert "prices.json" in str(error.value)
+    rule = {"input_mtok": 2, "output_mtok": 10, "max_output_tokens": 500, "context_window": 9000}
+    tariff = write(file, {"models": {"openai/house-*": rule}}).tariff("openai", "house-1")
+    assert tariff.cost({"input_tokens": 100, "output_tokens": 10}) == 300
+    assert (tariff.max_output_tokens, tariff.context_window) == (500, 9000)
+    with pytest.raises(PriceUnknownError):
+        Prices(file).tariff("anthropic", "house-1")
+
+
+def test_a_rule_goes_before_the_list_and_the_last_resort_after_it(file: Path) -> None:
+    document = {
+        "models": {"gpt-5": {"input_mtok": 0, "output_mtok": 1}},
+        "unknown": {"input_mtok": 50, "output_mtok": 200},
+    }
+    prices = write(file, document)
+    counts = {"input_tokens": 100, "output_tokens": 100}
+    assert prices.tariff("openai", "gpt-5").cost(counts) == 100
+    assert prices.tariff("openai", "gpt-5-mini").cost(counts) == 225
+    assert prices.tariff("openai", "whatever").cost(counts) == 25_000
+
+
+def test_a_change_is_seen_and_a_slip_leaves_the_old_rules(file: Path) -> None:
+    prices = write(file, {"models": {"m": {"input_mtok": 1, "output_mtok": 1}}})
+    counts = {"input_tokens": 100, "output_tokens": 0}
+    assert prices.tariff("openai", "m").cost(counts) == 100
+    file.write_text("{broken")
+    assert prices.tariff("openai", "m").cost(counts) == 100
+    file.write_text(json.dumps({"models": {"m": {"input_mtok": 20, "output_mtok": 1}}}))
+    assert prices.tariff("openai", "m").cost(counts) == 2000
+    file.unlink()
+    with pytest.raises(PriceUnknownError):
+        prices.tariff("openai", "m")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {"models": []},
+        {"models": {"m": {"input_mtok": 1}}},
+        {"models": {"m": {"input_mtok": -1, "output_mtok": 1}}},
+        {"models": {"m": {"input_mtok": "dear", "output_mtok": 1}}},
+        {"models": {"m": {"input_mtok": "NaN", "output_mtok": 1}}},
+        {"models": {"m": {"input_mtok": 1, "output_mtok": 1, "colour": 3}}},
+        {"unknown": 5},
+    ],
+)
+def test_a_prices_file_that_cannot_be_meant_is_refused(file: Path, document: Any) -> None:
+    file.write_text(json.dumps(document))
+    with pytest.raises(ConfigurationError):
+        check_prices(file)
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def _limit(headers: dict[str, str], body: Any = None, status: int = 429) -> float:
+    return (limited_until(status, headers, body, NOW) - NOW).total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "17"}, 17),
+        ({"retry-after": "Fri, 20 Nov 2026 12:00:30 GMT"}, 30),
+        ({"retry-after": "-5"}, 0),
+        ({"retry-after": "nan"}, 10),
+        ({"retry-after": "1e300"}, 35 * 86400),
+        ({"retry-after": "soon"}, 10),
+        ({}, 10),
+        ({"anthropic-ratelimit-tokens-reset": "2026-11-20T13:00:00Z"}, 3600),
+        ({"anthropic-ratelimit-unified-reset": "1795176600"}, 600),
+    ],
+)
+def test_a_vendor_says_in_many_ways_when_to_come_back(
+    headers: dict[str, str], seconds: float
+) -> None:
+    assert _limit(headers) == seconds
+
+
+def test_geminis_delay_is_in_the_body() -> None:
+    details = [
+        {"@type": "x"},
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37s"},
+    ]
+    assert _limit({}, {"error": {"details": details}}) == 37
+    assert _limit({}, {"error": {"details": [{"retryDelay": 5}]}}) == 10
+
+
+def test_a_refused_key_rests_for_minutes_and_the_first_good_one_is_used() -> None:
+    pool = KeyPool(("a", "b"))
+    assert pool.usable(NOW) == ["a", "b"]
+    pool.rest("a", limited_until(401, {}, None, NOW))
+    assert pool.usable(NOW) == ["b"]
+    assert pool.usable(NOW + timedelta(minutes=6)) == ["a", "b"]
+    assert "a" not in repr(pool).replace("KeyPool", "")
