@@ -65,11 +65,12 @@ class RunPlan:
     """What `check_budget` found: may the run go on, and with which guardrails.
 
     `wait_seconds` is how long to wait before asking again when it may not; None means until
-    somebody raises the budget.
+    somebody raises the budget. `status` is what the run is meanwhile.
     """
 
     allowed: bool
     reason: str = ""
+    status: RunStatus = RunStatus.BUDGET_EXCEEDED
     wait_seconds: float | None = None
     max_iterations: int = 10
     max_tokens: int = 2_000_000

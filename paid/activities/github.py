@@ -17,6 +17,9 @@ from paid.store.runs import RunFacts
 
 DONE_LABEL = "paid-done"
 FAILED_LABEL = "paid-failed"
+_PAUSED = {
+    RunStatus.BUDGET_EXCEEDED: "Nothing is lost: raise the budget, and it goes on where it was."
+}
 _QUIET_ENDS = {RunStatus.CANCELLED}
 """Ends after which no label says that something failed."""
 
@@ -65,7 +68,7 @@ class GitHubActivities:
         run = facts.run
         return StatusView(
             status=run.status,
-            message=run.error_message,
+            message=run.error_message or _PAUSED.get(RunStatus(run.status), ""),
             run_id=run.id,
             run_url=f"{self._settings.dashboard_url}/runs/{run.id}",
             agent=run.agent,

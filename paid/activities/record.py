@@ -23,7 +23,8 @@ class RecordActivities:
         """Whether there is money for the run to begin or to go on, and its guardrails.
 
         A run that may not is put on record as budget_exceeded, which is a pause: nothing was
-        spent, and a raised limit or a new day lets it go on.
+        spent, and a raised limit or a new day lets it go on. One that waits for a vendor's quota
+        is queued again, and goes on by itself.
         """
         with self._database.session() as session:
             facts = runs.facts(session, run.run_id)
@@ -38,8 +39,10 @@ class RecordActivities:
                     has_checks=bool(facts.policy.checks),
                 )
             reason = _reason(room, hold)
-            runs.enter(session, run.run_id, RunStatus.BUDGET_EXCEEDED, reason=reason)
-            return RunPlan(allowed=False, reason=reason, wait_seconds=_wait(hold))
+            quota = room.allowed and hold is not None and hold.reason == "quota"
+            status = RunStatus.QUEUED if quota else RunStatus.BUDGET_EXCEEDED
+            runs.enter(session, run.run_id, status, reason=reason)
+            return RunPlan(allowed=False, reason=reason, status=status, wait_seconds=_wait(hold))
 
     @activity.defn(name="end_run")
     def end_run(self, end: EndInput) -> RunEnd:

@@ -163,8 +163,8 @@ class AgentExecutionWorkflow:
         return len(last) == SAME_OUTPUT_LIMIT and len(set(last)) == 1
 
     async def _allowed_plan(self) -> RunPlan:
-        """Wait, durably, until the budget lets the run go on."""
-        deadline = workflow.now() + LONGEST_PAUSE
+        """Wait, durably, until the budget lets the run go on; its people are told once."""
+        deadline, told = workflow.now() + LONGEST_PAUSE, False
         while True:
             self._look_again = False
             plan = await _step("check_budget", self._me, RunPlan, queues.QUICK)
@@ -172,7 +172,11 @@ class AgentExecutionWorkflow:
                 return plan
             if workflow.now() >= deadline:
                 raise ApplicationError(plan.reason, type="BudgetExceededError", non_retryable=True)
-            self._status = RunStatus.BUDGET_EXCEEDED
+            self._status = plan.status
+            if not told:
+                told = True
+                await self._tolerated("announce", queues.GITHUB)
+                continue
             longest = (deadline - workflow.now()).total_seconds()
             wait = min(plan.wait_seconds or longest, longest)
             try:

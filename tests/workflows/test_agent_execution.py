@@ -110,17 +110,20 @@ async def test_every_other_end_of_a_turn_is_an_end_of_the_run(
 
 
 async def test_a_run_without_money_waits_until_the_budget_is_raised(start_run: StartRun) -> None:
-    plans = iter([RunPlan(allowed=False, reason="no money"), RunPlan(allowed=True)])
-    asked = asyncio.Event()
+    poor = RunPlan(allowed=False, reason="no money")
+    plans = iter([poor, poor, RunPlan(allowed=True)])
+    asked = asyncio.Queue[None]()
 
     def check_budget(_: Any) -> RunPlan:
-        asked.set()
+        asked.put_nowait(None)
         return next(plans)
 
     handle, fake = await start_run(check_budget=check_budget)
-    await asked.wait()
+    await asked.get()
+    await asked.get()
     assert await _eventually(handle, "budget_exceeded")
     assert "provision_container" not in fake.calls
+    assert fake.calls.count("announce") == 2
     await handle.signal("budget_changed")
     assert (await handle.result()).status is RunStatus.COMPLETED
 

@@ -1,0 +1,147 @@
+"""A run's row: moved on, ended once, cancelled against everything else."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from paid.contracts import RunStatus
+from paid.errors import HostFullError, NotFoundError, RunCancelledError
+from paid.models import Credential, Issue, Policy, Project, Run
+from paid.store import events, runs, tokens
+from paid.store.database import Database
+
+RACES = 60
+
+
+def _run(database: Database, number: int = 1) -> int:
+    with database.session() as session:
+        project = session.get(Project, 1) or Project(
+            api_url="https://api", owner="o", name="r", github_id=7, clone_url="https://c",
+            default_branch="main", state="active", credential_id=None,
+        )  # fmt: skip
+        if project.id is None:
+            credential = Credential(kind="github_token", ciphertext="x")
+            session.add(credential)
+            session.flush()
+            project.credential_id = credential.id
+            session.add(project)
+            session.flush()
+            session.add(Policy(project_id=project.id))
+        issue = Issue(project_id=project.id, number=number, github_id=number, title="t",
+                      html_url="u", author="maria", generation=1)  # fmt: skip
+        session.add(issue)
+        session.flush()
+        run = Run(project_id=project.id, issue_id=issue.id, generation=1,
+                  workflow_id=f"run:7:{number}:1", requested_by="maria", agent="codex")  # fmt: skip
+        session.add(run)
+        session.flush()
+        assert run.id is not None
+        return run.id
+
+
+def test_entering_a_status_says_so_once(database: Database) -> None:
+    run_id = _run(database)
+    for _ in range(2):
+        with database.session() as session:
+            runs.enter(session, run_id, RunStatus.RUNNING)
+    with database.session() as session:
+        assert [event.kind for event in events.of_run(session, run_id)] == ["run.running"]
+
+
+def test_a_run_ends_once_and_keeps_its_end(database: Database) -> None:
+    run_id = _run(database)
+    with database.session() as session:
+        runs.end(session, run_id, RunStatus.FAILED, "agent", "It broke.")
+    with database.session() as session:
+        assert runs.end(session, run_id, RunStatus.CANCELLED, "", "").status == "failed"
+
+
+def test_an_ended_run_needs_the_time_of_its_end(database: Database) -> None:
+    run_id = _run(database)
+    with pytest.raises(IntegrityError), database.session() as session:
+        runs.get(session, run_id).status = RunStatus.FAILED
+
+
+def test_a_completed_run_needs_its_pull_request(database: Database) -> None:
+    run_id = _run(database)
+    with pytest.raises(IntegrityError), database.session() as session:
+        runs.end(session, run_id, RunStatus.COMPLETED, "", "")
+
+
+def test_two_live_runs_of_one_issue_cannot_be(database: Database) -> None:
+    run_id = _run(database)
+    with database.session() as session:
+        first = runs.get(session, run_id)
+    with pytest.raises(IntegrityError), database.session() as session:
+        session.add(
+            Run(project_id=first.project_id, issue_id=first.issue_id, generation=2,
+                workflow_id="other", requested_by="maria", agent="codex")
+        )  # fmt: skip
+
+
+def test_after_a_cancel_no_step_begins_and_the_token_is_dead(database: Database) -> None:
+    run_id = _run(database)
+    with database.session() as session:
+        tokens.issue(session, run_id)
+        runs.request_cancel(session, run_id, "maria", "not wanted")
+        runs.request_cancel(session, run_id, "eve", "again")
+    with database.session() as session:
+        run = runs.get(session, run_id)
+        assert run.cancel_requested_by == "maria"
+        assert tokens.revoke(session, run_id) == 0
+    with pytest.raises(RunCancelledError), database.session() as session:
+        runs.enter(session, run_id, RunStatus.RUNNING)
+    with pytest.raises(RunCancelledError), database.session() as session:
+        runs.claim_host(session, run_id, "here", 5)
+
+
+def test_a_host_takes_no_more_runs_than_its_slots(database: Database) -> None:
+    first, second = _run(database, 1), _run(database, 2)
+    with database.session() as session:
+        runs.claim_host(session, first, "here", 1)
+        runs.claim_host(session, first, "here", 1)
+    with pytest.raises(HostFullError), database.session() as session:
+        runs.claim_host(session, second, "here", 1)
+    with database.session() as session:
+        runs.end(session, first, RunStatus.FAILED, "", "")
+        runs.claim_host(session, second, "here", 1)
+
+
+def test_no_effect_begins_once_a_cancel_is_acknowledged(database: Database) -> None:
+    for number in range(1, RACES + 1):
+        run_id = _run(database, number)
+        told: list[float] = []
+        effects: list[float] = []
+
+        def cancel(run_id: int = run_id, told: list[float] = told) -> None:
+            time.sleep(random.random() / 200)  # noqa: S311 - the race itself
+            with database.session() as session:
+                runs.request_cancel(session, run_id, "maria", "")
+            told.append(time.monotonic())
+
+        def publish(run_id: int = run_id, effects: list[float] = effects) -> None:
+            time.sleep(random.random() / 200)  # noqa: S311 - the race itself
+            try:
+                with database.session() as session:
+                    runs.effect_fence(session, run_id)
+                    time.sleep(0.002)  # the push
+                    effects.append(time.monotonic())
+            except RunCancelledError:
+                return
+
+        threads = [threading.Thread(target=cancel), threading.Thread(target=publish)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(effect < told[0] for effect in effects)
+
+
+def test_a_run_that_is_not_there_is_said_to_be_missing(database: Database) -> None:
+    with pytest.raises(NotFoundError, match="no run 99"), database.session() as session:
+        runs.get(session, 99)
