@@ -123,8 +123,8 @@ class Mirrors:
         git = self._git(project_id)
         with held(self._lock(project_id), shared=True):
             # an all-zero old value means "only if it does not exist"
-            git.run("update-ref", _pin(run_id), sha, "0" * len(sha), accept=(0, 128))
-        kept = _resolve(git, _pin(run_id))
+            made = git.run("update-ref", _pin(run_id), sha, "0" * len(sha), accept=(0, 128))
+        kept = sha if made.code == 0 else _resolve(git, _pin(run_id))
         if kept is None:
             raise GitError(f"Commit {sha} cannot be pinned; the mirror does not have it.")
         return kept
@@ -207,8 +207,7 @@ class Mirrors:
 
     def forget_run(self, project_id: int, run_id: int) -> None:
         """Drop every ref of a run; again does nothing."""
-        for ref in (_pin(run_id), bundles.run_ref(run_id), *refs_of(run_id)):
-            self._delete(project_id, ref)
+        self._delete(project_id, _pin(run_id), bundles.run_ref(run_id), *refs_of(run_id))
 
     def collect_garbage(self, project_id: int) -> bool:
         """Pack and prune; False, and nothing done, while a run borrows from the mirror."""
@@ -244,10 +243,11 @@ class Mirrors:
     def _lock(self, project_id: int) -> Path:
         return self._folder / f"{project_id}.lock"
 
-    def _delete(self, project_id: int, ref: str) -> None:
+    def _delete(self, project_id: int, *refs: str) -> None:
         if (self.path(project_id) / "HEAD").exists():
+            wanted = "".join(f"delete {ref}\n" for ref in refs)
             with held(self._lock(project_id), shared=True):
-                self._git(project_id).run("update-ref", "-d", ref)
+                self._git(project_id).run("update-ref", "--stdin", stdin=wanted.encode())
 
 
 def _fetch_branches(git: Git, access: Access) -> None:

@@ -31,8 +31,8 @@ def push(git: Git, access: Access, run_id: int, head_sha: str, branch: str) -> P
         adopted = _push(git, access, f"{head_sha}:refs/heads/{branch}", branch, left_at)
     except PushRejectedError:
         adopted = _adopt(git, access, head_sha, branch, left_at)
-    git.run("update-ref", pushed_ref(run_id), head_sha)
-    git.run("update-ref", "-d", _pushing_ref(run_id))
+    done = f"update {pushed_ref(run_id)} {head_sha}\ndelete {_pushing_ref(run_id)}\n"
+    git.run("update-ref", "--stdin", stdin=done.encode())
     return Pushed(adopted)
 
 
@@ -41,10 +41,13 @@ def _left_at(git: Git, access: Access, run_id: int, branch: str) -> str | None:
 
     A push whose answer was lost may have come through: the remote knows.
     """
-    pushing = _resolve(git, _pushing_ref(run_id))
+    refs = git.text("for-each-ref", "--format=%(refname) %(objectname)", *refs_of(run_id))
+    kept = dict(line.split(" ") for line in refs.splitlines())
+    pushing = kept.get(_pushing_ref(run_id))
     if pushing is not None and remote_head(git, access, branch) == pushing:
         git.run("update-ref", pushed_ref(run_id), pushing)
-    return _resolve(git, pushed_ref(run_id))
+        return pushing
+    return kept.get(pushed_ref(run_id))
 
 
 def _adopt(git: Git, access: Access, head_sha: str, branch: str, left_at: str | None) -> bool:
@@ -97,11 +100,6 @@ def refs_of(run_id: int) -> tuple[str, ...]:
 def pushed_ref(run_id: int) -> str:
     """Where the branch was left by the run's last push that was answered."""
     return f"refs/paid/pushed/{int(run_id)}"
-
-
-def _resolve(git: Git, ref: str) -> str | None:
-    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    return git.text(*asked, accept=(0, 1)) or None
 
 
 def _push(git: Git, access: Access, refspec: str, branch: str, expected: str | None) -> bool:

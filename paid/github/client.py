@@ -78,7 +78,9 @@ class GitHub:
         except GitHubNotFoundError:
             return None
         found = reading.read(reading.issue, data)
-        return found if found.number == number else None  # a transferred issue has another number
+        # GitHub redirects from a transferred issue to what it is now, in another repository
+        here = str(data.get("repository_url", "")).lower().endswith(f"/repos/{repo.lower()}")
+        return found if found.number == number and here else None
 
     def label_events(self, repo: str, number: int) -> list[LabelEvent]:
         """Labels set and taken away, oldest first."""

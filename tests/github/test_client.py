@@ -339,3 +339,17 @@ def test_a_classic_token_without_the_scope_may_not_push() -> None:
     assert reading.repository(data, empty=False, scopes="").can_push
     archived = {**data, "archived": True}
     assert not reading.repository(archived, empty=False, scopes=None).can_push
+
+
+def test_a_transferred_issue_is_gone(odd_server: tuple[type[Answering], GitHub]) -> None:
+    handler, github = odd_server
+    issue = {
+        "number": 3, "id": 1, "title": "T", "body": None, "user": {"login": "otto"}, "labels": [],
+        "state": "open", "updated_at": "2026-01-01T00:00:00Z", "html_url": "x",
+        "repository_url": f"https://api.github.com/repos/{REPO}",
+    }  # fmt: skip
+    handler.body = json.dumps(issue).encode()
+    assert github.issue(REPO, 3) is not None
+    elsewhere = {**issue, "repository_url": "https://api.github.com/repos/other/place"}
+    handler.body = json.dumps(elsewhere).encode()
+    assert github.issue(REPO, 3) is None
