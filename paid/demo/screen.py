@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from paid.agents.plain import plain
 from paid.demo.lines import Line
 from paid.demo.story import RunState
 
@@ -25,6 +26,7 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)
+        self._shown_run: int | None = None
         self._live = Live(
             console=self.console, refresh_per_second=FRAMES_PER_SECOND, transient=True
         )
@@ -47,7 +49,11 @@ class Screen:
         self.console.print(Text.assemble(("  • ", "green"), text))
 
     def show(self, line: Line, run: RunState | None) -> None:
-        """A line of the story; without a terminal with time and money in front of phases."""
+        """A line of the story; without a terminal, phases carry time and money."""
+        if run is not None and run.id != self._shown_run:
+            title = f"\nIssue {run.issue_number}: {plain(run.issue_title)}"
+            self.console.print(Text(title, "bold"))
+            self._shown_run = run.id
         if not self.console.is_terminal and line.kind == "phase" and run is not None:
             text = f"{line.text}  ({run.seconds():.1f} s, {dollars(run.spent_microdollars)})"
             line = Line(line.kind, text, line.style)

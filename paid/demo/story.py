@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ class Happening:
     kind: str
     data: Mapping[str, Any]
     at: datetime
+    run_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,24 +52,30 @@ class RunState:
 
 @dataclass
 class Story:
-    """Follows one project. `run` is the newest run that something happened to."""
+    """Follows one project. `run` is the run that something happened to last.
+
+    Several runs may go on at once: each happening is told while `run` is its own.
+    """
 
     database: Database
     project_id: int
     run: RunState | None = None
     _seen: int = 0
-    _ended: set[int] = field(default_factory=set)
 
     def follow(self) -> Iterator[Happening | None]:
         """Events as they come, for ever; None when nothing has happened for a moment."""
         while True:
-            happened = self._look()
-            yield from happened
+            happened, runs = self._look()
+            for happening in happened:
+                self.run = runs.get(happening.run_id or 0, self.run)
+                yield happening
             if not happened:
+                self.run = runs.get(self.run.id, self.run) if self.run else None
                 yield None
                 time.sleep(LOOK_SECONDS)
 
-    def _look(self) -> list[Happening]:
+    def _look(self) -> tuple[list[Happening], dict[int, RunState]]:
+        """What is new, and the runs that it concerns, or the last one, as they are now."""
         with self.database.session() as session:
             question = (
                 select(Event)
@@ -77,14 +84,18 @@ class Story:
                 .limit(100)
             )
             found = list(session.exec(question))
-            happened = [Happening(event.kind, event.data, event.at) for event in found]
-            runs = [event.run_id for event in found if event.run_id is not None]
-            if found:
-                self._seen = found[-1].id or self._seen
-            run_id = runs[-1] if runs else self.run.id if self.run else None
-            if run_id is not None:
-                self.run = _state(session, run_id)
-        return happened
+            happened = [_happening(event) for event in found]
+            wanted = {event.run_id for event in found if event.run_id is not None}
+            if self.run is not None:
+                wanted.add(self.run.id)
+            runs = {run_id: _state(session, run_id) for run_id in wanted}
+        if found:
+            self._seen = found[-1].id or self._seen
+        return happened, runs
+
+
+def _happening(event: Event) -> Happening:
+    return Happening(event.kind, event.data, event.at, event.run_id)
 
 
 def _state(session: Session, run_id: int) -> RunState:

@@ -47,7 +47,7 @@ class ScriptedModel:
 
     @property
     def requests(self) -> list[Received]:
-        """What arrived so far, with headers and bodies."""
+        """What arrived last, with headers and bodies; the oldest are forgotten."""
         return self._vendors.requests
 
     def start(self) -> str:

@@ -30,6 +30,9 @@ from paid.demo.scripted_model.wires import Wire
 PREFIXES = ("", "/anthropic", "/openai", "/gemini")
 """The vendors' own paths, and the same under the prefixes of Paid's gateway."""
 
+REMEMBERED = 1000
+"""Requests that are kept, bodies and all."""
+
 Endpoint = Callable[[web.Request, Fault | None], Awaitable[web.StreamResponse]]
 
 
@@ -83,6 +86,7 @@ class Vendors:
             body = await request.read()
             headers = dict(request.headers)
             self.requests.append(Received(request.method, request.path_qs, headers, body))
+            del self.requests[:-REMEMBERED]
             if key_of(request) != self.key:
                 return refusal(request, 401, "This is not the key of the scripted model.")
             fault = self.faults.take(request.path)
