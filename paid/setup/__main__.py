@@ -13,12 +13,22 @@ from paid.embedded import postgres_binaries
 from paid.errors import PaidError
 from paid.process_end import end_process
 from paid.settings import Settings, load_settings
-from paid.setup import assets, docker_engine, temporal_production, temporal_server, test_tools
+from paid.setup import apt, assets, docker_engine, temporal_production, temporal_server, test_tools
 from paid.setup.npm import DownloadError
 from paid.setup.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 IMAGE_MODULE = "paid.containers.images"
+
+
+def prepare_for_images(say: Callable[[str], None]) -> None:
+    """What a first image is made with where no registry answers; only root's Debian can."""
+    if not apt.can_install():
+        return
+    if not apt.is_installed("debootstrap"):
+        say("installing Debian's debootstrap")
+        apt.install("debootstrap")
+    apt.know_sources()
 
 
 def build_images(say: Callable[[str], None]) -> None:
@@ -55,6 +65,7 @@ def set_up(settings: Settings, progress: Progress) -> None:
     with progress.step("Docker engine") as step:
         step.outcome = docker_engine.ensure(settings, step.say)
     with progress.step("agent image") as step:
+        prepare_for_images(step.say)
         build_images(step.say)
         step.outcome = settings.agent_image
 

@@ -38,6 +38,13 @@ def install(*packages: str) -> None:
         )
 
 
+def know_sources() -> None:
+    """Fetch the package lists if there are none: debootstrap learns the mirrors from them."""
+    argv = ["apt-get", "indextargets", "--format", "$(FILENAME)", "Created-By: Packages"]
+    if not _run(argv, dict(os.environ)).stdout.strip():
+        _run(["apt-get", "-qq", "-y", "update"], dict(os.environ))
+
+
 def _run(argv: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
