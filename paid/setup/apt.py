@@ -10,6 +10,8 @@ from pathlib import Path
 from paid.errors import ConfigurationError
 from paid.setup.npm import DownloadError
 
+LISTS = Path("/var/lib/apt/lists")
+
 
 def can_install() -> bool:
     """True for root on Debian or one of its children."""
@@ -40,8 +42,7 @@ def install(*packages: str) -> None:
 
 def know_sources() -> None:
     """Fetch the package lists if there are none: debootstrap learns the mirrors from them."""
-    argv = ["apt-get", "indextargets", "--format", "$(FILENAME)", "Created-By: Packages"]
-    if not _run(argv, dict(os.environ)).stdout.strip():
+    if not any(LISTS.glob("*_Packages*")):
         _run(["apt-get", "-qq", "-y", "update"], dict(os.environ))
 
 
