@@ -1,0 +1,117 @@
+"""Records the histories that `test_runs.py` replays: `python -m tests.replay.record_runs [SUFFIX]`.
+
+Run it when the run's commands were changed on purpose, behind `workflow.patched`, and add the new
+files beside the old ones: runs that were started before the change still go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from paid import queues
+from paid.contracts import RunInput, RunPlan, TurnEnd, TurnResult, VerifyResult
+from paid.embedded import TemporalServer
+from paid.errors import PolicyError
+from paid.process_end import end_process
+from paid.temporal import CONVERTER, ErrorTranslation
+from paid.workflows.agent_execution import AgentExecutionWorkflow
+from tests.replay.record_polls import HISTORIES, portable
+from tests.workflows.fakes import HEAD, FakeRun
+
+Answers = dict[str, Callable[[Any], Any]]
+
+
+def completes() -> Answers:
+    """The straight way."""
+    return {}
+
+
+def mends_failing_checks() -> Answers:
+    """The checks fail once."""
+    verdicts = iter([VerifyResult(False, 5, "x"), VerifyResult(True)])
+    return {"verify": lambda _: next(verdicts)}
+
+
+def changes_nothing() -> Answers:
+    """The agent finds nothing to do."""
+    return {"run_agent": lambda _: TurnResult(TurnEnd.FINISHED, None)}
+
+
+def fails() -> Answers:
+    """Policy holds the change back."""
+
+    def refuse(_: Any) -> None:
+        raise PolicyError("It touches workflows.")
+
+    return {"create_pull_request": refuse}
+
+
+def pauses_for_money() -> Answers:
+    """No money at first, and none again after a turn."""
+    plans = iter([False, False, True, False, True])
+    turns = iter([TurnResult(TurnEnd.BUDGET, None), TurnResult(TurnEnd.FINISHED, HEAD)])
+    return {
+        "check_budget": lambda _: RunPlan(allowed=next(plans), wait_seconds=0.2),
+        "run_agent": lambda _: next(turns),
+    }
+
+
+def is_cancelled() -> Answers:
+    """A person cancels while the agent runs."""
+
+    async def wait(_: Any) -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(0.05)
+
+    return {"run_agent": wait}
+
+
+SCENARIOS = (completes, mends_failing_checks, changes_nothing, fails, pauses_for_money,
+             is_cancelled)  # fmt: skip
+
+
+async def _history(client: Client, scenario: Callable[[], Answers]) -> str:
+    queue = f"record-{uuid4()}"
+    fake = FakeRun(queue, **scenario())
+    common: dict[str, Any] = {"activities": fake.all(), "interceptors": [ErrorTranslation()]}
+    async with (
+        Worker(client, task_queue=queue, workflows=[AgentExecutionWorkflow], **common),
+        Worker(client, task_queue=queues.claim_queue(queue), **common),
+    ):
+        handle = await client.start_workflow(
+            AgentExecutionWorkflow.run, RunInput(1), id=f"run:{uuid4()}", task_queue=queue
+        )
+        if scenario is is_cancelled:
+            while "run_agent" not in fake.calls:
+                await asyncio.sleep(0.05)  # the fakes tell of no progress
+            await handle.cancel()
+        await handle.result()
+        return (await handle.fetch_history()).to_json()
+
+
+async def record(suffix: str) -> None:
+    """Write one file for each scenario."""
+    with tempfile.TemporaryDirectory(prefix="paid-") as folder:
+        server = TemporalServer(Path(folder), in_memory=True)
+        client = await Client.connect(server.start(), data_converter=CONVERTER)
+        for scenario in SCENARIOS:
+            history = portable(await _history(client, scenario))
+            name = f"run-{scenario.__name__.replace('_', '-')}-{suffix}.json"
+            (HISTORIES / name).write_text(history + "\n")
+        server.destroy()
+
+
+if __name__ == "__main__":
+    asyncio.run(record(sys.argv[1] if len(sys.argv) > 1 else "1"))
+    end_process(0)
