@@ -93,7 +93,7 @@ async def _history(client: Client, scenario: Callable[[], Answers]) -> str:
             AgentExecutionWorkflow.run, RunInput(1), id=f"run:{uuid4()}", task_queue=queue
         )
         if scenario is is_cancelled:
-            while "run_agent" not in fake.calls:
+            while "run_agent" not in fake.calls:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)  # the fakes tell of no progress
             await handle.cancel()
         await handle.result()
