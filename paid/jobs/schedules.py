@@ -25,6 +25,7 @@ PERIODS: Mapping[str, timedelta] = {
     "clean_up": timedelta(minutes=1),
     "roll_up": timedelta(minutes=15),
     "warm_mirrors": timedelta(minutes=10),
+    "tidy_mirrors": timedelta(days=1),
 }
 CATCH_UP = timedelta(minutes=1)
 """What was missed for longer is not made up: the next time does the same work."""

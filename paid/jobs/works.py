@@ -18,7 +18,7 @@ from paid.jobs.post import Delivery, Post
 from paid.jobs.reconciler import Reconciler
 from paid.models import NotificationTarget, Outbox, Project, ProjectState
 from paid.settings import Settings
-from paid.store import credentials, events, notifications, outbox, projects, usage
+from paid.store import credentials, events, notifications, outbox, projects, usage, webhooks
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.events import NewEvent
@@ -48,6 +48,7 @@ class Works:
             "roll_up": self.roll_up,
             "warm_mirrors": self.warm_mirrors,
             "warm_mirror": self.warm_mirror,
+            "tidy_mirrors": self.tidy_mirrors,
         }
         return {name: self._once(do) for name, do in does.items()}
 
@@ -93,6 +94,7 @@ class Works:
         """Bring PostgreSQL and Temporal to agree, and forget what is long done."""
         asyncio.run(self.reconciler.reconcile())
         outbox.forget_done(session)
+        webhooks.forget_old(session)
 
     def roll_up(self, session: Session, arguments: Mapping[str, Any], key: str) -> None:
         """Add up the last days."""
@@ -114,6 +116,16 @@ class Works:
             self.mirrors.fetch(Remote(projects.number(project), project.clone_url, token))
         except PaidError as error:
             _log.info("mirror.not_warmed", project=project.id, why=error.code)
+
+    def tidy_mirrors(self, session: Session, arguments: Mapping[str, Any], key: str) -> None:
+        """Let git drop what no run needs; a mirror that a run borrows from waits for the next."""
+        for project in projects.listing(session):
+            if not self.mirrors.path(projects.number(project)).exists():
+                continue
+            try:
+                self.mirrors.collect_garbage(projects.number(project))
+            except PaidError as error:
+                _log.info("mirror.not_tidied", project=project.id, why=error.code)
 
 
 def _name(job: Outbox) -> str:
