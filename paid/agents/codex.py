@@ -47,6 +47,7 @@ class Codex:
                 *("codex", "exec", *resume),
                 *("--json", "--skip-git-repo-check", "--ignore-rules"),
                 "--dangerously-bypass-approvals-and-sandbox",
+                *(word for feature in _OFF for word in ("--disable", feature)),
                 *("-m", turn.model or self.default_model),
                 *_settings(f"{turn.gateway_url}/openai/v1"),
                 "-",
@@ -57,6 +58,10 @@ class Codex:
 
     def transcript(self) -> Transcript:
         return CodexTranscript()
+
+
+_OFF = ("apps", "plugins", "remote_plugin", "image_generation", "tool_suggest")
+"""Features that would look for servers which a container cannot reach, or cost extra."""
 
 
 def _settings(base_url: str) -> tuple[str, ...]:
