@@ -30,6 +30,7 @@ LONGEST_SOCKET_PATH = 100
 TEMPORAL_PORT = 7233
 Say = Callable[[str], None]
 
+# The worker gets the model keys to search for them in what it is about to push.
 PROGRAMS = (
     Program("gateway", "paid.gateway", "holds the keys", health.gateway, TOKENS),
     Program("worker", "paid.worker", "runs agents", health.worker, TOKENS | MODEL_KEYS),

@@ -156,9 +156,10 @@ def test_it_starts_everything_and_ctrl_c_leaves_nothing(
     assert second.returncode == 4
     assert "running already" in second.stderr
 
-    # the keys reach the gateway alone, the GitHub token nobody
-    assert KEY.encode() in environment_of(up.pid_of("-m paid.gateway"))
-    for word in OTHERS:
+    # the keys reach the gateway, and the worker that searches pushes for them; the token nobody
+    for word in ("-m paid.gateway", "-m paid.worker"):
+        assert KEY.encode() in environment_of(up.pid_of(word))
+    for word in ("-m paid.jobs", "-m web", "bin/postgres", "temporal server"):
         assert KEY.encode() not in environment_of(up.pid_of(word))
     for pid in up.children().values():
         assert b"ghp_canary" not in environment_of(pid)
