@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 # The worker gets the model keys to search for them in what it is about to push.
 PROGRAMS = (
     Program("gateway", "paid.gateway", "holds the keys", health.gateway, TOKENS),
-    Program("worker", "paid.worker", "runs agents", health.worker, TOKENS | MODEL_KEYS),
+    Program("worker", "paid.worker", "runs agents", health.worker, TOKENS),
     Program("jobs", "paid.jobs", "light jobs", health.jobs, TOKENS | MODEL_KEYS),
     Program("web", "web", "dashboard", health.web, TOKENS | MODEL_KEYS),
 )
