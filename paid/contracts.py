@@ -187,22 +187,29 @@ class RunEnd:
 
 @dataclass(frozen=True)
 class PollInput:
-    """One project's poll. `ticks` and `since` are kept over continue-as-new.
+    """One project's poll, kept over continue-as-new.
 
     `since` is an ISO time: issues that were changed before it were looked at; None asks for all.
+    `after` is the number of the issue at which the last look broke off, 0 when it came to its end.
     """
 
     project_id: int
     ticks: int = 0
     since: str | None = None
+    after: int = 0
 
 
 @dataclass(frozen=True)
 class LookResult:
-    """One look at GitHub: what to give as `since` the next time, and how long to wait for it."""
+    """One look at GitHub: what to give for the next one, and for how long to leave GitHub alone.
+
+    A look breaks off (`after` is not 0) when it has recorded a few runs, so that the first of many
+    starts before the last was looked at; the next one goes on from there at once.
+    """
 
     since: str | None = None
     wait_seconds: float = 0
+    after: int = 0
 
 
 @dataclass(frozen=True)

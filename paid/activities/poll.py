@@ -54,7 +54,7 @@ class PollActivities:
         github = self._clients(project)
         with heartbeats():
             try:
-                found = github.repository(project.full_name)
+                found = github.repository(project.full_name, look_inside=False)
                 if (reason := _unusable(project, found)) is not None:
                     return self._pause(poll.project_id, reason)
                 project = self._follow_rename(project, found)
@@ -96,9 +96,10 @@ class PollActivities:
             policy = projects.policy(session, poll.project_id)
         labels = Labels(names["build"], names["plan"], names["cancel"])
         look = Look(self._database, github, project, labels, policy.trusted_logins)
-        look.cancel_what_lost_its_reason()
-        newest = look.record_what_is_asked_for(since)
-        return LookResult(None if newest is None else newest.isoformat())
+        if poll.after == 0:
+            look.cancel_what_lost_its_reason()
+        seen = look.record_what_is_asked_for(since, poll.after)
+        return LookResult(seen.since.isoformat() if seen.since else None, after=seen.after)
 
     def _pause(self, project_id: int, reason: str) -> LookResult:
         _log.warning("poll.paused", project_id=project_id, reason=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -15,9 +16,21 @@ from paid.github.words import WRITERS, GitHubPort, IssueSeen
 from paid.models import Issue, Project
 from paid.store import issues, projects, runs
 from paid.store.database import Database
+from paid.store.issues import LiveRun
 from paid.triage import Action, Known, Labels, Verdict, decide, reason_to_cancel
 
 _log = structlog.get_logger(__name__)
+
+RUNS_A_LOOK = 4
+"""How many runs a look records before it breaks off, so that they can start."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """From when on to ask the next time (None: all), and where this look broke off (0: nowhere)."""
+
+    since: datetime | None
+    after: int
 
 
 class Look:
@@ -43,41 +56,57 @@ class Look:
         """
         with self._database.session() as session:
             live = issues.live_runs(session, self._project_id)
-        for run in live:
-            publishing = run.has_pull_request or run.status == RunStatus.CREATING_PR
-            if run.cancel_requested or publishing:
-                continue
-            issue = self._github.issue(self._repo, run.issue_number)
-            reason = reason_to_cancel(issue, self._labels, run.purpose, by_label=run.by_label)
-            if reason is None:
-                continue
-            with self._database.session() as session:
-                runs.request_cancel(session, run.run_id, "github", reason)
-                if issue is None:
-                    issues.note_gone(session, self._project_id, run.issue_number)
-                else:
-                    issues.note(session, self._project_id, issue)
+        concerned = [
+            run
+            for run in live
+            if not (run.cancel_requested or run.has_pull_request)
+            and run.status != RunStatus.CREATING_PR
+        ]
+        if not concerned:
+            return
+        # one list tells of most of them; only those that are not in it are asked for one by one
+        listed = {seen.number: seen for seen in self._github.issues(self._repo, self._labels.build)}
+        for run in concerned:
+            number = run.issue_number
+            seen = listed.get(number) or self._github.issue(self._repo, number)
+            reason = reason_to_cancel(seen, self._labels, run.purpose, by_label=run.by_label)
+            if reason is not None:
+                self._cancel(run, seen, reason)
 
-    def record_what_is_asked_for(self, since: datetime | None) -> datetime | None:
+    def record_what_is_asked_for(self, since: datetime | None, after: int) -> Seen:
         """Judge the labelled issues that changed at or after `since` (None: all of them).
 
-        Returns from when on to ask the next time: None (all) while an issue has to be looked at
-        again, because GitHub did not show everything about it yet.
+        They are taken by their numbers, from the one behind `after` on, until a few runs were
+        recorded; the next look goes on from there.
         """
-        with self._database.session() as session:
-            known = issues.known(session, self._project_id)
         found = self._labelled(since)
-        settled = True
+        rows = self._known(found)
+        recorded, settled = 0, True
         for issue in found:
+            if issue.number <= after:
+                continue
             try:
-                settled &= self._judge(issue, known.get(issue.number))
+                action = self._judge(issue, rows.get(issue.number))
             except GitHubNotFoundError:
                 continue  # deleted between the list and the question
-        if not settled:
-            return since
-        return max(
-            [*([since] if since else []), *(issue.updated_at for issue in found)], default=None
-        )
+            settled &= action is not Action.WAIT
+            recorded += action is Action.START
+            if recorded == RUNS_A_LOOK and issue is not found[-1]:
+                return Seen(since, issue.number)
+        return Seen(self._newest(found, since) if settled else since, 0)
+
+    def _newest(self, found: Sequence[IssueSeen], since: datetime | None) -> datetime | None:
+        """From when on to ask the next time; as before while not everything is on record."""
+        rows = self._known(found)
+        for issue in found:
+            row = rows.get(issue.number)
+            if row is None or row.remote_updated_at != issue.updated_at:
+                return since
+        return max((issue.updated_at for issue in found), default=since)
+
+    def _known(self, found: Sequence[IssueSeen]) -> dict[int, Issue]:
+        with self._database.session() as session:
+            return issues.known(session, self._project_id, [issue.number for issue in found])
 
     def _labelled(self, since: datetime | None) -> list[IssueSeen]:
         found = {
@@ -87,8 +116,16 @@ class Look:
         }
         return [found[number] for number in sorted(found)]
 
-    def _judge(self, issue: IssueSeen, row: Issue | None) -> bool:
-        """Decide and record; False when the issue has to be looked at again."""
+    def _cancel(self, run: LiveRun, issue: IssueSeen | None, reason: str) -> None:
+        with self._database.session() as session:
+            runs.request_cancel(session, run.run_id, "github", reason)
+            if issue is None:
+                issues.note_gone(session, self._project_id, run.issue_number)
+            else:
+                issues.note(session, self._project_id, issue)
+
+    def _judge(self, issue: IssueSeen, row: Issue | None) -> Action:
+        """Decide and record; nothing is recorded of an issue that has to be looked at again."""
         verdict = decide(
             issue,
             self._labels,
@@ -97,18 +134,17 @@ class Look:
             self._is_trusted,
             lambda: self._github.edits(self._repo, issue.number),
         )
-        if verdict.action is Action.WAIT:
-            return False
         if verdict.action is Action.REFUSE:
             self._refuse(issue, row, verdict)
-        with self._database.session() as session:
-            if verdict.action is Action.START and verdict.event is not None:
-                project = projects.get(session, self._project_id)
-                by = verdict.event.actor
-                issues.request_run(session, project, issue, by=by, event=verdict.event)
-            else:
-                issues.note(session, self._project_id, issue)
-        return True
+        elif verdict.action is not Action.WAIT:
+            with self._database.session() as session:
+                if verdict.action is Action.START and verdict.event is not None:
+                    project = projects.get(session, self._project_id)
+                    by = verdict.event.actor
+                    issues.request_run(session, project, issue, by=by, event=verdict.event)
+                else:
+                    issues.note(session, self._project_id, issue)
+        return verdict.action
 
     def _refuse(self, issue: IssueSeen, row: Issue | None, verdict: Verdict) -> None:
         """Say it on the issue, then record it: saying it again finds the same comment."""

@@ -40,13 +40,16 @@ class GitHub:
         """The login that the token belongs to."""
         return reading.read(reading.login, self._connection.get("/user").data)
 
-    def repository(self, repo: str) -> Repository:
-        """The repository and the token's rights in it, by two questions."""
+    def repository(self, repo: str, *, look_inside: bool = True) -> Repository:
+        """The repository and the token's rights in it; `look_inside` for whether it is empty."""
         answer = self._connection.get(_repo(repo))
-        branches = self._connection.get(f"{_repo(repo)}/branches", {"per_page": 1}).data
+        empty = (
+            look_inside
+            and not self._connection.get(f"{_repo(repo)}/branches", {"per_page": 1}).data
+        )
         scopes = answer.headers.get("x-oauth-scopes")
         return reading.read(
-            lambda data: reading.repository(data, empty=not branches, scopes=scopes), answer.data
+            lambda data: reading.repository(data, empty=empty, scopes=scopes), answer.data
         )
 
     def issues(

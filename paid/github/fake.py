@@ -117,7 +117,7 @@ class FakeGitHub:
             raise GitHubUnauthorizedError("GitHub answered 401: Bad credentials")
         return self._login
 
-    def repository(self, repo: str) -> Repository:
+    def repository(self, repo: str, *, look_inside: bool = True) -> Repository:
         """The repository and the token's rights in it."""
         found = self._repository(repo)
         return replace(found.about, can_push=self._right(found) in WRITERS)

@@ -28,6 +28,7 @@ class Repository:
     archived: bool
     can_push: bool
     empty: bool
+    """Whether it has no commit; False, too, when it was not looked into."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class GitHubPort(Protocol):
         """The login that the token belongs to."""
         ...
 
-    def repository(self, repo: str) -> Repository:
-        """The repository and the token's rights in it."""
+    def repository(self, repo: str, *, look_inside: bool = True) -> Repository:
+        """The repository and the token's rights in it; `look_inside` for whether it is empty."""
         ...
 
     def issues(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +39,12 @@ class LiveRun:
     """Whether a label asked for it; what a person started in Paid itself needs none to go on."""
 
 
-def known(session: Session, project_id: int) -> dict[int, Issue]:
-    """The project's issues on record, by number."""
-    rows = session.exec(select(Issue).where(Issue.project_id == project_id))
-    return {row.number: row for row in rows}
+def known(session: Session, project_id: int, numbers: Collection[int]) -> dict[int, Issue]:
+    """Those of the issues that are on record, by number."""
+    question = select(Issue).where(
+        Issue.project_id == project_id, col(Issue.number).in_(list(numbers))
+    )
+    return {row.number: row for row in session.exec(question)}
 
 
 def live_runs(session: Session, project_id: int) -> list[LiveRun]:

@@ -27,6 +27,7 @@ class GitHubPollWorkflow:
         self._project_id = poll.project_id
         self._ticks = poll.ticks
         self._since = poll.since
+        self._after = poll.after
         self._woken = False
         self._from_scratch = False
         self._state = "looking"
@@ -40,13 +41,15 @@ class GitHubPollWorkflow:
             self._woken = False
             self._state = "looking"
             if self._from_scratch:
-                self._since, self._from_scratch = None, False
+                self._since, self._after, self._from_scratch = None, 0, False
             least_seconds = await self._look()
             record = await self._record()
             await self._start(record.starts)
             await self._cancel(record.cancel_workflow_ids)
             if record.stop:
                 return
+            if self._after:
+                continue
             self._ticks += 1
             self._state = "paused" if record.paused else "waiting"
             await self._wait(max(record.wait_seconds, least_seconds))
@@ -87,9 +90,9 @@ class GitHubPollWorkflow:
         except ActivityError as error:
             # what is on record is started all the same; the next tick looks again, at everything
             workflow.logger.warning("GitHub could not be looked at: %s", error.cause)
-            self._since = None
+            self._since, self._after = None, 0
             return 0
-        self._since = look.since
+        self._since, self._after = look.since, look.after
         return look.wait_seconds
 
     async def _record(self) -> PollResult:
@@ -141,7 +144,7 @@ class GitHubPollWorkflow:
         return result  # type: ignore[no-any-return]
 
     def _input(self) -> PollInput:
-        return PollInput(self._project_id, self._ticks, self._since)
+        return PollInput(self._project_id, self._ticks, self._since, self._after)
 
 
 def _ended(child: workflow.ChildWorkflowHandle[Any, Any]) -> None:

@@ -43,12 +43,14 @@ class Watched:
     token: str
     since: str | None = None
     ticks: int = 0
+    after: int = 0
 
     def look(self) -> LookResult:
         """One tick's look, as the workflow would ask for it."""
-        given = PollInput(self.project_id, self.ticks, self.since)
+        given = PollInput(self.project_id, self.ticks, self.since, self.after)
         result = ActivityEnvironment().run(self.activities.look_at_github, given)
-        self.since, self.ticks = result.since, self.ticks + 1
+        self.since, self.after = result.since, result.after
+        self.ticks += self.after == 0
         return result
 
     def record(self) -> PollResult:

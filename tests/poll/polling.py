@@ -45,6 +45,7 @@ class Script:
         self.fail_record = False
         self.least_seconds = 0.0
         self.ballast = ""
+        self.after = 0
 
     @activity.defn(name="look_at_github")
     def look_at_github(self, poll: PollInput) -> LookResult:
@@ -52,7 +53,8 @@ class Script:
         if self.fail_look:
             raise ApplicationError("down", type="GitHubUnavailableError", non_retryable=True)
         since = f"2026-01-01T00:00:{poll.ticks % 60:02d}+00:00"
-        return LookResult(since + self.ballast, self.least_seconds)
+        after, self.after = self.after, 0
+        return LookResult(since + self.ballast, self.least_seconds, after)
 
     @activity.defn(name="read_record")
     def read_record(self, poll: PollInput) -> PollResult:

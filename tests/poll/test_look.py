@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from datetime import timedelta
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -361,3 +363,40 @@ def test_odd_issues_are_recorded_like_others(watched: Watched) -> None:
     watched.look()
     assert len(watched.runs()) == 1
     assert "\0" not in str(watched.row(number).pinned_body)
+
+
+def test_many_labels_are_recorded_a_few_at_a_time(watched: Watched) -> None:
+    for _ in range(10):
+        watched.label(watched.issue())
+    assert watched.look().after == 4
+    assert len(watched.runs()) == 4
+    watched.look()
+    assert watched.look().after == 0
+    assert len(watched.runs()) == 10
+    watched.look()
+    assert len(watched.runs()) == 10
+
+
+def test_live_runs_are_looked_after_with_one_question(watched: Watched) -> None:
+    for _ in range(10):
+        watched.label(watched.issue())
+    for _ in range(4):
+        watched.look()
+    watched.forge.gate.log.clear()
+    watched.look()
+    asked = [entry.path for entry in watched.forge.gate.log]
+    assert not [path for path in asked if re.search(r"/issues/\d+$", path)]
+
+
+def test_an_issue_that_waits_for_its_event_is_asked_for_again(watched: Watched) -> None:
+    early, late = watched.issue(), watched.issue()
+    watched.label(early)
+    watched.label(late)
+    hidden = watched.forge.issue(REPO, early).events.pop()
+    watched.look()
+    assert len(watched.runs()) == 1
+    assert watched.since is None
+    watched.forge.issue(REPO, early).events.append(hidden)
+    watched.forge.issue(REPO, early).updated_at += timedelta(seconds=1)  # another ETag
+    watched.look()
+    assert len(watched.runs()) == 2

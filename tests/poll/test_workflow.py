@@ -163,3 +163,13 @@ async def test_it_continues_as_new_before_its_history_grows_large(client: Client
             assert await status(client, run.workflow_id) is WorkflowExecutionStatus.RUNNING
             await client.get_workflow_handle(run.workflow_id).terminate()
         await client.get_workflow_handle(handle.id).terminate()
+
+
+async def test_a_look_that_broke_off_goes_on_at_once(client: Client) -> None:
+    script = Script()
+    script.after = 4
+    script.record = PollResult(wait_seconds=3600)
+    async with polling(client, script):
+        await until(lambda: len(script.looks) == 2)
+        await asyncio.sleep(0.5)
+        assert [(look.ticks, look.after) for look in script.looks] == [(0, 0), (0, 4)]
