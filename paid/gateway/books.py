@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -28,7 +28,9 @@ RESERVED_SECONDS = 120
 EXTEND_SECONDS = 30
 ATTEMPTS = 4
 SETTLE_PAUSE_SECONDS = 1.0
-RETRYABLE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
+Hold = tuple[int, tuple[str, datetime | None, Jsonb]]
+"""A run, and why, until when and over what it waits."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Cap:
     period: str
     limit_microdollars: int
     spent_microdollars: int
+    reserved_microdollars: int
     ends_at: datetime | None
 
 
@@ -95,8 +98,9 @@ class Line:
         try:
             cursor = await self._connection.execute(question, values)
             return await cursor.fetchall()
-        except psycopg.OperationalError:
-            await self._connection.close()
+        except psycopg.OperationalError as error:
+            if not isinstance(error, psycopg.errors.DeadlockDetected):
+                await self._connection.close()
             raise
 
     async def close(self) -> None:
@@ -110,12 +114,14 @@ class Books:
 
     def __init__(self, pool: Pool, url: str, owner: str) -> None:
         self._pool = pool
-        self._reserving, self._closing = Line(url), Line(url)
+        self._reserving, self._closing, self._holding = Line(url), Line(url), Line(url)
         self._owner = owner
         self._open: set[UUID] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._reserve = Batches(self._reserve_many)
         self._settle = Batches(self._settle_many)
+        self._hold = Batches(self._hold_many)
+        self._held = Batches(self._held_many)
         self.settled = asyncio.Condition()
 
     async def reserve(self, reservation: Reservation) -> Answer:
@@ -146,14 +152,12 @@ class Books:
     async def hold(
         self, run_id: int, reason: str, until: datetime | None, detail: Mapping[str, Any]
     ) -> None:
-        """Make a run wait."""
-        await self._rows(
-            "SELECT run_hold_open(%s, %s, %s, %s)", (run_id, reason, until, Jsonb(dict(detail)))
-        )
+        """Make a run wait. Many requests of one run may say so at once."""
+        await self._hold.submit((run_id, (reason, until, Jsonb(dict(detail)))))
 
     async def is_held(self, run_id: int) -> bool:
         """Whether a run still has to wait; releases a hold that has no reason any more."""
-        return bool(await self._rows("SELECT id FROM run_hold_current(%s)", (run_id,)))
+        return await self._held.submit(run_id)
 
     async def expire_left_behind(self) -> int:
         """Charge whole what a gateway of our name left open; at start, before anything is."""
@@ -177,8 +181,8 @@ class Books:
         """Wait for what is being settled."""
         if self._settling:
             await asyncio.wait(set(self._settling), timeout=seconds)
-        await self._reserving.close()
-        await self._closing.close()
+        for line in (self._reserving, self._closing, self._holding):
+            await line.close()
 
     async def _expire(self, owner: str | None) -> int:
         rows = await self._rows("SELECT ledger_expire(%s) AS expired", (owner,))
@@ -215,39 +219,53 @@ class Books:
             for each in asked
         ]
         question = "SELECT * FROM ledger_reserve(%s)"
-        rows = await _persistently(lambda: self._reserving.rows(question, (Jsonb(items),)))
+        rows = await self._ask(self._reserving, question, (Jsonb(items),))
         answers = {row["request"]: _answer(row) for row in rows}
         return [answers[each.request_id] for each in asked]
 
     async def _settle_many(self, items: Sequence[dict[str, Any]]) -> list[None]:
         question = "SELECT * FROM ledger_settle(%s)"
-        await _persistently(lambda: self._closing.rows(question, (Jsonb(list(items)),)))
+        await self._ask(self._closing, question, (Jsonb(list(items)),))
         return [None] * len(items)
 
+    async def _hold_many(self, holds: Sequence[Hold]) -> list[None]:
+        question = "SELECT run_hold_open(%s, %s, %s, %s)"
+        for run_id, values in sorted(dict(holds).items()):
+            await self._ask(self._holding, question, (run_id, *values))
+        return [None] * len(holds)
+
+    async def _held_many(self, run_ids: Sequence[int]) -> list[bool]:
+        question = (
+            "SELECT r.id, EXISTS (SELECT FROM run_hold_current(r.id)) AS held"
+            " FROM unnest(%s::bigint[]) AS r(id) ORDER BY r.id"
+        )
+        rows = await self._ask(self._holding, question, (sorted(set(run_ids)),))
+        held = {row["id"]: row["held"] for row in rows}
+        return [held[run_id] for run_id in run_ids]
+
     async def _rows(self, question: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-        async def ask() -> list[dict[str, Any]]:
+        """For what is asked now and then."""
+        try:
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(question, values)
                 return await cursor.fetchall()
+        except (psycopg.Error, PoolTimeout) as error:
+            raise DatabaseError("PostgreSQL does not answer the gateway.") from error
 
-        return await _persistently(ask)
-
-
-async def _persistently(
-    ask: Callable[[], Awaitable[list[dict[str, Any]]]],
-) -> list[dict[str, Any]]:
-    """Ask again after a deadlock or a lost connection: every question here may be asked twice."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return await ask()
-        except RETRYABLE:
-            if attempt == ATTEMPTS:
-                raise
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            if attempt == ATTEMPTS or isinstance(error, PoolTimeout):
-                raise DatabaseError("PostgreSQL does not answer the gateway.") from error
-        await asyncio.sleep(0.05 * attempt)
-    raise AssertionError("the last attempt returns or raises")
+    async def _ask(
+        self, line: Line, question: str, values: tuple[Any, ...]
+    ) -> list[dict[str, Any]]:
+        """Ask again after a deadlock or a lost connection; every question here may be repeated."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await line.rows(question, values)
+            except psycopg.OperationalError as error:
+                if attempt == ATTEMPTS:
+                    raise DatabaseError("PostgreSQL does not answer the gateway.") from error
+            except psycopg.Error as error:
+                raise DatabaseError("PostgreSQL refuses what the gateway asks.") from error
+            await asyncio.sleep(0.05 * attempt)
+        raise AssertionError("the last attempt returns or raises")
 
 
 def _item(reservation: Reservation) -> dict[str, Any]:
@@ -262,7 +280,5 @@ def _item(reservation: Reservation) -> dict[str, Any]:
 def _answer(row: Mapping[str, Any]) -> Answer:
     if row["cap_scope"] is None:
         return Answer(row["outcome"])
-    cap = Cap(
-        row["cap_scope"], row["cap_period"], row["cap_limit"], row["cap_spent"], row["cap_ends_at"]
-    )
-    return Answer(row["outcome"], cap)
+    names = ("scope", "period", "limit", "spent", "reserved", "ends_at")
+    return Answer(row["outcome"], Cap(*(row[f"cap_{name}"] for name in names)))

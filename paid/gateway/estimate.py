@@ -166,6 +166,7 @@ def squeeze(
 ) -> tuple[int, list[Edit]] | None:
     """A smaller maximum output that fits the room, for a request that sets none itself.
 
+    It takes half of the room if that is enough: an agent may ask two things at once.
     None when even the smallest is too much, or when the client has set one: then it is a promise
     that it may rely on.
     """
@@ -176,12 +177,10 @@ def squeeze(
         tariff.worst(ask.input_tokens(tariff), tokens, ask.tier, hour_cache=ask.hour_cache)
         for tokens in (smallest, largest)
     ]
-    if costs[0] >= room or largest <= smallest:
+    if costs[0] > room or largest <= smallest:
         return None
-    share = (room - costs[0]) / max(1, costs[1] - costs[0])
-    tokens = min(largest, int(smallest + share * (largest - smallest)) - 1)
-    if tokens < smallest:
-        return None
+    share = max(0.0, room / 2 - costs[0]) / max(1, costs[1] - costs[0])
+    tokens = min(largest, int(smallest + share * (largest - smallest)))
     name = _LIMIT[route.wire][0]
     member = f'"{name}":{tokens},'.encode()
     return tokens, [Edit(scan.opening + 1, scan.opening + 1, member)]

@@ -46,6 +46,7 @@ ELSEWHERE = frozenset({401, 402, 403, 408, 429, 500, 502, 503, 504, 529})
 """Answers after which another key may do better."""
 LIMITED = frozenset({402, 429, 529})
 BUSY_SECONDS = 0.5
+NEWS_SECONDS = 2.0
 CLOSE = {"connection": "close"}
 SMALL_ANSWER_BYTES = 4 << 20
 LISTED_UNDER = {"anthropic": "data", "openai": "data", "gemini": "models"}
@@ -128,6 +129,9 @@ class Relay:
             log.warning("%s does not answer: %r", vendor, failure)
             status = 504 if isinstance(failure, TimeoutError) else 502
             return _refusal(vendor, AnswerError(status, "The vendor does not answer.", "vendor"))
+        except Exception:
+            log.exception("a request failed in the gateway")
+            return _refusal(vendor, AnswerError(500, "The gateway failed.", "gateway", CLOSE))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         route = _route(request)
@@ -229,16 +233,20 @@ class Relay:
                 return wish, edits
             if answer.outcome == "revoked" or answer.cap is None:
                 raise AnswerError(401, "This run token was revoked.", "token")
-            left = deadline - monotonic()
-            smaller = _squeezed(job, tariff, answer.cap) if answer.outcome == "over" else None
+            smaller = _squeezed(job, tariff, answer.cap)
             if smaller is not None and smaller[0] < amount:
                 amount, edits = smaller
                 continue
-            if answer.outcome == "over":
-                await self._hold_for_money(job.grant.run_id, answer.cap, amount)
+            left = deadline - monotonic()
+            if answer.outcome == "busy":
+                if left <= 0:
+                    raise _busy(answer.cap)
+                await self._wait_for_others(left)
+                continue
+            await self._hold_for_money(job.grant.run_id, answer.cap, amount)
             if left <= 0:
                 raise _no_money(answer.cap)
-            await self._wait(job.grant.run_id, answer.outcome == "busy", left)
+            await self._wait_for_money(job.grant.run_id, left)
 
     async def _hold_for_money(self, run_id: int, cap: Cap, needed: int) -> None:
         detail = {
@@ -250,16 +258,17 @@ class Relay:
         }
         await self._books.hold(run_id, "budget", cap.ends_at, detail)
 
-    async def _wait(self, run_id: int, is_busy: bool, left: float) -> None:
-        """Until others have settled, or somebody has raised the cap, or there is no time left."""
-        if is_busy:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, BUSY_SECONDS)), self._books.settled:
-                    await self._books.settled.wait()
-            return
+    async def _wait_for_others(self, left: float) -> None:
+        """Until something was settled here; other hosts settle too, so not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, BUSY_SECONDS)), self._books.settled:
+                await self._books.settled.wait()
+
+    async def _wait_for_money(self, run_id: int, left: float) -> None:
+        """Until somebody has raised the cap, or its period is over, or there is no time left."""
         until = monotonic() + left
         while (rest := until - monotonic()) > 0:
-            await self._access.wait_for_news(run_id, min(rest, 2.0))
+            await self._access.wait_for_news(run_id, min(rest, NEWS_SECONDS))
             if not await self._books.is_held(run_id):
                 return
 
@@ -357,9 +366,9 @@ class Relay:
                 await response.write(chunk)
             is_whole = True
             await response.write_eof()
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except Exception as error:
             # The status is gone already: only an end without an end tells that this was cut.
-            log.warning("%s cut its answer: %r", sending.job.route.vendor, error)
+            log.warning("the answer of %s was cut: %r", sending.job.route.vendor, error)
             _cut(request)
         finally:
             self._charge(sending, answer.status, is_whole=is_whole)
@@ -452,8 +461,8 @@ def _with_model(job: Job, model: str) -> Job:
 
 
 def _squeezed(job: Job, tariff: Tariff, cap: Cap) -> tuple[int, Sequence[Edit]] | None:
-    """The same request with an output that the cap's rest can pay."""
-    room = cap.limit_microdollars - cap.spent_microdollars
+    """The same request with an output that the cap's rest can pay, and others beside it."""
+    room = cap.limit_microdollars - cap.spent_microdollars - cap.reserved_microdollars
     found = squeeze(job.route, job.scan, job.ask, tariff, room)
     if found is None:
         return None
@@ -511,8 +520,17 @@ def _no_key(vendor: str) -> AnswerError:
     return AnswerError(503, f"This host has no key for {vendor} that can be used now.", "no_key")
 
 
+def _busy(cap: Cap) -> AnswerError:
+    message = f"Other requests have reserved what is left of the budget of this {_named(cap)}."
+    return AnswerError(429, message, "budget_reserved", {"retry-after": "5"})
+
+
+def _named(cap: Cap) -> str:
+    return cap.scope if cap.period == "total" else f"{cap.scope}'s {cap.period}"
+
+
 def _no_money(cap: Cap) -> AnswerError:
-    where = cap.scope if cap.period == "total" else f"{cap.scope}'s {cap.period}"
+    where = _named(cap)
     dollars = cap.limit_microdollars / 1_000_000
     message = f"The budget of this {where} (USD {dollars:.2f}) leaves no room for this request."
     return AnswerError(402, message, "budget_exceeded", {"x-should-retry": "false"})

@@ -275,6 +275,26 @@ class TestAtTheCap:
         (entry,) = await bench.settled()
         assert entry.detail["reserved_microdollars"] <= 40 * CENT
 
+    async def test_many_requests_without_a_limit_share_what_is_left(self, bench: Bench) -> None:
+        """One alone could reserve it all; squeezed, they run side by side."""
+        with bench.database.session() as session:
+            budgets.set_limits(session, bench.rows.project_id, run_cents=200)
+        ended = asyncio.Event()
+        stream = responses_stream("gpt-5", 10, 5)
+        bench.vendor.plays = [Play(stream, headers=SSE, hang=ended) for _ in range(8)]
+
+        async def ask() -> int:
+            body = {"model": "gpt-5", "stream": True, "input": "x"}
+            async with bench.post(RESPONSES, body) as got:
+                await got.content.readany()
+                if len(bench.vendor.arrived) == 8:
+                    ended.set()
+                await got.read()
+                return int(got.status)
+
+        assert await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(8))), 15) == [200] * 8
+        assert len(await bench.settled(8)) == 8
+
 
 # --- bodies ---------------------------------------------------------------------------------------
 

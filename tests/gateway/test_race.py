@@ -68,7 +68,7 @@ class TestRace:
             budgets.set_limits(session, bench.rows.project_id, run_cents=1)
         statuses = await asyncio.gather(*(_ask(bench, _body(10, 5, 50)) for _ in range(50)))
         assert statuses.count(200) >= 1
-        assert statuses.count(200) + statuses.count(402) == 50
+        assert set(statuses) <= {200, 402, 429}
         await _quiet(bench)
         assert bench.cost().spent_microdollars == vendor.bill <= CENT
 
@@ -94,7 +94,7 @@ class TestRace:
             )
 
         statuses = await asyncio.gather(*(one() for _ in range(50)))
-        assert set(statuses) <= {200, 402, 0}
+        assert set(statuses) <= {200, 402, 429, 0}
         await _quiet(bench)
         with bench.database.session() as session:
             limit = min(cents, budgets.limits(session, bench.rows.project_id)["day"].cents or 0)
