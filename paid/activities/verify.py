@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -75,7 +76,7 @@ class VerifyActivities:
                 gateway=True,
             )
             host.engine.start(host.spec(facts, "verify", given.iteration, task, volume=volume))
-        checks = self._follow(name, hold)
+        checks = self._follow(name, facts, hold)
         exit = host.engine.wait(name, timeout_seconds=30)
         if exit is None or len(checks) < len(facts.policy.checks):
             self._raise_unless_cancelled(given.run_id, name)
@@ -83,7 +84,7 @@ class VerifyActivities:
         host.workspaces.remove_verify(given.run_id, given.iteration)
         return checks
 
-    def _follow(self, name: str, hold: StepHold) -> list[dict[str, Any]]:
+    def _follow(self, name: str, facts: RunFacts, hold: StepHold) -> list[dict[str, Any]]:
         reader = ReportReader(self._host.engine.report_key(name))
         checks: list[dict[str, Any]] = []
         lines: list[str] = []
@@ -100,7 +101,7 @@ class VerifyActivities:
         if activity.is_cancelled() and not cancel_was_requested():
             raise DetachedError("The worker lets go of the checks, which go on.")
         if last is not None and not hold.cursor:
-            told = [NewEvent("verify.check", _told(check)) for check in checks]
+            told = [NewEvent("verify.check", _told(check, facts)) for check in checks]
             with self._host.database.session() as session:
                 steps.store_output(
                     session, hold, hold.batches, last.cursor, "\n".join(lines[-5000:]), told
@@ -131,18 +132,24 @@ class VerifyActivities:
             result = VerifyResult(
                 passed=not failed,
                 feedback_id=feedback_id,
-                output_digest=hashlib.sha256(text.encode()).hexdigest() if failed else "",
+                output_digest=_digest(text) if failed else "",
             )
-            steps.note(session, hold, result=asdict(result), checks=[_told(c) for c in checks])
+            steps.note(session, hold, result=asdict(result), checks=[_told(c, facts) for c in checks])
             steps.end(session, hold, "succeeded" if result.passed else "failed", None)
             runs.say(session, facts.run, "verify.ended", passed=result.passed,
                      commit=given.head_sha, failed=len(failed), checks=len(checks))  # fmt: skip
         return result
 
 
-def _told(check: dict[str, Any]) -> dict[str, Any]:
+def _told(check: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     output = plain(str(check.get("output", "")))
-    return {**check, "output": output[-4000:]}
+    argv = facts.policy.checks[int(check["index"])]
+    return {**check, "argv": argv, "output": output[-4000:]}
+
+
+def _digest(text: str) -> str:
+    """Of the failing output without its numbers: times and ports differ where nothing else does."""
+    return hashlib.sha256(re.sub(r"\d+", "#", text).encode()).hexdigest()
 
 
 def _feedback(checks: list[list[str]], check: dict[str, Any]) -> str:
