@@ -134,7 +134,8 @@ class VerifyActivities:
                 feedback_id=feedback_id,
                 output_digest=_digest(text) if failed else "",
             )
-            steps.note(session, hold, result=asdict(result), checks=[_told(c, facts) for c in checks])
+            told = [_told(check, facts) for check in checks]
+            steps.note(session, hold, result=asdict(result), checks=told)
             steps.end(session, hold, "succeeded" if result.passed else "failed", None)
             runs.say(session, facts.run, "verify.ended", passed=result.passed,
                      commit=given.head_sha, failed=len(failed), checks=len(checks))  # fmt: skip
