@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from paid.agents import registry
 from paid.containers.engine import DockerEngine
-from paid.containers.images import Images, agent_image_ref
 from paid.demo.folder import make_anew
 from paid.embedded.process import Lock
-from paid.errors import DockerUnavailableError, EmbeddedServiceError
-from paid.settings import Settings, load_settings
-from tests.conftest import missing
+from paid.errors import EmbeddedServiceError
+from paid.settings import Settings
+from tests.demo.images import need_codex
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -35,12 +33,7 @@ def data_dir() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def image() -> None:
     """codex's image, which bin/setup builds."""
-    try:
-        found = {row.reference for row in Images(load_settings()).list_images()}
-    except DockerUnavailableError as error:
-        missing(str(error))
-    if agent_image_ref(registry.get("codex").name) not in found:
-        missing("the image of codex is not built; run bin/setup")
+    need_codex()
 
 
 def start(data_dir: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -82,7 +75,7 @@ def test_a_label_becomes_a_pull_request(data_dir: Path) -> None:
     assert said.splitlines()[-1].startswith("pull request: http://127.0.0.1:")
     assert "the same to the micro-dollar" in said
     assert "sandbox probed from within" in said
-    assert "✓" in said
+    assert "✓ python3 -m unittest" in said
     assert left_behind(data_dir) == []
 
 

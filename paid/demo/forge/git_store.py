@@ -158,6 +158,10 @@ class GitStore:
             found.append(self._change(name, base, head, letter[0], next(fields), previous))
         return found
 
+    def show(self, name: str, sha: str, path: str) -> str:
+        """A file's text in a commit."""
+        return self._git(name, "cat-file", "blob", f"{sha}:{path}")
+
     def reject_pushes(self, name: str, message: str | None) -> None:
         """Refuse every push with this message; None lets them through."""
         _keep(self.folder(name) / "forge-reject", message and f"{message}\n")
