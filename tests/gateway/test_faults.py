@@ -281,19 +281,19 @@ class TestAtTheCap:
             budgets.set_limits(session, bench.rows.project_id, run_cents=200)
         ended = asyncio.Event()
         stream = responses_stream("gpt-5", 10, 5)
-        bench.vendor.plays = [Play(stream, headers=SSE, hang=ended) for _ in range(8)]
+        bench.vendor.plays = [Play(stream, headers=SSE, hang=ended) for _ in range(4)]
 
         async def ask() -> int:
             body = {"model": "gpt-5", "stream": True, "input": "x"}
             async with bench.post(RESPONSES, body) as got:
                 await got.content.readany()
-                if len(bench.vendor.arrived) == 8:
+                if len(bench.vendor.arrived) == 4:
                     ended.set()
                 await got.read()
                 return int(got.status)
 
-        assert await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(8))), 15) == [200] * 8
-        assert len(await bench.settled(8)) == 8
+        assert await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(4))), 15) == [200] * 4
+        assert len(await bench.settled(4)) == 4
 
 
 # --- bodies ---------------------------------------------------------------------------------------
