@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import signal
 import sys
 
 from paid.errors import PaidError
+from paid.logs import configure_logs
+from paid.process_end import end_process
 from paid.settings import load_settings
-from web.logs import configure_logs
 from web.server import serve
 
 
@@ -34,9 +33,4 @@ async def _serve_until_signalled() -> None:
 
 
 if __name__ == "__main__":
-    code = main()
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Temporal's client may still have threads, which crash when they meet a finalising interpreter.
-    os._exit(code)
+    end_process(main())

@@ -87,6 +87,12 @@
     tick();
   });
 
+  // A question before what cannot be undone; forms that htmx sends have hx-confirm instead.
+  document.addEventListener("submit", (event) => {
+    const question = event.target.dataset.confirm;
+    if (question && !window.confirm(question)) event.preventDefault();
+  });
+
   // A run that ended: stop saying "live".
   document.addEventListener("htmx:sseClose", () => {
     for (const dot of document.querySelectorAll(".live-dot")) dot.remove();

@@ -1,0 +1,231 @@
+"""What a person does and sees, in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from paid.contracts import RunStatus
+from paid.store import events, holds, runs
+from paid.store.database import Database
+from paid.store.events import NewEvent
+from tests.web.seed import Seed, busy_day
+from tests.web.serving import Dashboard
+
+
+@pytest.fixture
+def ids(database: Database, tmp_path: Path) -> dict[str, int]:
+    with database.session() as session:
+        return busy_day(session, tmp_path)
+
+
+def say(database: Database, run_id: int, kind: str, **data: str) -> None:
+    with database.session() as session:
+        run = runs.get(session, run_id)
+        events.append_to_run(session, run_id, run.project_id, NewEvent(kind, dict(data)))
+
+
+def test_a_person_cancels_a_run(page: Page, database: Database, ids: dict[str, int]) -> None:
+    page.goto(f"/runs/{ids['running']}")
+    questions: list[str] = []
+    page.on("dialog", lambda dialog: (questions.append(dialog.message), dialog.accept()))
+    page.get_by_role("button", name="Cancel run").click()
+    expect(page.get_by_text("Cancel asked for by admin (dashboard).")).to_be_visible()
+    assert len(questions) == 1
+    with database.session() as session:
+        assert runs.get(session, ids["running"]).cancel_requested_at is not None
+        runs.end(session, ids["running"], RunStatus.CANCELLED, "cancelled", "Cancelled by admin.")
+    expect(page.locator("#summary .badge")).to_have_text("Cancelled")
+    expect(page.locator(".live-dot")).to_have_count(0)
+
+
+def test_a_cancel_can_be_thought_better_of(
+    page: Page, database: Database, ids: dict[str, int]
+) -> None:
+    page.goto("/runs")
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name=f"Cancel run {ids['running']}").click()
+    with database.session() as session:
+        assert runs.get(session, ids["running"]).cancel_requested_at is None
+
+
+def test_a_run_is_cancelled_from_the_list(
+    page: Page, database: Database, ids: dict[str, int]
+) -> None:
+    page.goto("/runs")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name=f"Cancel run {ids['running']}").click()
+    expect(page.locator(f"#run-row-{ids['running']} .badge")).to_have_text("Cancelling")
+    assert page.url.endswith("/runs")
+
+
+def test_everything_appears_without_a_reload(
+    page: Page, database: Database, ids: dict[str, int], tmp_path: Path
+) -> None:
+    run_id = ids["running"]
+    page.goto(f"/runs/{run_id}")
+    say(database, run_id, "agent.message", text="Live words.")
+    expect(page.get_by_text("Live words.")).to_be_in_viewport()
+    with database.session() as session:
+        seed = Seed(session, tmp_path)
+        seed.output(run_id, seed.step(run_id, "verify"), 0, "\x1b[32mgreen\x1b[0m output")
+        seed.spend(run_id, 1_000_000)
+        runs.enter(session, run_id, RunStatus.VERIFYING)
+    expect(page.locator("#output")).to_contain_text("green output")
+    expect(page.locator("#summary")).to_contain_text("$1.54")
+    expect(page.locator("#timeline [aria-current=step]")).to_contain_text("Checks")
+
+
+def test_the_list_follows_what_happens(page: Page, database: Database, ids: dict[str, int]) -> None:
+    page.goto("/runs?group=live")
+    row = page.locator(f"#run-row-{ids['running']}")
+    expect(row).to_contain_text("Agent at work")
+    with database.session() as session:
+        runs.enter(session, ids["running"], RunStatus.CREATING_PR)
+    expect(row).to_contain_text("Opening pull request")
+    with database.session() as session:
+        runs.end(session, ids["running"], RunStatus.FAILED, "agent", "No.")
+    expect(row).to_have_count(0)
+
+
+def test_filters_work_as_one_types_and_can_be_gone_back_from(
+    page: Page, ids: dict[str, int]
+) -> None:
+    page.goto("/runs")
+    page.get_by_placeholder("Title or #number").press_sequentially("Esperanto")
+    expect(page.locator("table.runs tbody tr")).to_have_count(1)
+    assert "q=Esperanto" in page.url
+    page.get_by_role("link", name="Completed").click()
+    expect(page.get_by_text("No run matches")).to_be_visible()
+    page.go_back()
+    expect(page.locator("table.runs tbody tr")).to_have_count(1)
+    expect(page.locator("h1")).to_have_text("Runs")
+
+
+def test_raising_the_budget_lets_a_run_go_on(
+    page: Page, database: Database, ids: dict[str, int]
+) -> None:
+    page.goto(f"/runs/{ids['held']}")
+    page.get_by_label("New limit, in dollars").fill("12.00")
+    page.get_by_role("button", name="Raise and go on").click()
+    expect(page.get_by_role("button", name="Raise and go on")).to_have_count(0)
+    expect(page.locator("#meters")).to_contain_text("of $12.00")
+    with database.session() as session:
+        assert holds.current(session, ids["held"]) is None
+
+
+def test_a_form_is_not_replaced_under_the_hands_of_who_fills_it_in(
+    page: Page, database: Database, ids: dict[str, int], tmp_path: Path
+) -> None:
+    page.goto(f"/runs/{ids['held']}")
+    field = page.get_by_label("New limit, in dollars")
+    field.fill("77")
+    with database.session() as session:
+        Seed(session, tmp_path).spend(ids["held"], 20_000)
+    expect(page.locator("#meters")).to_contain_text("$4.98")
+    expect(field).to_have_value("77")
+
+
+def test_settings_are_saved_and_refusals_shown(page: Page, ids: dict[str, int]) -> None:
+    page.goto(f"/projects/{ids['project']}")
+    page.get_by_label("A day").fill("33.50")
+    page.get_by_role("button", name="Save budget").click()
+    expect(page.locator("#budget")).to_contain_text("Saved")
+    expect(page.get_by_label("A day")).to_have_value("33.50")
+    page.get_by_label("Each run").fill("plenty")
+    page.get_by_role("button", name="Save budget").click()
+    expect(page.locator("#budget [role=alert]")).to_contain_text("is not an amount of money")
+
+
+def test_a_reader_who_scrolled_up_is_left_alone(
+    page: Page, database: Database, ids: dict[str, int]
+) -> None:
+    run_id = ids["running"]
+    page.goto(f"/runs/{run_id}")
+    for number in range(40):
+        say(database, run_id, "agent.message", text=f"Word {number}.")
+    expect(page.get_by_text("Word 39.")).to_be_in_viewport()
+    box = page.locator(".scroll")
+    box.evaluate("box => { box.scrollTop = 0; }")
+    say(database, run_id, "agent.message", text="Far below.")
+    expect(page.get_by_text("Far below.")).to_have_count(1)
+    assert box.evaluate("box => box.scrollTop") == 0
+
+
+def test_pages_work_without_scripts(
+    chromium: Browser, dashboard: Dashboard, database: Database, ids: dict[str, int]
+) -> None:
+    context = chromium.new_context(base_url=dashboard.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(dashboard.login_link())
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Completed").click()
+    expect(page.locator("table.runs tbody tr").first).to_be_visible()
+    page.goto(f"/runs/{ids['running']}")
+    page.get_by_role("button", name="Cancel run").click()
+    expect(page.get_by_text("Cancel asked for by admin (dashboard).")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("Sign in with a link")).to_be_visible()
+    context.close()
+
+
+def test_a_restarted_stream_repeats_and_skips_nothing(
+    page: Page, context: BrowserContext, database: Database, ids: dict[str, int]
+) -> None:
+    run_id = ids["running"]
+    page.goto(f"/runs/{run_id}")
+    say(database, run_id, "agent.message", text="Before the cut.")
+    expect(page.get_by_text("Before the cut.")).to_have_count(1)
+    context.set_offline(True)
+    say(database, run_id, "agent.message", text="During the cut.")
+    page.wait_for_timeout(300)
+    context.set_offline(False)
+    say(database, run_id, "agent.message", text="After the cut.")
+    expect(page.get_by_text("After the cut.")).to_have_count(1, timeout=15_000)
+    expect(page.get_by_text("During the cut.")).to_have_count(1)
+    expect(page.get_by_text("Before the cut.")).to_have_count(1)
+
+
+def test_another_site_cannot_cancel_or_read(
+    context: BrowserContext, dashboard: Dashboard, database: Database, ids: dict[str, int]
+) -> None:
+    page = context.new_page()
+    target = f"{dashboard.url}/runs/{ids['running']}/cancel"
+    page.route(
+        "https://evil.example/",
+        lambda route: route.fulfill(
+            content_type="text/html",
+            body=f"<form method=post action='{target}'><button>Win</button></form>",
+        ),
+    )
+    page.goto("https://evil.example/")
+    read = page.evaluate(
+        "address => fetch(address, {credentials: 'include'}).then(() => 'read', () => 'refused')",
+        f"{dashboard.url}/runs",
+    )
+    page.get_by_role("button").click()
+    page.wait_for_load_state()
+    assert read == "refused"
+    with database.session() as session:
+        assert runs.get(session, ids["running"]).cancel_requested_at is None
+
+
+def test_every_page_can_be_used_with_a_keyboard_and_fits_a_telephone(
+    context: BrowserContext, ids: dict[str, int]
+) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 375, "height": 800})
+    for path in ["/runs", f"/runs/{ids['running']}", f"/runs/{ids['held']}", "/projects",
+                 f"/projects/{ids['project']}", "/health"]:  # fmt: skip
+        page.goto(path)
+        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert overflow <= 0, path
+        unnamed = page.evaluate(
+            """[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]
+                .filter(e => !e.labels.length && !e.ariaLabel).map(e => e.name)"""
+        )
+        assert unnamed == [], path
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Skip to the content")).to_be_focused()
