@@ -1,4 +1,12 @@
-"""Prepared checkouts: one for each base commit, the lower layer of every workspace on it."""
+"""Prepared checkouts: one for each base commit, the lower layers of every workspace on it.
+
+    PROJECT/SHA/lower    what this base's container wrote
+    PROJECT/SHA/layers   the folders that make the base together, the topmost first, one a line
+    PROJECT/SHA/ready    there when it is whole; its time is that of the last use
+
+The first base of a project is a checkout. A later one is a layer over one that is there: only what
+differs between the two commits is written, so that a moved branch costs what moved.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +14,24 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paid.containers import folders
-from paid.containers.contract import Engine, Limits, StepSpec
+from paid.containers.contract import Engine, Limits, Overlay, StepSpec
+from paid.containers.housework import Housework
 from paid.containers.image.paid_step.repository import SHA
 from paid.containers.locks import held
 from paid.containers.steps import run_step
 from paid.containers.task import Task, task_folder, write_task
-from paid.errors import BadInputError
+from paid.errors import BadInputError, ContainerError, GitUnavailableError
 
 PREPARE_SECONDS = 900.0
 KEPT_BASES = 20
+MOST_LAYERS = 8
+"""More make each look-up slower, and mount(2) takes 4096 bytes of options."""
+
+Layers = tuple[Path, ...]
 
 
 class Bases:
@@ -30,18 +43,20 @@ class Bases:
         self._folder = data_dir / "workspaces" / "bases"
         self._image = image
         self._limits = limits
+        self._housework = Housework(engine, data_dir, image, limits)
 
-    def prepare(self, project_id: int, mirror: Path, base_sha: str) -> Path:
-        """The lower folder of this base; makes it if it is missing. Waits for another maker."""
+    def prepare(self, project_id: int, mirror: Path, base_sha: str) -> Layers:
+        """The layers of this base; makes it if it is missing. Waits for another maker."""
         place = self._place(project_id, base_sha)
-        ready = place / "ready"
-        if not ready.exists():
+        if not (place / "ready").exists():
             with held(place.with_name(f"{base_sha}.lock")):
-                if not ready.exists():
-                    self._make(project_id, mirror, base_sha, place)
-                    ready.touch()
-        os.utime(ready)
-        return place / "lower"
+                if not (place / "ready").exists():
+                    self._make(mirror, base_sha, place)
+                    (place / "ready").touch()
+        layers = _layers(place)
+        for layer in layers:
+            os.utime(layer.parent / "ready")
+        return layers
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -50,20 +65,22 @@ class Bases:
             yield
 
     def prune(self, in_use: set[Path], keep: int = KEPT_BASES) -> int:
-        """Remove the bases that were not used for longest; never one of `in_use` (lowers).
+        """Remove the bases that were not used for longest; never one with a layer of `in_use`.
 
-        Returns how many were removed.
+        A base on which another one lies goes after that one. Returns how many were removed: none
+        while a base is being made.
         """
-        with held(self._folder / "prune.lock"):
-            candidates = sorted(
-                self._folder.glob("*/*/ready"), key=lambda file: file.stat().st_mtime
-            )
-            spare = [file.parent for file in candidates if file.parent / "lower" not in in_use]
-            doomed = spare[: max(0, len(candidates) - keep)]
+        doomed: list[Path] = []
+        with suppress(GitUnavailableError), held(self._folder / "prune.lock", wait_seconds=0):
+            found = sorted(self._folder.glob("*/*/ready"), key=lambda file: file.stat().st_mtime)
+            places = [file.parent for file in found]
+            needed = in_use | {layer for place in places for layer in _layers(place)[1:]}
+            spare = [place for place in places if place / "lower" not in needed]
+            doomed = spare[: max(0, len(places) - keep)]
             for place in doomed:
                 (place / "ready").unlink()
         for place in doomed:
-            folders.remove_tree(place)
+            self._housework.remove(place)
         return len(doomed)
 
     def _place(self, project_id: int, base_sha: str) -> Path:
@@ -71,26 +88,66 @@ class Bases:
             raise BadInputError(f"{base_sha!r} is not the name of a commit.")
         return self._folder / str(project_id) / base_sha
 
-    def _make(self, project_id: int, mirror: Path, base_sha: str, place: Path) -> None:
-        """Run the container that makes the clone and its worktree in an empty folder."""
-        lower = place / "lower"
-        digest = hashlib.sha256(f"{place}".encode()).hexdigest()
-        number = int(digest[:12], 16)
+    def _make(self, mirror: Path, base_sha: str, place: Path) -> None:
+        """As a layer over another base of the project, else as a checkout."""
+        below = self._newest(place.parent)
+        if below:
+            try:
+                self._make_layer(mirror, base_sha, place, below)
+                return
+            except ContainerError:
+                # Whatever is wrong with the other base, a checkout does not need it.
+                pass
+        self._make_layer(mirror, base_sha, place, ())
+
+    def _make_layer(self, mirror: Path, base_sha: str, place: Path, below: Layers) -> None:
+        """Run the container that writes in `lower`; what an earlier, killed attempt left goes."""
+        number = int(hashlib.sha256(os.fsencode(place)).hexdigest()[:12], 16)
+        volume = f"paid-base-{number:x}" if below else None
+        lower, work = place / "lower", place / "work"
         spec = StepSpec(
             run_id=0,
             kind="base",
             number=number,
             image=self._image,
             task_folder=task_folder(self._data_dir, 0, "base", number),
-            base_folder=lower,
+            volume=volume,
+            base_folder=None if volume else lower,
             mirror=mirror,
             limits=self._limits,
         )
-        # What an earlier, killed attempt left is of no use: neither its files nor its container.
-        self._engine.remove(spec.name)
-        folders.remove_tree(lower)
-        folders.give_to_container(lower)
+        self._clear(spec, place)
+        for folder in (lower, work):
+            folders.give_to_container(folder)
+        if volume:
+            self._engine.create_volume(volume, 0, Overlay(below, lower, work))
         task = Task(mode="base", base_sha=base_sha)
         write_task(self._data_dir, 0, "base", number, task, self._limits)
-        run_step(self._engine, spec, PREPARE_SECONDS)
+        try:
+            run_step(self._engine, spec, PREPARE_SECONDS)
+            text = "\n".join(map(str, (lower, *below)))
+            (place / "layers").write_text(text, encoding="utf-8")
+        finally:
+            self._engine.remove(spec.name)
+            self._engine.remove_volume(f"paid-base-{number:x}")
+            folders.remove_tree(spec.task_folder)
+
+    def _clear(self, spec: StepSpec, place: Path) -> None:
+        self._engine.remove(spec.name)
+        self._engine.remove_volume(f"paid-base-{spec.number:x}")
         folders.remove_tree(spec.task_folder)
+        self._housework.remove(place)
+
+    def _newest(self, project: Path) -> Layers:
+        """The layers of the project's base that was used last; none if there would be too many."""
+        found = sorted(project.glob("*/ready"), key=lambda file: file.stat().st_mtime)
+        for file in reversed(found):
+            layers = _layers(file.parent)
+            if len(layers) < MOST_LAYERS:
+                return layers
+        return ()
+
+
+def _layers(place: Path) -> Layers:
+    text = (place / "layers").read_text(encoding="utf-8")
+    return tuple(map(Path, text.split("\n")))

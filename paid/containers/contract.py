@@ -116,9 +116,12 @@ class OwnedVolume:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Folders of an overlay volume: `lower` is shared and never written, the others are a run's."""
+    """Folders of an overlay volume.
 
-    lower: Path
+    `lowers`, the topmost first, are shared and never written; the others are one run's.
+    """
+
+    lowers: tuple[Path, ...]
     upper: Path
     work: Path
 

@@ -283,12 +283,12 @@ def _overlay_options(overlay: Overlay) -> dict[str, str]:
 
     Without `redirect_dir` a folder of the lower layer cannot be renamed, and `git mv` fails.
     """
-    folders = {"lowerdir": overlay.lower, "upperdir": overlay.upper, "workdir": overlay.work}
-    for folder in folders.values():
+    for folder in (*overlay.lowers, overlay.upper, overlay.work):
         if set(str(folder)) & set(",:\\"):
             raise ContainerError(
                 f"An overlay cannot be made of {folder}.",
                 hint="Choose a data folder without commas, colons and backslashes in its path.",
             )
-    mounted = ",".join(f"{name}={folder}" for name, folder in folders.items())
-    return {"type": "overlay", "device": "overlay", "o": f"{mounted},redirect_dir=on"}
+    lowers = ":".join(map(str, overlay.lowers))
+    mounted = f"lowerdir={lowers},upperdir={overlay.upper},workdir={overlay.work}"
+    return {"type": "overlay", "device": "overlay", "o": f"{mounted},redirect_dir=on,index=off"}

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from pathlib import Path
 
 from paid.containers import archive, folders
 from paid.containers.bases import KEPT_BASES, Bases
-from paid.containers.contract import GIBIBYTE, Engine, Limits, Overlay, StepSpec
+from paid.containers.contract import GIBIBYTE, Engine, Limits, Overlay
+from paid.containers.housework import Housework
 from paid.containers.images import base_image_ref
-from paid.containers.steps import run_step
-from paid.containers.task import Task, remove_tasks, write_task
-from paid.errors import ContainerError, DiskFullError
+from paid.containers.task import remove_tasks
+from paid.errors import DiskFullError
 from paid.settings import Settings
 
 RESERVE_BYTES = 3 * GIBIBYTE
@@ -29,7 +30,6 @@ RESERVE_BYTES = 3 * GIBIBYTE
 RESERVE_INODES = 100_000
 BUNDLE = "out/run.bundle"
 MAIN = "main"
-LOOK_SECONDS = 60.0
 
 
 class Workspaces:
@@ -44,10 +44,11 @@ class Workspaces:
     ) -> None:
         self._engine = engine
         self._data_dir = settings.data_dir
-        self._image = image or base_image_ref()
-        self._limits = limits or Limits()
+        image, limits = image or base_image_ref(), limits or Limits()
         self.folder = settings.data_dir / "workspaces"
-        self._bases = Bases(engine, settings.data_dir, self._image, self._limits)
+        self._bases = Bases(engine, settings.data_dir, image, limits)
+        self._housework = Housework(engine, settings.data_dir, image, limits)
+        self._lock = threading.Lock()
         self._overlays: bool | None = None
 
     def prepare_base(self, project_id: int, mirror: Path, base_sha: str) -> None:
@@ -83,14 +84,14 @@ class Workspaces:
         for volume in self._engine.owned_volumes():
             if volume.run_id == run_id:
                 self._engine.remove_volume(volume.name)
-        self._remove_folder(self.folder / "runs" / str(run_id))
+        self._housework.remove(self.folder / "runs" / str(run_id))
         remove_tasks(self._data_dir, run_id)
 
     def remove_verify(self, run_id: int, number: int) -> None:
         """Remove one verification's workspace."""
         purpose = f"verify-{number}"
         self._engine.remove_volume(self._volume(run_id, purpose))
-        self._remove_folder(self._place(run_id, purpose))
+        self._housework.remove(self._place(run_id, purpose))
 
     def run_ids(self) -> set[int]:
         """The runs that have a folder here."""
@@ -108,9 +109,11 @@ class Workspaces:
 
     def overlays_work(self) -> bool:
         """Whether the engine can mount an overlay of our folders; tried once in a process."""
-        if self._overlays is None:
-            self._overlays = self._try_overlay()
-        return self._overlays
+        with self._lock:
+            if self._overlays is None:
+                place = self.folder / f"try-{secrets.token_hex(4)}"
+                self._overlays = self._housework.overlay_works(place)
+            return self._overlays
 
     def _create(
         self, run_id: int, purpose: str, project_id: int, mirror: Path, base_sha: str
@@ -123,19 +126,19 @@ class Workspaces:
         place = self._place(run_id, purpose)
         record = place / "base"
         with self._bases.kept():
-            lower = self._bases.prepare(project_id, mirror, base_sha)
+            layers = self._bases.prepare(project_id, mirror, base_sha)
             place.mkdir(parents=True, exist_ok=True)
             if not record.exists():
-                record.write_text(str(lower), encoding="utf-8")
+                record.write_text("\n".join(map(str, layers)), encoding="utf-8")
         self._engine.create_volume(volume, run_id, self._overlay(place))
         return volume
 
     def _overlay(self, place: Path) -> Overlay:
         """The overlay on the recorded base; its upper folder is made at the first call."""
-        lower = Path((place / "base").read_text(encoding="utf-8"))
+        lowers = _layers_of(place / "base")
         for name in ("upper", "work"):
             folders.give_to_container(place / name)
-        return Overlay(lower, place / "upper", place / "work")
+        return Overlay(lowers, place / "upper", place / "work")
 
     def _place(self, run_id: int, purpose: str) -> Path:
         return self.folder / "runs" / str(run_id) / purpose
@@ -146,7 +149,7 @@ class Workspaces:
 
     def _lowers_in_use(self) -> set[Path]:
         records = self.folder.glob("runs/*/*/base")
-        return {Path(record.read_text(encoding="utf-8")) for record in records}
+        return {layer for record in records for layer in _layers_of(record)}
 
     def _check_disk(self) -> None:
         self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -159,48 +162,6 @@ class Workspaces:
                 hint="Free some disk, or move the data folder (PAID_DATA_DIR) to a larger one.",
             )
 
-    def _remove_folder(self, place: Path) -> None:
-        """Remove files of the containers' user; with a container's help where only it may."""
-        if folders.remove_tree(place):
-            return
-        for upper in place.glob("**/upper"):
-            self._short_step("empty", base_folder=upper)
-        if not folders.remove_tree(place):
-            raise ContainerError(f"{place} cannot be removed.", hint="Remove it as root.")
 
-    def _try_overlay(self) -> bool:
-        """Mount a tiny overlay in a container that writes in it."""
-        place = self.folder / "try"
-        volume = f"paid-try-{secrets.token_hex(4)}"
-        folders.remove_tree(place)
-        for name in ("lower", "upper", "work"):
-            folders.give_to_container(place / name)
-        overlay = Overlay(place / "lower", place / "upper", place / "work")
-        try:
-            self._engine.create_volume(volume, 0, overlay)
-            self._short_step("probe", volume=volume)
-            return (place / "upper" / "steps").is_dir()
-        except ContainerError:
-            return False
-        finally:
-            self._engine.remove_volume(volume)
-            folders.remove_tree(place)
-
-    def _short_step(
-        self, mode: str, volume: str | None = None, base_folder: Path | None = None
-    ) -> None:
-        """Run a step that belongs to no run."""
-        number = secrets.randbelow(2**48)
-        task = Task(mode=mode)
-        spec = StepSpec(
-            run_id=0,
-            kind="probe",
-            number=number,
-            image=self._image,
-            task_folder=write_task(self._data_dir, 0, "probe", number, task, self._limits),
-            volume=volume,
-            base_folder=base_folder,
-            limits=self._limits,
-        )
-        run_step(self._engine, spec, LOOK_SECONDS)
-        folders.remove_tree(spec.task_folder)
+def _layers_of(record: Path) -> tuple[Path, ...]:
+    return tuple(map(Path, record.read_text(encoding="utf-8").split("\n")))

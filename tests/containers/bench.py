@@ -45,6 +45,13 @@ class Repository:
         git(folder, "clone", "--quiet", "--bare", str(source), str(mirror))
         return cls(source, mirror, git(source, "rev-parse", "HEAD"))
 
+    def commit(self, message: str) -> Repository:
+        """Commit all of the source, bring the mirror up to date; the repository at that commit."""
+        git(self.source, "add", "--all")
+        git(self.source, "commit", "--quiet", "--message", message)
+        git(self.mirror, "fetch", "--quiet", str(self.source), "+refs/heads/*:refs/heads/*")
+        return Repository(self.source, self.mirror, git(self.source, "rev-parse", "HEAD"))
+
 
 def git(folder: Path, *argv: str) -> str:
     done = subprocess.run(
@@ -84,8 +91,15 @@ class Bench:
     """One run's steps on an engine."""
 
     def __init__(
-        self, engine: Engine, settings: Settings, image: str, repository: Repository, run_id: int
+        self,
+        engine: Engine,
+        settings: Settings,
+        image: str,
+        repository: Repository,
+        run_id: int,
+        project_id: int = 1,
     ) -> None:
+        self.project_id = project_id
         self.engine = engine
         self.settings = settings
         self.image = image
@@ -119,7 +133,7 @@ class Bench:
 
     def volume(self) -> str:
         return self.workspaces.create(
-            self.run_id, 1, self.repository.mirror, self.repository.base_sha
+            self.run_id, self.project_id, self.repository.mirror, self.repository.base_sha
         )
 
     def agent(self, *argv: str, number: int = 1, limits: Limits = SMALL, **task: Any) -> Done:

@@ -10,36 +10,36 @@ from paid.containers.workspace import Workspaces
 from tests.containers.bench import SMALL, Bench, git
 
 DEEDS = {
-    "nothing": "true",
-    "an edit": "echo more >> folder0/file0.txt",
-    "the same content again": "cp README.md x; mv x README.md; touch README.md",
-    "a deleted file": "rm folder0/file1.txt",
+    "nothing": "true; touch README.md",
+    "edits of all kinds": (
+        "echo more >> folder0/file0.txt; cp AGENTS.md x; mv x AGENTS.md; rm folder0/file1.txt;"
+        "rm README.md; ln -s folder0/file0.txt README.md; chmod +x folder0/file2.txt;"
+        "mkdir -p a/b/c; echo 1 > a/b/c/1; echo 2 > a/2;"
+        "touch -- -x ':(top)y' '*' \"$(printf 'a\\nb')\" \"$(printf '\\377')\";"
+        "echo x > .litter.md; echo x > a/.litter.db"
+    ),
     "a deleted folder": "rm -r folder0",
     "a folder made again": "rm -r folder0; mkdir folder0; echo new > folder0/other.txt",
-    "a file for a folder": "rm -r folder0; echo file > folder0",
-    "a folder for a file": "rm README.md; mkdir README.md; echo x > README.md/x",
-    "a new tree": "mkdir -p a/b/c; echo 1 > a/b/c/1; echo 2 > a/2",
-    "ignored files": "echo '*.log' > .gitignore; echo x > x.log; mkdir logs; echo y > logs/y.log",
-    "ignored but tracked": "echo 'folder0/' > .gitignore; echo x >> folder0/file0.txt",
-    "committed then deleted": "echo x > x; git add x; git commit -qm x; rm x",
-    "staged then deleted": "echo x > x; git add x; rm x",
-    "committed then put back": "rm README.md; git commit -qam x;"
-    " git show HEAD^:README.md > README.md",
-    "staged then changed": "echo 1 > x; git add x; echo 2 > x",
+    "files and folders change places": (
+        "rm -r folder0; echo file > folder0; rm README.md; mkdir README.md; echo x > README.md/x"
+    ),
+    "ignored files": (
+        "printf '*.log\\nfolder0/\\n' > .gitignore; echo x >> folder0/file0.txt; echo x > x.log;"
+        "mkdir logs; echo y > logs/y.log; echo z > folder0/z.txt"
+    ),
+    "committed and staged, then deleted or changed": (
+        "echo x > x; git add x; git commit -qm x; rm x; echo s > s; git add s; rm s;"
+        "rm README.md; git commit -qam y; git show HEAD^:README.md > README.md;"
+        "echo 1 > t; git add t; echo 2 > t"
+    ),
     "a reset": "echo x > x; git add x; git commit -qm x; git reset -q --hard HEAD^; echo y > y",
-    "an executable": "chmod +x README.md",
-    "a link": "rm README.md; ln -s folder0/file0.txt README.md",
-    "swapped old folders": "mv folder0 t; mv other folder0; mv t other",
     "a renamed folder": "git mv folder0 folder1",
-    "swapped folders": "cp -r folder0 b; echo x > b/file0.txt; git add b; mv folder0 t;"
-    " mv b folder0; mv t b",
-    "a pipe": "rm README.md; mkfifo README.md; echo x > x",
-    "unreadable": "echo x > x; chmod 0 x; echo y > y",
-    "a nested repository": "git init -q n; GIT_COMMITTER_DATE=@1 git -C n commit -q"
-    " --date=@1 --allow-empty -m x; echo y > y",
-    "odd names": "touch -- -x ':(top)y' '*' \"$(printf 'a\\nb')\" \"$(printf '\\377')\"",
+    "swapped folders": "mv folder0 t; mv other folder0; mv t other",
+    "what git cannot take": (
+        "rm README.md; mkfifo README.md; echo x > x; chmod 0 x; echo y > y;"
+        "git init -q n; GIT_COMMITTER_DATE=@1 git -C n commit -q --date=@1 --allow-empty -m x"
+    ),
     "very many": "mkdir many; for i in $(seq 300); do echo $i > many/$i; echo $i > $i; done",
-    "litter": "echo x > .litter.md; mkdir -p a; echo x > a/.litter.db; echo y > y",
 }
 
 

@@ -37,9 +37,15 @@ def main() -> int:
 
 
 def prepare_base(task: tasks.Task, reporter: Reporter) -> int:
-    """A clone and worktree that later runs use as the lower, unchanging layer."""
+    """A clone and worktree that later runs use as the lower, unchanging layers.
+
+    Over another base, the clone is there already and only moves to this commit.
+    """
     repository.clone(task.base_sha)
     repository.make_folders()
+    if repository.head() != task.base_sha:
+        repository.refresh_branches()
+        repository.switch_to(task.base_sha)
     changes.record_folders()
     repository.settle_index()
     reporter.send("ready")

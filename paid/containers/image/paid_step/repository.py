@@ -22,6 +22,7 @@ OUT = WORKSPACE / "out"
 HOME = WORKSPACE / "home"
 BUNDLE = OUT / "run.bundle"
 
+ALL_BRANCHES = "+refs/heads/*:refs/heads/*"
 GIT_SECONDS = 300.0
 SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 SETTINGS = {
@@ -162,9 +163,16 @@ def start_branch(branch: str, base_sha: str) -> None:
     git("symbolic-ref", "HEAD", reference, tree=True)
 
 
+def refresh_branches() -> None:
+    """Bring the clone's branches to where the mirror has them; their objects are borrowed."""
+    git("fetch", "--quiet", "--prune", "--no-tags", "--", MIRROR, ALL_BRANCHES, tree=True)
+
+
 def switch_to(sha: str) -> None:
     """Check out exactly this commit over the prepared base; cost follows the difference."""
-    git("read-tree", "-m", "-u", "HEAD", _sha(sha), tree=True)
+    if head() == _sha(sha):
+        return
+    git("read-tree", "-m", "-u", "HEAD", sha, tree=True)
     git("update-ref", "--no-deref", "HEAD", sha, tree=True)
 
 
