@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from collections import deque
@@ -57,6 +58,10 @@ def set_up_assets(settings: Settings, progress: Progress) -> None:
 def set_up(settings: Settings, progress: Progress) -> None:
     """What it takes to run Paid."""
     set_up_assets(settings, progress)
+    with progress.step("git") as step:
+        if not apt.is_installed("git"):
+            apt.install("git")
+        step.outcome = shutil.which("git") or ""
     with progress.step("PostgreSQL") as step:
         found = postgres_binaries.find()
         step.outcome = f"{found.major} in {found.folder}"
