@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,7 +21,9 @@ from tests.demo.images import need_codex
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 
-LONGEST_SECONDS = 240
+LONGEST_SECONDS = 300
+LOOK = "{ env; cat /proc/net/dev; getent hosts example.com || echo no names; id -u; } > found.txt"
+SCENARIOS = {"nothing": "nothing", "mend": "mend", "loop": "loop", "run": f"run {LOOK}"}
 
 
 @pytest.fixture(scope="module")
@@ -35,65 +36,62 @@ def stage() -> Iterator[Stage]:
             yield stage
 
 
-def outcome(stage: Stage, title: str, body: str) -> Run:
-    """Label a new issue and wait for the end of its run."""
+@pytest.fixture(scope="module")
+def ended(stage: Stage) -> dict[str, Run]:
+    """All scenarios at once: each labelled issue's run after its end."""
     assert stage.forge is not None
-    number = stage.forge.add_issue(stage.repository, title, body, OWNER, [BUILD_LABEL])
+    asked = {
+        name: stage.forge.add_issue(
+            stage.repository, f"Try {name}", f"Scenario: {text}", OWNER, [BUILD_LABEL]
+        )
+        for name, text in SCENARIOS.items()
+    }
     deadline = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < deadline:
-        with stage.database.session() as session:
-            question = (
-                select(Run).join(Issue, col(Run.issue_id) == Issue.id).where(Issue.number == number)
-            )
-            run = session.exec(question).first()
-            if run is not None and run.ended:
-                session.expunge(run)
-                return run
-        time.sleep(0.2)
-    raise AssertionError(f"the run of issue {number} does not end")
+        runs = runs_by_issue(stage)
+        if all(number in runs and runs[number].ended for number in asked.values()):
+            return {name: runs[number] for name, number in asked.items()}
+        time.sleep(0.5)
+    raise AssertionError(f"not all runs have ended: {runs_by_issue(stage)}")
 
 
-def test_nothing_to_change_is_no_changes(stage: Stage) -> None:
-    run = outcome(stage, "Anything?", "Scenario: nothing")
-
-    assert run.status == RunStatus.NO_CHANGES
-    assert run.pr_url is None
-
-
-def test_a_failing_check_is_mended_in_the_second_round(stage: Stage) -> None:
-    run = outcome(stage, "Add a promise", "Scenario: mend")
-
-    assert run.status == RunStatus.COMPLETED
-    assert run.iterations == 2
-    assert run.pr_url is not None
+def runs_by_issue(stage: Stage) -> dict[int, Run]:
+    with stage.database.session() as session:
+        question = select(Issue.number, Run).join(Run, col(Run.issue_id) == Issue.id)
+        found = list(session.exec(question))
+        session.expunge_all()
+    return dict(found)
 
 
-def test_a_loop_is_found_and_ended(stage: Stage) -> None:
-    run = outcome(stage, "Add another promise", "Scenario: loop")
-
-    assert run.status == RunStatus.FAILED
-    assert run.iterations == 3
-    assert re.search("same", run.error_message)
+def test_nothing_to_change_is_no_changes(ended: dict[str, Run]) -> None:
+    assert ended["nothing"].status == RunStatus.NO_CHANGES
+    assert ended["nothing"].pr_url is None
 
 
-def test_what_the_agent_runs_finds_no_network_and_no_key(stage: Stage) -> None:
-    command = (
-        "{ env; ip addr 2>&1 || cat /proc/net/dev; getent hosts example.com || echo no names; "
-        "id -u; } > found.txt"
-    )
+def test_a_failing_check_is_mended_in_the_second_round(ended: dict[str, Run]) -> None:
+    assert ended["mend"].status == RunStatus.COMPLETED
+    assert ended["mend"].iterations == 2
 
-    run = outcome(stage, "Look around", f"Scenario: run {command}")
 
+def test_a_loop_is_found_and_ended(ended: dict[str, Run]) -> None:
+    assert ended["loop"].status == RunStatus.FAILED
+    assert ended["loop"].iterations == 3
+
+
+def test_what_the_agent_runs_finds_no_network_and_no_key(
+    stage: Stage, ended: dict[str, Run]
+) -> None:
     assert stage.forge is not None
     assert stage.model is not None
-    assert run.status == RunStatus.COMPLETED
-    found = stage.forge.git.show(stage.repository, run.head_sha or "", "found.txt")
+    found = stage.forge.git.show(stage.repository, ended["run"].head_sha or "", "found.txt")
+
     assert "no names" in found
     assert "eth0" not in found
     assert stage.model.key not in found
     assert found.strip().endswith("1000")
 
 
+@pytest.mark.usefixtures("ended")
 def test_the_ledger_and_the_vendors_bill_agree(stage: Stage) -> None:
     assert stage.model is not None
     with stage.database.session() as session:
