@@ -44,6 +44,7 @@ _PINNED = {
 }
 _WRITES = {"write_file": "add", "replace": "edit"}
 _TURN_LIMIT_EXIT_CODE = 53
+_MAX_PIECES = 2_000
 
 
 class Gemini:
@@ -93,7 +94,8 @@ class GeminiTranscript(JsonTranscript):
     def read(self, record: Record) -> Iterator[AgentEvent]:
         kind = record.word("type")
         if kind == "message" and record.word("role") == "assistant":
-            self._pieces.append(record.text("content"))
+            if len(self._pieces) < _MAX_PIECES:
+                self._pieces.append(record.text("content"))
             if record.flag("delta"):
                 return
         yield from self._whole_message()

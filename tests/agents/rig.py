@@ -77,11 +77,17 @@ class Rig:
         self._benches: dict[str, Bench] = {}
         self._turns = 0
 
-    def play(self, name: str, prompt: str = PROMPT, session_id: str | None = None) -> Played:
-        """Run one turn of an agent to its end."""
+    def play(
+        self,
+        name: str,
+        prompt: str = PROMPT,
+        session_id: str | None = None,
+        argv: tuple[str, ...] = (),
+    ) -> Played:
+        """Run one turn of an agent to its end; `argv` is the program of the agent `command`."""
         agent, bench = registry.get(name), self._bench(name)
         self._turns += 1
-        invocation = agent.invoke(Turn(prompt=prompt, session_id=session_id))
+        invocation = agent.invoke(Turn(prompt=prompt, session_id=session_id, argv=argv))
         task = Task(
             mode="agent",
             argv=invocation.argv,

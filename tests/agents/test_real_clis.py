@@ -15,6 +15,22 @@ from tests.agents.rig import Rig
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
+CURIOUS = """
+env
+cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'
+find /run /etc /workspace /mirror /tmp -type f -readable -size -64k -exec cat {} + \\
+    | tr -cd '[:print:]\\n'
+python3 - <<'PROGRAM'
+import json, os, urllib.request
+body = {"model": "gpt-5.5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}]}
+request = urllib.request.Request(
+    os.environ["OPENAI_BASE_URL"] + "/chat/completions",
+    json.dumps(body).encode(),
+    {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"},
+)
+print(urllib.request.urlopen(request).status)
+PROGRAM
+"""
 LIGHT = {"codex": "/v1/responses", "qwen": "/v1/chat/completions"}
 
 
@@ -45,7 +61,15 @@ def test_a_turn_continues_the_session_of_the_turn_before(
     assert "Thank you; is it done?" in asked
 
 
-def test_no_key_and_no_second_token_is_in_reach_of_the_agent(rig: Rig) -> None:
-    """The vendor saw its key; nothing that the agent printed or that is in its image has it."""
-    assert rig.model.requests, "the tests before this one made requests"
-    assert all(rig.model.key in str(dict(seen.headers)) for seen in rig.model.requests)
+def test_no_key_of_a_vendor_is_in_reach_of_an_agent(
+    rig: Rig, installed: Callable[[str], None]
+) -> None:
+    """A program of one's own prints every environment and file it can read, and asks a model."""
+    installed("command")
+    played = rig.play("command", argv=("sh", "-c", CURIOUS))
+    assert "PAID_RUN_TOKEN=" in played.output
+    assert rig.model.key not in played.output
+    asked = rig.model.requests[-1]
+    assert rig.model.key in str(dict(asked.headers)), "the gateway put the key in"
+    assert "PAID_RUN_TOKEN" not in str(dict(asked.headers))
+    assert played.ledger_microdollars == played.billed_microdollars > 0
