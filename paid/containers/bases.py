@@ -1,8 +1,8 @@
 """Prepared checkouts: one for each base commit, the lower layers of every workspace on it.
 
     PROJECT/SHA/lower    what this base's container wrote
-    PROJECT/SHA/layers   the folders that make the base together, the topmost first, one a line
-    PROJECT/SHA/ready    there when it is whole; its time is that of the last use
+    PROJECT/SHA/layers   the folders that make the base together, the topmost first, one a line;
+                         there when the base is whole, and its time is that of the last use
 
 The first base of a project is a checkout. A later one is a layer over one that is there: only what
 differs between the two commits is written, so that a moved branch costs what moved.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from paid.errors import BadInputError, ContainerError, GitUnavailableError
 
 PREPARE_SECONDS = 900.0
 KEPT_BASES = 20
+LAYERS = "layers"
 MOST_LAYERS = 8
 """More make each look-up slower, and mount(2) takes 4096 bytes of options."""
 
@@ -48,14 +49,13 @@ class Bases:
     def prepare(self, project_id: int, mirror: Path, base_sha: str) -> Layers:
         """The layers of this base; makes it if it is missing. Waits for another maker."""
         place = self._place(project_id, base_sha)
-        if not (place / "ready").exists():
+        if not (place / LAYERS).exists():
             with held(place.with_name(f"{base_sha}.lock")):
-                if not (place / "ready").exists():
+                if not (place / LAYERS).exists():
                     self._make(mirror, base_sha, place)
-                    (place / "ready").touch()
         layers = _layers(place)
         for layer in layers:
-            os.utime(layer.parent / "ready")
+            os.utime(layer.parent / LAYERS)
         return layers
 
     @contextmanager
@@ -72,13 +72,12 @@ class Bases:
         """
         doomed: list[Path] = []
         with suppress(GitUnavailableError), held(self._folder / "prune.lock", wait_seconds=0):
-            found = sorted(self._folder.glob("*/*/ready"), key=lambda file: file.stat().st_mtime)
-            places = [file.parent for file in found]
+            places = _by_use(self._folder.glob(f"*/*/{LAYERS}"))
             needed = in_use | {layer for place in places for layer in _layers(place)[1:]}
             spare = [place for place in places if place / "lower" not in needed]
             doomed = spare[: max(0, len(places) - keep)]
             for place in doomed:
-                (place / "ready").unlink()
+                (place / LAYERS).unlink()
         for place in doomed:
             self._housework.remove(place)
         return len(doomed)
@@ -125,8 +124,7 @@ class Bases:
         write_task(self._data_dir, 0, "base", number, task, self._limits)
         try:
             run_step(self._engine, spec, PREPARE_SECONDS)
-            text = "\n".join(map(str, (lower, *below)))
-            (place / "layers").write_text(text, encoding="utf-8")
+            _write_layers(place, (lower, *below))
         finally:
             self._engine.remove(spec.name)
             self._engine.remove_volume(f"paid-base-{number:x}")
@@ -140,14 +138,25 @@ class Bases:
 
     def _newest(self, project: Path) -> Layers:
         """The layers of the project's base that was used last; none if there would be too many."""
-        found = sorted(project.glob("*/ready"), key=lambda file: file.stat().st_mtime)
-        for file in reversed(found):
-            layers = _layers(file.parent)
+        for place in reversed(_by_use(project.glob(f"*/{LAYERS}"))):
+            layers = _layers(place)
             if len(layers) < MOST_LAYERS:
                 return layers
         return ()
 
 
+def _by_use(files: Iterable[Path]) -> list[Path]:
+    """The folders of these `layers` files, those that were used last at the end."""
+    return [file.parent for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+
+
 def _layers(place: Path) -> Layers:
-    text = (place / "layers").read_text(encoding="utf-8")
+    text = (place / LAYERS).read_text(encoding="utf-8")
     return tuple(map(Path, text.split("\n")))
+
+
+def _write_layers(place: Path, layers: Layers) -> None:
+    """Put the file in place whole: it says that the base is."""
+    draft = place / f"{LAYERS}.part"
+    draft.write_text("\n".join(map(str, layers)), encoding="utf-8")
+    draft.replace(place / LAYERS)

@@ -283,11 +283,11 @@ def test_a_later_base_is_a_layer_over_an_earlier_one(bench: Bench, tmp_path: Pat
     assert "moved on" in done.text
     assert len(changed) == 51
     bench.workspaces.prune_bases(0)
-    assert (bases / repository.base_sha / "ready").exists()
+    assert (bases / repository.base_sha / "layers").exists()
     one.clear()
     assert bench.workspaces.prune_bases(0) >= 1
     bench.workspaces.prune_bases(0)
-    assert not list(bases.glob("*/ready"))
+    assert not list(bases.glob("*/layers"))
 
 
 def test_a_base_in_use_is_never_pruned(bench: Bench) -> None:
@@ -295,7 +295,7 @@ def test_a_base_in_use_is_never_pruned(bench: Bench) -> None:
     bench.workspaces.prepare_base(78, bench.repository.mirror, bench.repository.base_sha)
     bench.workspaces.prune_bases(0)
     bases = bench.settings.data_dir / "workspaces" / "bases"
-    assert (bases / "1" / bench.repository.base_sha / "ready").exists()
+    assert (bases / "1" / bench.repository.base_sha / "layers").exists()
     assert not (bases / "78" / bench.repository.base_sha).exists()
 
 

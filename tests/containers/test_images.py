@@ -1,0 +1,111 @@
+"""Recipes as text, names that say what is in an image, and the images that are there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from paid.containers import recipe
+from paid.containers.docker_api import DockerApi
+from paid.containers.images import Images, agent_image_ref, base_image_ref, image_ref
+from paid.settings import Settings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    npm: dict[str, str] = field(default_factory=dict)
+    pip: dict[str, str] = field(default_factory=dict)
+    apt: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    version: str = "1"
+
+
+def test_an_image_is_named_for_all_that_is_in_it() -> None:
+    plain = Recipe(npm={"agent": "1.0.0"})
+    others = [
+        replace(plain, npm={"agent": "1.0.1"}),
+        replace(plain, pip={"more": "1"}),
+        replace(plain, env={"A": "1"}),
+        replace(plain, files={"/etc/agent.json": "{}"}),
+    ]
+    names = {image_ref("agent", each) for each in [plain, *others]}
+    assert len(names) == 5
+    assert image_ref("agent", plain) == image_ref("agent", Recipe(npm={"agent": "1.0.0"}))
+
+
+def test_an_agent_without_packages_runs_in_the_base_image() -> None:
+    assert agent_image_ref("command") == base_image_ref()
+
+
+def test_packages_are_fetched_in_stages_that_do_not_stay() -> None:
+    text = recipe.agent_dockerfile("paid-tools:1", Recipe(npm={"a": "1"}, pip={"b": "2"}))
+    stages = text.split("FROM ")[1:]
+    assert "npm" in stages[0]
+    assert "pip" in stages[0]
+    assert not any(word in stages[1] for word in ("npm", "pip", "ARG", "INDEX", "REGISTRY"))
+
+
+def test_a_value_cannot_leave_its_line() -> None:
+    text = recipe.agent_dockerfile("t", Recipe(npm={"a": "1"}, env={"X": 'a"\nRUN evil'}))
+    assert "\nRUN evil" not in text
+
+
+def test_the_same_content_makes_the_same_context() -> None:
+    files = {"b": b"2", "a": b"1"}
+    one, two = recipe.context("FROM x", files), recipe.context("FROM x", files)
+    assert one.read() == two.read()
+    one.seek(0)
+    with tarfile.open(fileobj=one) as tar:
+        assert {entry.mtime for entry in tar} == {0}
+
+
+def test_a_second_build_takes_less_than_a_second(base_image: str, settings: Settings) -> None:
+    images = Images(settings)
+    before = time.monotonic()
+    assert images.build_base(lambda _: None) == base_image
+    assert time.monotonic() - before < 1
+    assert base_image in {row.reference for row in images.list_images()}
+
+
+def test_an_image_keeps_no_setting_of_its_builder(base_image: str, settings: Settings) -> None:
+    api = DockerApi(settings)
+    with api.client() as client:
+        history = json.dumps(client.history(base_image))
+        facts = client.inspect_image(base_image)
+    api.close()
+    assert not any(word in history for word in ("_PROXY=", "INDEX_URL=", "REGISTRY=http"))
+    assert facts["Config"]["User"] == "1000:1000"
+    assert facts["Config"]["Entrypoint"] == ["/opt/paid/paid-step"]
+
+
+def test_paid_step_needs_nothing_but_the_standard_library() -> None:
+    script = (
+        "import sys; sys.path.insert(0, 'paid/containers/image'); import paid_step.main;"
+        "print([n for n, m in sys.modules.items() if 'site-packages' in (getattr(m, '__file__', '')"
+        " or '')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("program", ["git", "node", "npm", "python3", "curl", "rg", "jq", "make"])
+def test_the_base_has_the_usual_tools(base_image: str, program: str, settings: Settings) -> None:
+    api = DockerApi(settings)
+    with api.client() as client:
+        made = client.create_container(
+            base_image, entrypoint=[program, "--version"], command=[], network_disabled=True
+        )
+        client.start(made["Id"])
+        status = client.wait(made["Id"])["StatusCode"]
+        client.remove_container(made["Id"], force=True)
+    api.close()
+    assert status == 0
