@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from paid.errors import BadInputError, GitHubUnauthorizedError
+from paid.github import reading
 from paid.github.webhook import MOST_BYTES, parse, verify
 from paid.store import projects, webhooks
 from paid.store.credentials import SecretBox, add
 from paid.store.database import Database
 from paid.store.projects import NewProject
+from tests.demo.contract import webhook_examples
 
 SECRET = "between us"
 DELIVERY = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
@@ -152,3 +154,19 @@ def test_old_deliveries_are_forgotten(database: Database, box: SecretBox) -> Non
             "UPDATE webhook_delivery SET received_at = now() - interval '31 days'"
         )
         assert webhooks.forget_old(session) == 1
+
+
+def test_githubs_own_examples_are_all_understood() -> None:
+    looked: set[tuple[str, str]] = set()
+    issues = 0
+    for event, examples in webhook_examples().items():
+        for example in examples:
+            news = parse(event, DELIVERY, json.dumps(example).encode())
+            if news is not None and news.look:
+                looked.add((event, example.get("action", "")))
+            if event == "issues" and "labels" in example["issue"]:
+                assert reading.issue(example["issue"]).number == example["issue"]["number"]
+                issues += 1
+    assert issues > 10
+    assert {("issues", "labeled"), ("issues", "unlabeled"), ("issues", "deleted")} <= looked
+    assert {event for event, _ in looked} <= {"issues", "issue_comment", "label", "repository"}
