@@ -44,7 +44,7 @@ class ClaudeCode:
         program="claude",
         npm={"@anthropic-ai/claude-code": "2.1.329"},
         files={"/etc/claude-code/managed-settings.json": json.dumps(_pinned(GATEWAY_URL))},
-        licence="proprietary (Anthropic)",
+        licence="Anthropic's terms",
         proprietary=True,
         note="installed by you, under Anthropic's terms; never shipped with Paid",
     )

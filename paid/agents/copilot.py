@@ -32,7 +32,7 @@ class Copilot:
     image = AgentImage(
         program="copilot",
         npm={"@github/copilot": "1.0.102"},
-        licence="proprietary (GitHub)",
+        licence="GitHub's terms",
         proprietary=True,
         note="installed by you, under GitHub's terms; never shipped with Paid",
     )
