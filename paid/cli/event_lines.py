@@ -3,51 +3,70 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from paid.cli.output import dollars, one_line, plain
 
 WIDE = 160
+KIND_WIDE = 20
 Data = Mapping[str, Any]
+_SHA = re.compile(r"[0-9a-f]{40,64}")
+_FOR_MACHINES = frozenset({"n", "kind", "sha256", "hash", "call_id", "label_event", "template"})
 
 
 def line(event: Mapping[str, Any]) -> str:
     """`12:04:31  kind  what`; empty for events that only machines want."""
     kind, data = event["kind"], event["data"]
-    say = LINES.get(kind) or LINES.get(kind.partition(".")[0]) or _anything
-    text = say(data)
+    text = LINES.get(kind, _anything)(data)
     if text is None:
         return ""
     at = event["at"].astimezone().strftime("%H:%M:%S")
-    return f"{at}  {plain(kind):<20} {text}".rstrip()
+    return f"{at}  {plain(kind):<{KIND_WIDE}} {text}".rstrip()
 
 
 def _anything(data: Data) -> str:
-    return one_line(json.dumps(data, default=str), WIDE) if data else ""
+    """`name value` pairs, without what only machines want; long names of commits are cut."""
+    told = [(key, value) for key, value in data.items() if key not in _FOR_MACHINES]
+    pairs = (f"{key} {_value(value)}" for key, value in told if value not in (None, "", [], {}))
+    return one_line(" · ".join(pairs), WIDE)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value[:10] if _SHA.fullmatch(value) else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return json.dumps(value, default=str)
+
+
+def _nothing(_data: Data) -> None:
+    return None
 
 
 def _words(data: Data) -> str:
     """All of what the agent said, the later lines moved in below the first."""
     lines = plain(str(data.get("text", ""))).strip().split("\n")
-    return ("\n" + " " * 31).join(lines)
+    return ("\n" + " " * (KIND_WIDE + 11)).join(lines)
 
 
 def _tool_call(data: Data) -> str:
     arguments = data.get("arguments")
+    if isinstance(arguments, Mapping) and len(arguments) == 1:
+        (arguments,) = arguments.values()
     shown = arguments if isinstance(arguments, str) else json.dumps(arguments, default=str)
-    return f"{one_line(str(data.get('name', '')), 40)}  {one_line(shown, WIDE)}"
+    return f"{one_line(str(data.get('tool', '')), 40)}  {one_line(shown, WIDE)}".strip()
 
 
 def _tool_result(data: Data) -> str:
-    text = one_line(str(data.get("output") or data.get("text") or ""), WIDE)
+    text = one_line(str(data.get("text") or ""), WIDE)
     return f"failed: {text}" if data.get("failed") else text
 
 
 def _file_change(data: Data) -> str:
-    return (
-        f"{one_line(str(data.get('change', '')), 20)} {one_line(str(data.get('path', '')), WIDE)}"
-    )
+    change, path = str(data.get("change", "")), str(data.get("path", ""))
+    return f"{one_line(change, 20)} {one_line(path, WIDE)}"
 
 
 def _check(data: Data) -> str:
@@ -57,11 +76,21 @@ def _check(data: Data) -> str:
     return f"{'passed' if passed else 'FAILED'}  {one_line(command, WIDE)}"
 
 
+def _probe(data: Data) -> str:
+    openings = data.get("openings")
+    return f"OPEN: {one_line(_value(openings), WIDE)}" if openings else "the sandbox is tight"
+
+
 def _model_usage(data: Data) -> str:
     cost = data.get("amount_microdollars", data.get("cost_microdollars"))
     money = dollars(cost) if isinstance(cost, int) else ""
-    tokens = f"{data.get('input_tokens', 0):,} in, {data.get('output_tokens', 0):,} out"
+    tokens = f"{_count(data, 'input_tokens')} in, {_count(data, 'output_tokens')} out"
     return f"{one_line(str(data.get('model', '')), 40)}  {tokens}  {money}"
+
+
+def _count(data: Data, name: str) -> str:
+    value = data.get(name)
+    return f"{value:,}" if isinstance(value, int) else "?"
 
 
 def _ended(data: Data) -> str:
@@ -72,9 +101,16 @@ def _ended(data: Data) -> str:
 LINES: Mapping[str, Callable[[Data], str | None]] = {
     "agent.message": _words,
     "agent.thought": _words,
+    "agent.error": _words,
     "agent.tool_call": _tool_call,
     "agent.tool_result": _tool_result,
     "agent.file_change": _file_change,
+    "agent.session": _nothing,
+    "agent.usage": _nothing,
+    "agent.prompt": _nothing,
+    "step.probe": _probe,
+    "step.ready": _nothing,
+    "step.started": _nothing,
     "verify.check": _check,
     "model.usage": _model_usage,
     "run.ended": _ended,

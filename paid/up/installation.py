@@ -25,7 +25,7 @@ from paid.up import endpoints
 from paid.up.part import MODEL_KEYS, TOKENS, Part, Program
 from paid.up.supervisor import Supervisor
 
-READY_SECONDS = 90
+READY_SECONDS = 180
 LONGEST_SOCKET_PATH = 100
 TEMPORAL_PORT = 7233
 Say = Callable[[str], None]

@@ -33,7 +33,7 @@ class Answer:
 Paid = Callable[..., Answer]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str
 ) -> pytest.MonkeyPatch:
@@ -47,8 +47,8 @@ def environment(
 
 
 @pytest.fixture
-def paid(capsys: pytest.CaptureFixture[str]) -> Paid:
-    """Runs a command in this process."""
+def paid(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Paid:
+    """Runs a command in this process, with the test's environment."""
 
     def call(*argv: str) -> Answer:
         capsys.readouterr()

@@ -229,7 +229,7 @@ def test_keys_are_rotated_and_tokens_still_read(paid: Paid, project: Repository)
     assert paid("run", f"{project.url}/issues/1").code == 0
 
 
-def test_as_a_process_it_ends_with_the_same_code() -> None:
+def test_as_a_process_it_ends_with_the_same_code(environment: pytest.MonkeyPatch) -> None:
     program = [sys.executable, "-m", "paid"]
     missing = subprocess.run([*program, "project", "show", "a/b"], capture_output=True, check=False)
     assert missing.returncode == 3
