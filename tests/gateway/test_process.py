@@ -1,0 +1,159 @@
+"""The gateway as a process: killed, stopped, started twice, and given too much to hold."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from paid.settings import Settings
+from paid.store import budgets, tokens
+from paid.store.database import Database
+from tests.gateway.conftest import ANTHROPIC, gateway_settings
+from tests.gateway.vendor import (
+    SSE,
+    FakeVendor,
+    Play,
+    anthropic_message,
+    anthropic_stream,
+    anthropic_usage,
+)
+from tests.ledger.rows import Rows, account, add_rows
+
+pytestmark = pytest.mark.anyio
+
+SONNET = "claude-sonnet-4-6"
+STREAM = {"model": SONNET, "max_tokens": 500, "stream": True, "messages": []}
+
+
+class Process:
+    """A gateway of its own, a run, and a client for it."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.rows: Rows = add_rows(database)
+        with database.session() as session:
+            self.token = tokens.issue(session, self.rows.run_id)
+            budgets.set_limits(session, self.rows.project_id, run_cents=10_000, day_cents=None)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> subprocess.Popen[bytes]:
+        child = launch(self.settings)
+        self._child = child
+        for _ in range(600):
+            assert child.poll() is None, "the gateway ended"
+            with suppress(OSError):
+                path = str(self.settings.gateway_socket_path)
+                _, writer = await asyncio.open_unix_connection(path)
+                writer.close()
+                return child
+            await asyncio.sleep(0.05)
+        raise AssertionError("the gateway does not listen")
+
+    async def stop(self) -> int:
+        assert self._child is not None
+        self._child.terminate()
+        return await asyncio.to_thread(self._child.wait)
+
+    def client(self) -> aiohttp.ClientSession:
+        connector = aiohttp.UnixConnector(str(self.settings.gateway_socket_path))
+        headers = {"authorization": f"Bearer {self.token}"}
+        return aiohttp.ClientSession("http://gateway", connector=connector, headers=headers)
+
+
+def launch(settings: Settings) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", "paid.gateway"]
+    return subprocess.Popen(program, env=os.environ | settings.as_environment())
+
+
+@pytest.fixture
+async def process(short_folder: Path, database: Database, vendor: FakeVendor) -> Any:
+    process = Process(gateway_settings(short_folder, database.url, vendor.url), database)
+    await process.start()
+    yield process
+    await process.stop()
+
+
+async def test_a_gateway_that_is_killed_in_mid_stream_forgets_nothing(
+    process: Process, database: Database, vendor: FakeVendor
+) -> None:
+    """Its successor takes the dead one's socket and charges what it had reserved."""
+    hang = asyncio.Event()
+    stream = anthropic_stream(SONNET, anthropic_usage(1000, 50))
+    vendor.default = lambda _: Play(stream[:-120], headers=SSE, hang=hang)
+    child = process._child
+    assert child is not None
+    async with process.client() as client:
+        with suppress(aiohttp.ClientError):
+            async with client.post(ANTHROPIC, data=json.dumps(STREAM)) as got:
+                await got.content.readuntil(b"text_delta")
+                child.send_signal(signal.SIGKILL)
+                await asyncio.to_thread(child.wait)
+                await got.read()
+    assert process.settings.gateway_socket_path.exists(), "a stale socket"
+    await process.start()
+    hang.set()
+    with database.session() as session:
+        cost = account(session, "run", process.rows.run_id)
+    assert cost.reserved_microdollars == 0
+    assert cost.spent_microdollars >= 3 * 1000 + 15 * 50
+
+
+async def test_a_large_body_does_not_fill_its_memory(process: Process, vendor: FakeVendor) -> None:
+    vendor.plays = [Play(anthropic_message(SONNET, anthropic_usage(1, 1)))] * 2
+    small = json.dumps({"model": SONNET, "max_tokens": 5, "messages": []}).encode()
+    large = b'{"x": "%s",' % (b"x" * (100 << 20)) + small[1:]
+    async with process.client() as client:
+        for body in (small, large):
+            before = _most_memory(process)
+            async with client.post(ANTHROPIC, data=io.BytesIO(body)) as got:
+                assert got.status == 200
+    assert vendor.arrived[1].body == large
+    assert _most_memory(process) - before < 30 << 20
+
+
+async def test_it_ends_cleanly_and_takes_its_socket_with_it(process: Process) -> None:
+    assert process.settings.gateway_socket_path.stat().st_mode & 0o777 == 0o666
+    assert process.settings.gateway_socket_path.parent.stat().st_mode & 0o777 == 0o711
+    assert await process.stop() == 0
+    assert not process.settings.gateway_socket_path.exists()
+
+
+async def test_a_second_one_does_not_take_a_living_ones_socket(process: Process) -> None:
+    second = launch(process.settings)
+    assert await asyncio.to_thread(second.wait) == 1
+    async with process.client() as client, client.get("/health") as got:
+        assert got.status == 200
+
+
+async def test_without_a_database_it_says_so_and_ends(short_folder: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"postgresql://nobody@127.0.0.1:{nobody.getsockname()[1]}/nothing"
+        values = gateway_settings(short_folder, url, "http://127.0.0.1:1")
+        child = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "paid.gateway"],
+            env=os.environ | values.as_environment(),
+            stderr=subprocess.PIPE,
+        )
+        _, said = await asyncio.to_thread(child.communicate)
+    assert child.returncode == 1
+    assert b"PostgreSQL does not answer" in said
+
+
+def _most_memory(process: Process) -> int:
+    assert process._child is not None
+    status = Path(f"/proc/{process._child.pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) << 10
