@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from paid.contracts import RunStatus
 from paid.models import Event
 from web.plain_text import shortened
 from web.rendering import count, money, pretty, words
+from web.views.status import status_badge
 
 LONGEST_TEXT = 6_000
 LONGEST_DETAIL = 20_000
@@ -144,7 +146,8 @@ def _run(kind: str, data: Data) -> Item:
         return Item("mark", f"Ended: {words(_text(data, 'status'))}", _text(data, "message"))
     if name == "budget_raised":
         return Item("mark", f"Budget raised by {_text(data, 'by')}", money_of_cents(data))
-    return Item("mark", words(name).capitalize(), _text(data, "message", "reason"))
+    title = status_badge(name).text if name in set(RunStatus) else words(name).capitalize()
+    return Item("mark", title, _text(data, "message", "reason"))
 
 
 def money_of_cents(data: Data) -> str:
@@ -172,7 +175,9 @@ def _prompt(_: str, data: Data) -> Item:
 
 
 def _turn(_: str, data: Data) -> Item:
-    return Item("mark", f"Turn ended: {words(_text(data, 'end'))}", _text(data, "message"))
+    end = _text(data, "end")
+    said = "" if end == "finished" else _text(data, "message")  # else it repeats the agent
+    return Item("mark", f"Turn ended: {words(end)}", said)
 
 
 def _step(kind: str, data: Data) -> Item:

@@ -81,4 +81,4 @@ def _percent(used: float, limit: float | None) -> int | None:
         return None
     if limit <= 0:
         return 100
-    return min(100, int(100 * used / limit))
+    return min(100, max(int(100 * used / limit), 1 if used > 0 else 0))

@@ -75,7 +75,12 @@ def badge(run: Run, hold: RunHold | None = None) -> Badge:
     if run.ended_at is None and hold is not None:
         text = "Paused: budget" if hold.reason == "budget" else "Paused: vendor's limit"
         return Badge(text, "wait")
-    return _BADGES.get(RunStatus(run.status), Badge(run.status.replace("_", " "), "idle"))
+    return status_badge(run.status)
+
+
+def status_badge(status: str) -> Badge:
+    """A status itself, whatever else is true of the run."""
+    return _BADGES[RunStatus(status)]
 
 
 def what_to_do(run: Run) -> str:
