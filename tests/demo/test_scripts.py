@@ -213,6 +213,18 @@ def test_aider_gets_all_changes_as_blocks() -> None:
     assert text.count("<<<<<<< SEARCH") == text.count(">>>>>>> REPLACE") == 2
 
 
+def test_aider_gets_them_again_when_it_has_added_the_files() -> None:
+    entries = [Entry("system", "Use a *SEARCH/REPLACE block*."), Entry("user", prompt(1))]
+    entries += [Entry("assistant", "…"), Entry("user", "I added these files to the chat: a, b")]
+
+    again = answer(Ask("gpt-5.2", False, tuple(entries))).reply.text
+    entries += [Entry("assistant", again), Entry("user", "Fix the errors.")]
+    then = answer(Ask("gpt-5.2", False, tuple(entries))).reply.text
+
+    assert "<<<<<<< SEARCH" in again
+    assert "<<<<<<< SEARCH" not in then
+
+
 def test_codex_gets_a_patch_where_it_declares_the_tool() -> None:
     tools = (SHELLS["exec_command"], Tool("apply_patch", freeform=True))
     entries = (

@@ -18,7 +18,7 @@ from paid.demo.forge.world import Comment, Issue, IssueEvent, Repository, World
 
 LABELS = ("paid-build", "paid-plan", "paid-cancel")
 LOOPBACK = re.compile(r"^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$")
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+UNSEEN = re.compile(r"<!--.*?-->|</?sub>", re.DOTALL)
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; "
@@ -171,8 +171,8 @@ class Pages:
         return web.Response(text=text, content_type="text/html", headers=HEADERS)
 
     def _rendered(self, text: str | None) -> Markup:
-        """Markdown without raw HTML: the renderer escapes it, and comments are left out."""
-        return Markup(self._markdown.render(COMMENT.sub("", text or "")))  # noqa: S704 - escaped
+        """Markdown without raw HTML: it is escaped; what people do not see is left out."""
+        return Markup(self._markdown.render(UNSEEN.sub("", text or "")))  # noqa: S704 - escaped
 
 
 def _owner(repository: Repository) -> str:

@@ -20,6 +20,7 @@ SUBMIT = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 BLOCK = re.compile(r"```(mswea_bash_command|bash)\n")
 SEARCH_REPLACE = "SEARCH/REPLACE"
 """In the prompt of aider, and of no other."""
+ADDED = "added these files to the chat"
 TITLE = Reply("A small change to the project")
 NOTHING_TO_SAY = Reply("I see nothing in this that I have a script for, so I change nothing.")
 
@@ -112,8 +113,12 @@ def _command(action: Run | Edit | Write) -> str:
 
 
 def _as_blocks_of_changes(turn: Turn) -> Answer:
-    """All changes in one answer, in aider's SEARCH/REPLACE blocks."""
-    if any(entry.role == "assistant" for entry in turn.since):
+    """All changes in one answer, in aider's SEARCH/REPLACE blocks.
+
+    When the files that an answer names are new to it, aider adds them to the chat and asks again.
+    """
+    answered = any(entry.role == "assistant" for entry in turn.since)
+    if answered and ADDED not in turn.since[-1].text:
         return Answer(Reply(turn.script.ending))
     blocks = []
     for step in turn.script.steps:
