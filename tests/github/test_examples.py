@@ -17,19 +17,21 @@ def examples(method: str, path: str, status: int = 200) -> list[Any]:
     """The examples of one answer, with references followed."""
     operation = description()["paths"][path][method]
     content = operation["responses"][str(status)]["content"]["application/json"]
-    # an issue's second example is, by mistake, a comment
-    found = {
-        name: example for name, example in content["examples"].items() if "comment" not in name
-    }
-    return [resolved(example)["value"] for example in found.values()]
+    return [resolved(example) for example in content["examples"].values()]
 
 
 def resolved(node: Any) -> Any:
-    while "$ref" in node:
-        target = description()
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            target = target[part]
-        node = target
+    """What a reference leads to, out of its wrapping: an example's value may be a reference."""
+    while isinstance(node, dict):
+        if "$ref" in node:
+            target = description()
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                target = target[part]
+            node = target
+        elif "value" in node and set(node) <= {"value", "summary", "description"}:
+            node = node["value"]
+        else:
+            break
     return node
 
 
