@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sys
 
-from paid.bench import gateway, run, temporal
+from paid.bench import gateway, run, temporal, workspaces
 from paid.process_end import end_process
 
-BENCHMARKS = {"run": run.main, "temporal": temporal.main, "gateway": gateway.main}
+BENCHMARKS = {
+    "run": run.main,
+    "temporal": temporal.main,
+    "gateway": gateway.main,
+    "workspaces": workspaces.main,
+}
 USAGE = """usage: bin/bench NAME [--json] [options]
 
-  run       from label seen to pull request open, beside a bare script; 50 labels at once
-  temporal  workflow starts and activity dispatch, beside a bare SDK script
-  gateway   added latency, throughput and memory, beside bare proxies
+  run         from label seen to pull request open, beside a bare script; 50 labels at once
+  temporal    workflow starts and activity dispatch, beside a bare SDK script
+  workspaces  a run's container work by the repository's size, beside git and docker alone
+  gateway     added latency, throughput and memory, beside bare proxies
 
 `bin/bench NAME --help` lists the options."""
 
