@@ -27,6 +27,7 @@ class PostgresFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.password_file = folder / "password"
+        self._place_file = folder / "place"  # where the data is, for people and for _set_aside
 
     @cached_property
     def home(self) -> Path:
@@ -55,16 +56,13 @@ class PostgresFiles:
         `binaries` None means those that can read the data, whatever newer ones there are, and for
         new data the newest.
         """
+        if self._major() is not None and not self.password_file.exists():
+            self._set_aside()
         chosen = postgres_binaries.reachable_binaries(
             binaries or postgres_binaries.find(self._major())
         )
         if self._major() is None:
             self._initialise(chosen, durable=durable)
-        elif not self.password_file.exists():
-            raise EmbeddedServiceError(
-                f"The password of the data in {self.data} is gone.",
-                hint=f"Restore {self.password_file}, or move the data away to start afresh.",
-            )
         _make_private(self.socket_folder)
         return chosen
 
@@ -77,6 +75,20 @@ class PostgresFiles:
     def _major(self) -> int | None:
         version_file = self.data / "PG_VERSION"
         return int(version_file.read_text()) if version_file.exists() else None
+
+    def _set_aside(self) -> None:
+        """Keep data elsewhere whose folder was removed, as one older copy: it was meant to go.
+
+        Raises EmbeddedServiceError when the folder is there and only the password is not.
+        """
+        if self.home == self.folder.resolve() or self._place_file.exists():
+            raise EmbeddedServiceError(
+                f"The password of the data in {self.data} is gone.",
+                hint=f"Restore {self.password_file}, or move the data away to start afresh.",
+            )
+        older = self.home / "data.old"
+        shutil.rmtree(older, ignore_errors=True)
+        self.data.rename(older)
 
     def _initialise(self, binaries: Binaries, *, durable: bool) -> None:
         """Run initdb beside the final place, so that an interrupted one is never taken for done."""
@@ -95,6 +107,7 @@ class PostgresFiles:
         finally:
             handed_over.unlink()
         _write_private(self.password_file, password)
+        self._place_file.write_text(f"{self.home}\n")
         unfinished.rename(self.data)
 
 

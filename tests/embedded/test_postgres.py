@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,6 +201,26 @@ def test_a_lost_password_is_said_and_nothing_is_made_anew(postgres: PostgresServ
         postgres.start()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's data may have to lie elsewhere")
+def test_a_removed_folder_means_a_new_beginning(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "postgres", durable=False)
+    try:
+        with psycopg.connect(server.start()) as connection:
+            connection.execute("CREATE TABLE old ()")
+        server.stop()
+        for _ in range(2):
+            shutil.rmtree(tmp_path / "postgres")
+            server = PostgresServer(tmp_path / "postgres", durable=False)
+            with psycopg.connect(server.start()) as connection:
+                found = connection.execute("SELECT to_regclass('old')").fetchone()
+            assert found == (None,)
+            server.stop()
+        kept = {path.name for path in server._files.home.iterdir() if path.name.startswith("data")}
+        assert kept == {"data", "data.old"}
+    finally:
+        server.destroy()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as another account")
 def test_binaries_in_a_closed_folder_are_copied(
     tmp_path: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -228,5 +249,6 @@ def test_binaries_in_a_closed_folder_are_copied(
 def test_data_of_a_version_that_is_gone_is_not_touched(postgres: PostgresServer) -> None:
     postgres._files.data.mkdir(parents=True)
     (postgres._files.data / "PG_VERSION").write_text("14\n")
+    postgres._files.password_file.write_text("known")
     with pytest.raises(EmbeddedServiceError, match="PostgreSQL 14"):
         postgres.start()
