@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
-
 from paid.embedded.process import Lock
 from paid.errors import EmbeddedServiceError
 from paid.settings import Settings
-from paid.store.database import Database
 
 KEPT_SETTINGS = (
     "cache_dir",
@@ -29,7 +25,6 @@ KEPT_SETTINGS = (
 """What says how this machine reaches Docker and the network; servers of the user's stay out."""
 KEPT_FILES = {"instance"}
 """The name on this folder's containers, so that what a killed demo left is found and removed."""
-LOWEST_RUN = 100_000
 
 
 def demo_settings(found: Settings) -> Settings:
@@ -58,15 +53,3 @@ def make_anew(folder: Path) -> None:
                 entry.unlink()
     finally:
         lock.release()
-
-
-def number_runs_apart(database: Database) -> None:
-    """Start the run numbers somewhere else each time.
-
-    Containers are named after runs, and the engine is shared with the user's own installation and
-    with what a killed demo may have left.
-    """
-    first = LOWEST_RUN + secrets.randbelow(8_000) * 100
-    with database.session() as session:
-        # An identity column takes no parameter here; `first` is a number made above.
-        session.connection().execute(text(f"ALTER TABLE run ALTER COLUMN id RESTART WITH {first}"))

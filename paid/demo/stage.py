@@ -16,7 +16,7 @@ from paid.containers.engine import DockerEngine
 from paid.containers.reaper import Reaper
 from paid.containers.workspace import Workspaces
 from paid.demo import sample
-from paid.demo.folder import demo_settings, make_anew, number_runs_apart
+from paid.demo.folder import demo_settings, make_anew
 from paid.demo.forge import Forge
 from paid.demo.forge.sample import OWNER, plant
 from paid.demo.options import Options, chosen_agent
@@ -106,6 +106,7 @@ class Stage:
 
     def _set_up(self) -> None:
         make_anew(self._settings.data_dir)
+        self._remove_containers()
         if self.options.github is None:
             self.forge = Forge(self._settings.data_dir / "forge")
             self.forge.start()
@@ -158,7 +159,7 @@ class Stage:
 
     def _start_paid(self) -> None:
         paid = EmbeddedPaid(self._settings, say=self._starting)
-        self._closing.callback(self._leave_no_container)
+        self._closing.callback(self._remove_containers)
         self._closing.callback(paid.stop)
         paid.start()
         self._paid = paid
@@ -167,15 +168,14 @@ class Stage:
             raise ConfigurationError("Paid came up without a database.")
         self._database = Database(url.get_secret_value())
         self._closing.callback(self._database.close)
-        number_runs_apart(self._database)
 
     def _starting(self, line: str) -> None:
         """Tell of parts that are ready; of their end only as one word at the end."""
         if not line.endswith("stopped"):
             self._say(line)
 
-    def _leave_no_container(self) -> None:
-        """Remove what an interrupted run left: its database goes, so nobody would adopt it."""
+    def _remove_containers(self) -> None:
+        """Remove what an interrupted run left, this time or the last: its database is gone."""
         engine = DockerEngine(self._settings)
         Reaper(engine, Workspaces(engine, self._settings)).reap(lambda: ())
 
