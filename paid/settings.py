@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     the run is frozen meanwhile."""
     quota_hold_seconds: float = Field(default=120, ge=0)
     """A vendor's limit that lasts longer than this parks the run."""
-    vendor_read_seconds: float = Field(default=900, ge=600)
+    vendor_read_seconds: float = Field(default=900, gt=0)
     """How long a vendor may be silent; reasoning models are, for minutes."""
     largest_body_mib: int = Field(default=128, ge=1)
     egress_mib: int = Field(default=4096, ge=1)

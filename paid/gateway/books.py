@@ -78,6 +78,7 @@ def make_pool(url: str, *, size: int = 6) -> Pool:
         open=False,
         timeout=10,
         configure=configure,
+        check=AsyncConnectionPool.check_connection,
         kwargs={"autocommit": True, "row_factory": dict_row},
     )
 

@@ -115,6 +115,7 @@ class Egress:
             raise RefusedTunnelError(407, "This run token is not known here, or its run ended.")
         host, port = _target(request)
         with self._access.working(grant.run_id):
+            await self._recall(grant.run_id)
             try:
                 self._check(grant, host, port)
                 there, address = await self._connect(host, port)
@@ -137,6 +138,21 @@ class Egress:
                     "seconds": round(monotonic() - began, 3),
                 }
                 await asyncio.shield(self._tell(grant, "egress.connection", data))
+
+    async def _recall(self, run_id: int) -> None:
+        """What a run moved under an earlier gateway counts too."""
+        if run_id in self._moved:
+            return
+        question = (
+            "SELECT sum((data ->> 'up_bytes')::bigint + (data ->> 'down_bytes')::bigint)"
+            " AS moved FROM event WHERE run_id = %s AND kind = 'egress.connection'"
+        )
+        try:
+            async with self._pool.connection() as connection:
+                row = await (await connection.execute(question, (run_id,))).fetchone()
+        except (psycopg.Error, PoolTimeout) as error:
+            raise DatabaseError("PostgreSQL does not answer the gateway.") from error
+        self._moved.setdefault(run_id, int(row["moved"] or 0) if row else 0)
 
     def _check(self, grant: Grant, host: str, port: int) -> None:
         listed = self._registries() if grant.egress_hosts is None else grant.egress_hosts

@@ -122,7 +122,8 @@ class Relay:
             return await self._answer(request)
         except AnswerError as error:
             return _refusal(vendor, error)
-        except DatabaseError:
+        except DatabaseError as failure:
+            log.warning("%s (%r)", failure, failure.__cause__)
             silent = AnswerError(503, "The ledger does not answer; nothing was spent.", "ledger")
             return _refusal(vendor, silent)
         except (aiohttp.ClientError, TimeoutError) as failure:

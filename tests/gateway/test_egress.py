@@ -20,6 +20,7 @@ from paid.gateway.registries import Registries
 from paid.models import Event
 from paid.store import events, tokens
 from paid.store.database import Database, libpq_url
+from paid.store.events import NewEvent
 from tests.gateway.conftest import Bench
 from tests.gateway.test_relay import set_policy
 from tests.ledger.rows import Rows, add_rows
@@ -243,6 +244,18 @@ async def test_a_run_moves_only_as_many_bytes_as_it_may(
                 got += len(chunk)
         assert got <= 100_000
         writer.close()
+        answer, _, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 403")
+        writer.close()
+
+
+async def test_what_was_moved_under_an_earlier_gateway_counts(
+    short_folder: Path, database: Database
+) -> None:
+    async with _way(short_folder, database, most_bytes=1000) as way:
+        with database.session() as session:
+            moved = NewEvent("egress.connection", {"up_bytes": 600, "down_bytes": 400})
+            events.append_to_run(session, way.rows.run_id, way.rows.project_id, moved)
         answer, _, writer = await way.open()
         assert answer.startswith(b"HTTP/1.1 403")
         writer.close()

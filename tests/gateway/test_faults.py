@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import text
 
 from paid.gateway import intake
 from paid.store import budgets, holds, tokens
@@ -171,6 +172,51 @@ async def test_revoking_a_token_cuts_the_streams_under_it(bench: Bench) -> None:
         with pytest.raises(aiohttp.ClientError):
             await asyncio.wait_for(got.read(), 5)
     assert (await bench.settled())[0].basis == "partial"
+
+
+async def test_a_database_that_goes_away_in_mid_stream_costs_nobody_anything(
+    bench: Bench,
+) -> None:
+    """The stream flows on, and is settled to the micro-dollar when the database is back."""
+    ended = asyncio.Event()
+    stream = anthropic_stream(SONNET, anthropic_usage(1000, 50))
+    bench.vendor.plays = [Play(stream, headers=SSE, hang=ended), GOOD]
+    async with bench.post(ANTHROPIC, STREAM) as got:
+        await got.content.readuntil(b"text_delta")
+        with bench.database.session() as session:
+            session.connection().execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+        ended.set()
+        await got.read()
+    (entry,) = await bench.settled()
+    assert (entry.basis, entry.amount_microdollars) == ("vendor", 3 * 1000 + 15 * 50)
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert got.status == 200
+
+
+async def test_the_run_is_told_by_the_token_alone(bench: Bench) -> None:
+    bench.vendor.plays = [GOOD]
+    forged = {"x-paid-run": "1", "x-run-id": "1", "paid-project": "1"}
+    async with bench.post(ANTHROPIC, BODY | {"metadata": {"run_id": 1}}, headers=forged) as got:
+        assert got.status == 200
+    assert (await bench.settled())[0].run_id == bench.rows.run_id
+    assert not bench.vendor.arrived[0].headers.keys() & forged.keys()
+
+
+class TestImpatience:
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"vendor_read_seconds": 0.3}
+
+    async def test_a_vendor_that_stays_silent_is_a_504(self, bench: Bench) -> None:
+        bench.vendor.plays = [Play(pause=20)]
+        async with bench.post(ANTHROPIC, BODY) as got:
+            assert (got.status, (await got.json())["error"]["type"]) == (504, "timeout_error")
+        assert (await bench.settled())[0].basis == "estimated"
 
 
 # --- several keys, other models, limits that last -------------------------------------------------
