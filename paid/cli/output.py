@@ -14,21 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from paid.agents.plain import plain as without_escapes
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-_ESCAPES = re.compile(
-    "(?:\x1b\\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c|(?=\x1b)|$)"  # OSC: titles, clipboard
-    "|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c]*(?:\x1b\\\\|\x9c|(?=\x1b)|$)"  # DCS, APC, …
-    "|(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor, screen
-    "|\x1b[ -/]*[0-~]?"
-)
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
     """Text of strangers and agents without what moves a cursor, hides, or reverses reading."""
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode("utf-8")
+    return _DIRECTIONS.sub("", without_escapes(text, max_chars=len(text) + 1))
 
 
 def one_line(text: str, most: int = 60) -> str:
