@@ -8,105 +8,25 @@ argument, no address, no file and no log.
 
 from __future__ import annotations
 
-import base64
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-from paid.errors import (
-    BadInputError,
-    ConfigurationError,
-    DiskFullError,
-    GitError,
-    GitHubNotFoundError,
-    GitHubUnauthorizedError,
-    GitUnavailableError,
-    PaidError,
-)
+from paid.containers.git_environment import Access, environment, program
+from paid.containers.git_errors import Output, error_of
+from paid.errors import GitError
 
 QUICK_SECONDS = 60
 TRANSFER_SECONDS = 1800
 MOST_OUTPUT_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 _STDERR_BYTES = 8 * 1024
-_SHOWN_CHARS = 300
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-_SETTINGS = {
-    "core.hooksPath": "/dev/null",
-    "core.fsmonitor": "false",
-    "core.askPass": "",
-    "credential.helper": "",
-    "protocol.allow": "never",
-    "protocol.https.allow": "always",
-    "http.followRedirects": "false",
-    "submodule.recurse": "false",
-    "fetch.recurseSubmodules": "false",
-    "push.recurseSubmodules": "no",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "core.sharedRepository": "0644",
-}
-"""Set for every command. Containers read the mirror as another user, hence the 0644."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a command printed. `errors` is the end of its standard error, without secrets."""
-
-    code: int
-    stdout: bytes
-    errors: str
-
-
-@dataclass(frozen=True)
-class Access:
-    """A remote repository, and the token for it (None: without)."""
-
-    url: str
-    token: str | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuse what is not plain https (or http on this machine), or carries a password."""
-        parts = urlsplit(self.url)
-        local = parts.scheme == "http" and parts.hostname in _LOOPBACK
-        if (parts.scheme != "https" and not local) or not parts.hostname:
-            raise BadInputError(
-                "The repository's address is not https.",
-                hint="Plain http is accepted for this machine's loopback alone.",
-            )
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise BadInputError("The repository's address carries more than a path.")
-
-    @property
-    def scheme(self) -> str:
-        """https or http."""
-        return urlsplit(self.url).scheme
-
-    def settings(self) -> dict[str, str]:
-        """Git settings for this address alone."""
-        found = {f"protocol.{self.scheme}.allow": "always"}
-        if self.token is not None:
-            found[f"http.{self.url}.extraHeader"] = f"Authorization: Basic {self._basic()}"
-        return found
-
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be seen, in the shapes that a server could echo."""
-        return () if self.token is None else (self.token, self._basic())
-
-    def _basic(self) -> str:
-        return base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
 
 
 class Git:
@@ -144,7 +64,7 @@ class Git:
                     raise GitError(f"git {arguments[0]} printed more than {most_bytes} bytes.")
         output = started.output(bytes(stdout))
         if output.code not in accept:
-            raise _error_of(arguments[0], output, remote=access is not None, late=started.late)
+            raise error_of(arguments[0], output, remote=access is not None, late=started.late)
         return output
 
     def text(self, *arguments: str, accept: Sequence[int] = (0,)) -> str:
@@ -160,7 +80,7 @@ class Git:
             yield from started.chunks()
         output = started.output(b"")
         if output.code != 0:
-            raise _error_of(arguments[0], output, remote=False, late=started.late)
+            raise error_of(arguments[0], output, remote=False, late=started.late)
 
     @contextmanager
     def _started(
@@ -173,7 +93,7 @@ class Git:
     ) -> Iterator[_Started]:
         with _readable(stdin) as given, tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
-                [_program(), *arguments],
+                [program(), *arguments],
                 cwd=self.repository,
                 env=self._environment(access, settings or {}),
                 stdin=given,
@@ -192,11 +112,11 @@ class Git:
                 started.end()
 
     def _environment(self, access: Access | None, settings: Mapping[str, str]) -> Mapping[str, str]:
-        environment = _environment(self.repository, access, settings)
+        made = environment(self.repository, access, settings)
         if self._quarantine is not None:
-            environment["GIT_OBJECT_DIRECTORY"] = str(self._quarantine)
-            environment["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.repository / "objects")
-        return environment
+            made["GIT_OBJECT_DIRECTORY"] = str(self._quarantine)
+            made["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.repository / "objects")
+        return made
 
 
 @contextmanager
@@ -260,90 +180,4 @@ class _Started:
             return
 
 
-@cache
-def _program() -> str:
-    found = shutil.which("git")
-    if found is None:
-        raise ConfigurationError("git is not installed.", hint="Install git 2.38 or newer.")
-    return found
-
-
-def _environment(
-    repository: Path, access: Access | None, settings: Mapping[str, str]
-) -> dict[str, str]:
-    """The whole environment of a command; nothing of ours is inherited but the proxy."""
-    every = {**_SETTINGS, **(access.settings() if access else {}), **settings}
-    environment = {
-        "PATH": f"{Path(_program()).parent}{os.pathsep}{os.defpath}",
-        "HOME": "/nonexistent",
-        "LC_ALL": "C",
-        "GIT_DIR": str(repository),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_LFS_SKIP_SMUDGE": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_CONFIG_COUNT": str(len(every)),
-    }
-    for index, (key, value) in enumerate(every.items()):
-        environment[f"GIT_CONFIG_KEY_{index}"] = key
-        environment[f"GIT_CONFIG_VALUE_{index}"] = value
-    if access is not None:
-        environment.update(_proxies())
-    return environment
-
-
-def _proxies() -> dict[str, str]:
-    names = {"http": "http_proxy", "https": "https_proxy", "no": "no_proxy"}
-    return {names[kind]: url for kind, url in getproxies().items() if kind in names}
-
-
-_REFUSED = (
-    "authentication failed",
-    "could not read username",  # what git says to a 401 when it may not ask anybody
-    "returned error: 401",
-    "returned error: 403",
-)
-_MISSING = ("returned error: 404", "returned error: 410", "repository not found", "' not found")
-_UNREACHABLE = (
-    "could not resolve",
-    "failed to connect",
-    "couldn't connect",
-    "connection refused",
-    "connection reset",
-    "connection timed out",
-    "operation timed out",
-    "early eof",
-    "rpc failed",
-    "remote end hung up",
-    "empty reply",
-    "unable to rewind rpc",
-    "ssl_error",
-    "gnutls",
-    "transfer closed",
-    "requested url returned error: 5",
-    "requested url returned error: 429",
-)
-
-
-def _error_of(command: str, output: Output, *, remote: bool, late: bool) -> PaidError:
-    said = output.errors.lower()
-    end = output.errors[-_SHOWN_CHARS:]
-    if late:
-        return GitUnavailableError(f"git {command} did not end in its time.")
-    if "no space left" in said:
-        return DiskFullError("The disk is full.", hint="Free some space; it is tried again.")
-    if remote and any(words in said for words in _REFUSED):
-        return GitHubUnauthorizedError(
-            f"The remote refused git {command}: {end}",
-            hint="The token is wrong, revoked, or may not write contents: give a new one.",
-        )
-    if remote and any(words in said for words in _MISSING):
-        return GitHubNotFoundError(f"The remote has no such repository: {end}")
-    if remote and any(words in said for words in _UNREACHABLE):
-        return GitUnavailableError(f"The remote did not answer: {end}")
-    return GitError(f"git {command} ended with {output.code}: {end}")
+__all__ = ["MOST_OUTPUT_BYTES", "QUICK_SECONDS", "TRANSFER_SECONDS", "Access", "Git", "Output"]
