@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from paid.agents import install as installing
-from paid.cli import connection, output
+from paid.cli import completion, connection, output
 from paid.cli.output import Json, say, shown
 
 app = typer.Typer(help="Coding agents and their images.", no_args_is_help=True)
@@ -40,7 +40,14 @@ def listing(as_json: Json = False) -> None:
 
 @app.command("install")
 def install(
-    name: Annotated[str, typer.Argument(metavar="AGENT", help="As `paid agent list` shows it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="AGENT",
+            help="As `paid agent list` shows it.",
+            autocompletion=completion.agent_names,
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Build the image that holds an agent; a second time it is there already.

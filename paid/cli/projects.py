@@ -11,7 +11,7 @@ from sqlmodel import Session
 from temporalio.client import Client
 
 from paid import polls
-from paid.cli import connection, output
+from paid.cli import completion, connection, output
 from paid.cli.output import Json, say, shown
 from paid.errors import BadInputError, ConfigurationError
 from paid.github.client import GitHub
@@ -23,7 +23,14 @@ from paid.store.credentials import SecretBox
 from paid.store.projects import GITHUB_API_URL
 
 app = typer.Typer(help="Projects: the repositories that Paid watches.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="OWNER/REPO", help="The repository, or its number.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="OWNER/REPO",
+        help="The repository, or its number.",
+        autocompletion=completion.project_names,
+    ),
+]
 
 
 @app.command("add")

@@ -8,13 +8,18 @@ import typer
 from temporalio.client import Client
 
 from paid import control
-from paid.cli import connection, output
+from paid.cli import completion, connection, output
 from paid.cli.output import Json, age, dollars, one_line, say, shown
 from paid.errors import ConfigurationError
 from paid.store import projects, run_list, runs
 from paid.store.run_list import RunFilter, RunGroup, RunSeen
 
-RunNumber = Annotated[int, typer.Argument(metavar="RUN", min=1, help="The run's number.")]
+RunNumber = Annotated[
+    int,
+    typer.Argument(
+        metavar="RUN", min=1, help="The run's number.", autocompletion=completion.live_runs
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,9 +13,12 @@ import typer
 
 from paid.cli import connection, output
 from paid.cli.output import Json, say, shown
+from paid.doctor import State, containers, examine, machine, services
 from paid.settings import load_settings
 from paid.up import EmbeddedPaid
 from paid.up.installation import new_login_url
+
+ADVICE = (*machine.CHECKS, *containers.CHECKS, services.KEYS)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,8 +59,17 @@ def _announce(paid: EmbeddedPaid, as_json: bool) -> None:
         output.print_json(told)
         sys.stdout.flush()
         return
+    _advise(paid)
     say(f"\n[bold green]Paid is up.[/] Open the dashboard (the link works once):\n\n  {link}\n")
     say("Watch a repository with `paid project add OWNER/REPO`. Ctrl-C stops everything.\n")
+
+
+def _advise(paid: EmbeddedPaid) -> None:
+    """What a first run will miss, said before somebody waits for it."""
+    for finding in examine(paid.settings, checks=ADVICE):
+        if finding.state == State.BROKEN:
+            say(f"[yellow]![/] {shown(finding.name)}: {shown(finding.detail)}")
+            say(f"  → {shown(finding.mend)}")
 
 
 def _progress(line: str) -> None:

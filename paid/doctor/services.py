@@ -133,9 +133,10 @@ def _ask(name: str, given: list[SecretStr], url: str, header: str, number: int) 
     return warning(label, f"answered {answer.status_code}", "Try again later.")
 
 
+KEYS = Check("model keys", keys, seconds=15)
 CHECKS = (
     Check("gateway", gateway, mend=servers.UP_MEND),
     Check("dashboard", web, mend=servers.UP_MEND),
     Check("github", github, seconds=30),
-    Check("model keys", keys, seconds=15),
+    KEYS,
 )

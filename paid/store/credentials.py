@@ -18,20 +18,24 @@ from paid.models.columns import now
 
 
 class SecretBox:
-    """Encrypts and decrypts with the keys of one file, which is made (mode 0600) when missing."""
+    """Encrypts and decrypts with the keys of one file, which is made (mode 0600) when missing.
+
+    The file is looked at each time: programs that run for weeks must not go on with a key that was
+    rotated away.
+    """
 
     def __init__(self, key_file: Path) -> None:
         self._key_file = key_file
-        self._fernet = MultiFernet([Fernet(key) for key in _keys(key_file)])
+        self._read_keys()
 
     def seal(self, secret: str) -> str:
         """Ciphertext, safe to store."""
-        return self._fernet.encrypt(secret.encode()).decode()
+        return self._present().encrypt(secret.encode()).decode()
 
     def open(self, ciphertext: str) -> str:
         """The secret. Raises CredentialError when none of the keys fits."""
         try:
-            return self._fernet.decrypt(ciphertext.encode()).decode()
+            return self._present().decrypt(ciphertext.encode()).decode()
         except InvalidToken:
             raise CredentialError(
                 "A stored credential cannot be decrypted.",
@@ -41,6 +45,17 @@ class SecretBox:
     def reseal(self, ciphertext: str) -> str:
         """The same secret under the newest key."""
         return self.seal(self.open(ciphertext))
+
+    def _present(self) -> MultiFernet:
+        version = _version(self._key_file)
+        if version is not None and version != self._read:
+            self._read_keys()
+        return self._fernet
+
+    def _read_keys(self) -> None:
+        keys = _keys(self._key_file)
+        self._read = _version(self._key_file)
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
 
 
 def add(session: Session, box: SecretBox, kind: str, secret: str) -> int:
@@ -106,3 +121,12 @@ def _keys(key_file: Path) -> list[bytes]:
     if not key_file.exists():
         write_keys(key_file, [Fernet.generate_key()])
     return [line.strip() for line in key_file.read_bytes().splitlines() if line.strip()]
+
+
+def _version(key_file: Path) -> tuple[int, int] | None:
+    """Changes when the file is replaced; None when it is away, and the keys read before serve."""
+    try:
+        status = key_file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns

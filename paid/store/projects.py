@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from paid.errors import BadInputError, NotFoundError
 from paid.models import DEFAULT_LABELS, Label, Policy, Project, ProjectState
-from paid.store import credentials, events
+from paid.store import credentials, events, runs
 from paid.store.credentials import SecretBox
 from paid.store.events import NewEvent
 
@@ -200,8 +200,17 @@ def resume(session: Session, project_id: int, *, by: str) -> bool:
 
 
 def remove(session: Session, project_id: int, *, by: str) -> None:
-    """Stop watching and forget the secrets; runs, events and money stay on record."""
+    """Stop watching and forget the secrets; runs, events and money stay on record.
+
+    Raises BadInputError while runs are live: to end well they need the token.
+    """
     project = _present(session, project_id)
+    live = runs.count_live(session, project_id)
+    if live:
+        raise BadInputError(
+            f"{project.full_name} has {live} {'run' if live == 1 else 'runs'} under way.",
+            hint="Pause it, let them end or `paid cancel` them, and then remove it.",
+        )
     secrets = [project.credential_id, project.webhook_credential_id]
     project.state, project.paused_reason = ProjectState.REMOVED, ""
     project.credential_id = project.webhook_credential_id = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from paid.cli import completion
 from paid.cli.main import exit_code
 from paid.cli.output import plain
 from paid.errors import (
@@ -17,7 +18,7 @@ from paid.errors import (
     NotFoundError,
     PaidError,
 )
-from tests.cli.conftest import Paid
+from tests.cli.conftest import Paid, Repository
 
 COMMANDS = [
     [],
@@ -91,3 +92,17 @@ def test_debug_shows_where_an_error_came_from(paid: Paid) -> None:
 )
 def test_text_of_others_is_plain(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+def test_the_shell_is_offered_projects_agents_and_runs(paid: Paid, project: Repository) -> None:
+    paid("run", "acme/greeter#1")
+    assert completion.project_names("ACME/") == ["acme/greeter"]
+    assert completion.project_names("x") == []
+    assert completion.agent_names("cod") == ["codex"]
+    assert completion.live_runs("") == ["1"]
+
+
+def test_completion_is_silent_without_servers(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("DATABASE_URL")
+    assert completion.project_names("") == []
+    assert completion.live_runs("") == []

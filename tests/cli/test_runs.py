@@ -179,6 +179,16 @@ def test_a_cancel_is_recorded_though_temporal_is_away(
     assert paid("cancel", "77").code == 3
 
 
+def test_a_project_with_a_live_run_is_not_removed(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    refused = paid("project", "remove", "1", "--yes")
+    assert refused.code == 2
+    assert "1 run under way" in refused.err
+    end(database, run_id)
+    assert paid("project", "remove", "1", "--yes").code == 0
+
+
 def test_a_runs_budget_is_shown_and_raised(paid: Paid, run_id: int) -> None:
     shown = paid("budget", "show", "acme/greeter", "--json").json
     assert shown["limits"]["run"]["cents"] == 500
