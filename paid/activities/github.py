@@ -9,6 +9,7 @@ from paid.activities.parts import GitHubFor
 from paid.contracts import RunInput, RunStatus
 from paid.github.status import say
 from paid.github.texts import StatusView, status_comment
+from paid.github.untrusted import hidden_in
 from paid.models import LabelPurpose
 from paid.settings import Settings
 from paid.store import issues, ledger, projects, runs
@@ -77,6 +78,7 @@ class GitHubActivities:
             cost_microdollars=cost.spent_microdollars if run.ended else None,
             tokens=cost.input_tokens + cost.output_tokens,
             rounds=run.iterations,
+            findings=hidden_in(facts.issue.pinned_title or "", facts.issue.pinned_body or ""),
         )
 
     def _move_labels(self, facts: RunFacts) -> None:

@@ -19,6 +19,7 @@ from paid.github.texts import (
     PullRequestView,
     pull_request_text,
 )
+from paid.github.untrusted import hidden_in
 from paid.store import events, ledger, projects, runs, steps
 from paid.store.runs import RunFacts
 
@@ -112,6 +113,7 @@ class PublishActivities:
             tokens=cost.input_tokens + cost.output_tokens,
             minutes=(datetime.now(UTC) - began).total_seconds() / 60,
             run_url=f"{self._host.settings.dashboard_url}/runs/{run.id}",
+            findings=hidden_in(issue.pinned_title or "", issue.pinned_body or ""),
         )
 
     def _secrets(self, facts: RunFacts) -> tuple[str, ...]:

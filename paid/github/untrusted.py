@@ -67,6 +67,15 @@ def clean(text: str, *, max_chars: int = MOST_CHARS) -> Cleaned:
     return Cleaned(seen, findings.listed(), truncated)
 
 
+def hidden_in(*texts: str) -> tuple[str, ...]:
+    """What `clean` takes out of an issue's texts, in words for people: `HTML comment: 2`."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        for finding in clean(text).findings:
+            counts[finding.kind] = counts.get(finding.kind, 0) + finding.count
+    return tuple(f"{kind}: {count}" for kind, count in counts.items())
+
+
 def content_hash(title: str, body: str) -> str:
     """SHA-256 in hex over title and body as GitHub gave them; what is pinned when a label is set.
 
