@@ -43,6 +43,23 @@ CREATE FUNCTION ledger_cap(
     HAVING p_period <> 'total' OR bool_or(l.scope = 'project')
 $$;
 
+-- The same for several accounts of one run at once; those without a cap are missing.
+CREATE FUNCTION ledger_caps(p_accounts bigint[], p_project bigint, p_at timestamptz)
+RETURNS TABLE (account_id bigint, cap bigint) LANGUAGE sql STABLE AS $$
+    SELECT a.id, max(CASE WHEN l.raised_until > p_at
+                          THEN greatest(l.limit_microdollars, l.raised_to_microdollars)
+                          ELSE l.limit_microdollars END)
+    FROM ledger_account a
+    JOIN budget_limit l
+        ON (l.period = a.period AND l.scope = a.scope AND l.scope_id = a.scope_id)
+        OR (a.period = 'total' AND l.period = a.scope
+            AND ((l.scope = a.scope AND l.scope_id = a.scope_id)
+                 OR (l.scope = 'project' AND l.scope_id = p_project)))
+    WHERE a.id = ANY (p_accounts)
+    GROUP BY a.id, a.period
+    HAVING a.period <> 'total' OR bool_or(l.scope = 'project')
+$$;
+
 -- The accounts of a run at a moment, made when missing.
 CREATE FUNCTION ledger_open(p_run bigint, p_at timestamptz)
 RETURNS bigint[] LANGUAGE plpgsql AS $$
@@ -134,11 +151,9 @@ BEGIN
                a.reserved_microdollars AS reserved, a.ends_at,
                a.spent_microdollars + item.amount > c.cap AS is_over
         INTO refusal
-        FROM ledger_account a
-        CROSS JOIN LATERAL ledger_cap(
-            a.scope, a.scope_id, a.period, item.project_id, p_at) AS c(cap)
-        WHERE a.id = ANY (ids)
-          AND a.spent_microdollars + a.reserved_microdollars + item.amount > c.cap
+        FROM ledger_caps(ids, item.project_id, p_at) c
+        JOIN ledger_account a ON a.id = c.account_id
+        WHERE a.spent_microdollars + a.reserved_microdollars + item.amount > c.cap
         ORDER BY 7 DESC, a.ends_at DESC NULLS FIRST LIMIT 1;
         IF FOUND THEN
             outcome := CASE WHEN refusal.is_over THEN 'over' ELSE 'busy' END;
@@ -176,9 +191,9 @@ BEGIN
                    CASE WHEN a.spent_microdollars >= c.cap THEN 100
                         WHEN a.spent_microdollars >= c.cap * 0.8 THEN 80
                         WHEN a.spent_microdollars >= c.cap * 0.5 THEN 50 ELSE 0 END AS reached
-            FROM ledger_account a
-            CROSS JOIN LATERAL ledger_cap(a.scope, a.scope_id, a.period, p_project, p_at) AS c(cap)
-            WHERE a.id = ANY (p_accounts) AND c.cap > 0
+            FROM ledger_caps(p_accounts, p_project, p_at) c
+            JOIN ledger_account a ON a.id = c.account_id
+            WHERE c.cap > 0
         ) measured
         WHERE reached > CASE WHEN warned_limit_microdollars = cap THEN warned_percent ELSE 0 END
         ORDER BY id
