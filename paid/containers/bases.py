@@ -24,7 +24,7 @@ from paid.containers.image.paid_step.repository import SHA
 from paid.containers.locks import held
 from paid.containers.steps import run_step
 from paid.containers.task import Task, task_folder, write_task
-from paid.errors import BadInputError, ContainerError, GitUnavailableError
+from paid.errors import BadInputError, ContainerError, DockerUnavailableError, GitUnavailableError
 
 PREPARE_SECONDS = 900.0
 KEPT_BASES = 20
@@ -94,6 +94,8 @@ class Bases:
             try:
                 self._make_layer(mirror, base_sha, place, below)
                 return
+            except DockerUnavailableError:
+                raise
             except ContainerError:
                 # Whatever is wrong with the other base, a checkout does not need it.
                 pass

@@ -22,7 +22,7 @@ from paid.errors import (
 )
 from paid.settings import Settings
 
-CALL_SECONDS = 20
+CALL_SECONDS = 28
 """No call waits longer for an answer, so that a dead engine never hangs a worker."""
 
 UNAVAILABLE_HINT = (

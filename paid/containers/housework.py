@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from paid.containers import folders
 from paid.containers.contract import Engine, Limits, Overlay, StepSpec
 from paid.containers.steps import run_step
 from paid.containers.task import Task, write_task
-from paid.errors import ContainerError
+from paid.errors import (
+    ContainerError,
+    DiskFullError,
+    DockerUnavailableError,
+    ImageMissingError,
+)
 
 SECONDS = 120.0
 
@@ -47,11 +53,14 @@ class Housework:
             self._engine.create_volume(volume, 0, overlay)
             self._step("probe", volume=volume)
             return (place / "upper" / "steps").is_dir()
+        except (DockerUnavailableError, ImageMissingError, DiskFullError):
+            raise  # these say nothing about overlays
         except ContainerError:
             return False
         finally:
-            self._engine.remove_volume(volume)
-            self.remove(place)
+            with suppress(ContainerError):
+                self._engine.remove_volume(volume)
+                self.remove(place)
 
     def _step(self, mode: str, volume: str | None = None, base_folder: Path | None = None) -> None:
         number = secrets.randbelow(2**48)

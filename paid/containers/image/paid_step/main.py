@@ -74,8 +74,9 @@ def run_agent(task: tasks.Task, reporter: Reporter) -> int:
     if not _first_time(task.step):
         return STARTED_BEFORE
     repository.reset_configuration(task.base_sha)
-    repository.start_branch(task.branch, task.base_sha)
-    replaced = trusted.put_base_version(task.trusted_paths, task.base_sha)
+    new = repository.start_branch(task.branch, task.base_sha)
+    # A new branch is at its base, and so is all that is on it.
+    replaced = () if new else trusted.put_base_version(task.trusted_paths, task.base_sha)
     _write_home(task.files)
     environment = _environment(task)
     if task.gateway:
@@ -103,8 +104,8 @@ def collect(task: tasks.Task, reporter: Reporter) -> int:
     repository.unlock_index()
     if not changes.stage(task.base_sha, task.litter):
         repository.stage_everything(task.litter)
-    repository.commit_staged(task.commit_message)
-    head = repository.take_home(task.branch, task.base_sha)
+    commit = repository.commit_staged(task.commit_message)
+    head = repository.take_home(task.branch, task.base_sha, commit)
     if head is None:
         reporter.send("collected", head=None, files=0, commits=0, bundle_bytes=0)
         return DONE

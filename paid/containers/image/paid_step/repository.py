@@ -154,13 +154,19 @@ def make_folders() -> None:
         place.mkdir(exist_ok=True)
 
 
-def start_branch(branch: str, base_sha: str) -> None:
-    """Put the worktree on the run's branch, without touching a file. A second turn finds it."""
+def start_branch(branch: str, base_sha: str) -> bool:
+    """Put the worktree on the run's branch, without touching a file; True if the branch is new.
+
+    git itself refuses a name that is none. HEAD is written as it writes it: a process less.
+    """
     reference = f"refs/heads/{branch}"
-    git("check-ref-format", reference)
-    if not succeeds("show-ref", "--verify", "--quiet", reference, tree=True):
+    new = not succeeds("show-ref", "--verify", "--quiet", reference, tree=True)
+    if new:
         git("update-ref", "--end-of-options", reference, _sha(base_sha), tree=True)
-    git("symbolic-ref", "HEAD", reference, tree=True)
+    place = REMOTE / "worktrees" / "tree" / "HEAD"
+    remove(place)
+    place.write_text(f"ref: {reference}\n", encoding="utf-8")
+    return new
 
 
 def refresh_branches() -> None:
@@ -191,17 +197,18 @@ def stage_everything(litter: Sequence[str]) -> None:
     git("add", "--all", "--ignore-errors", "--", ".", *but_for(litter), ok=(0, 1), tree=True)
 
 
-def commit_staged(message: str) -> None:
-    """Commit the index if it differs from the worktree's commit.
+def commit_staged(message: str) -> str:
+    """Commit the index if it differs from the worktree's commit; returns the commit then.
 
     Plumbing instead of `git commit`: no second look at every file, and no hooks.
     """
-    parent = head()
+    parent, before = git("rev-parse", "HEAD^{commit}", "HEAD^{tree}", tree=True).split()
     tree = git("write-tree", tree=True).strip()
-    if tree == git("rev-parse", f"{parent}^{{tree}}", tree=True).strip():
-        return
+    if tree == before:
+        return _sha(parent)
     commit = git("commit-tree", "-p", parent, "-F", "-", tree, stdin=message.encode(), tree=True)
     git("update-ref", "HEAD", commit.strip(), tree=True)
+    return _sha(commit.strip())
 
 
 def head() -> str:
@@ -209,20 +216,21 @@ def head() -> str:
     return _sha(git("rev-parse", "--verify", "HEAD^{commit}", tree=True).strip())
 
 
-def take_home(branch: str, base_sha: str) -> str | None:
+def take_home(branch: str, base_sha: str, commit: str) -> str | None:
     """The head of the run's branch, made to descend from the base; None when nothing changed.
 
     An agent that made a branch of its own is taken at its HEAD. One that rewrote history ends as
     one commit with its tree on the base.
     """
-    commit = head()
+    if commit == base_sha:
+        return None
     if not succeeds("merge-base", "--is-ancestor", base_sha, commit, tree=True):
         message = b"Take the tree of a rewritten history"
         commit = git(
             "commit-tree", "-p", base_sha, "-F", "-", f"{commit}^{{tree}}", stdin=message, tree=True
         ).strip()
     git("update-ref", f"refs/heads/{branch}", commit, tree=True)
-    return commit if commit != base_sha else None
+    return commit
 
 
 def changed_files(base_sha: str, commit: str) -> int:

@@ -11,12 +11,12 @@ import os
 import shutil
 from collections.abc import Sequence
 
-from .repository import TREE, RepositoryError, git, head, succeeds
+from .repository import TREE, RepositoryError, git, head
 
 
 def put_base_version(paths: Sequence[str], base_sha: str) -> tuple[str, ...]:
     """Replace each path that differs from the base; returns those that were replaced."""
-    changed = tuple(path for path in paths if _differs(path, base_sha))
+    changed = _differing(paths, base_sha)
     for path in changed:
         _put(path, base_sha)
     return changed
@@ -24,17 +24,23 @@ def put_base_version(paths: Sequence[str], base_sha: str) -> tuple[str, ...]:
 
 def put_branch_version(replaced: Sequence[str], base_sha: str) -> None:
     """Undo the replacement where the agent did not touch the path."""
+    edited = _differing(replaced, base_sha)
     for path in replaced:
-        if not _differs(path, base_sha):
+        if path not in edited:
             _put(path, head())
 
 
-def _differs(path: str, commit: str) -> bool:
-    """Whether the worktree's version of `path` is not the commit's, untracked files included."""
-    if not succeeds("diff", "--quiet", commit, "--", _literal(path), tree=True):
-        return True
-    listing = ("ls-files", "--others", "-z", "--", _literal(path))
-    return bool(git(*listing, tree=True))
+def _differing(paths: Sequence[str], commit: str) -> tuple[str, ...]:
+    """The paths whose version in the worktree is not the commit's, untracked files included."""
+    if not paths:
+        return ()
+    places = [_literal(path) for path in paths]
+    tracked = git("diff", "--name-only", "-z", commit, "--", *places, tree=True)
+    others = git("ls-files", "--others", "-z", "--", *places, tree=True)
+    names = [name for name in (tracked + others).split("\0") if name]
+    return tuple(
+        path for path in paths if any(name == path or name.startswith(f"{path}/") for name in names)
+    )
 
 
 def _put(path: str, commit: str) -> None:
