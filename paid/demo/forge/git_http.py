@@ -48,14 +48,11 @@ class GitHttp:
         if refused is not None:
             return refused
         body = await request.read()
-        response = await self._run(request, service, [service[4:]], b"", body)
-        if service == "git-receive-pack":
-            repository, login = self._asked(request)
-            if repository is not None and login is not None:
-                await asyncio.to_thread(self._note, repository, login)
-        return response
+        return await self._run(request, service, [service[4:]], b"", body)
 
-    def _note(self, repository: Repository, login: str) -> None:
+    def _note(self, repository: Repository | None, login: str | None) -> None:
+        if repository is None or login is None:
+            return
         with self._gate.world.lock:
             repository.pushed_at = now()
             self._pushed(repository, login)
@@ -100,10 +97,6 @@ class GitHttp:
     ) -> web.StreamResponse:
         """Run one of git's two programs on the repository and stream what it says."""
         repository, login = self._asked(request)
-        name = repository.full_name if repository else ""
-        environment = git_environment()
-        if request.headers.get("git-protocol"):
-            environment["GIT_PROTOCOL"] = request.headers["git-protocol"]
         kind = "advertisement" if "--advertise-refs" in arguments else "result"
         response = web.StreamResponse(
             headers={
@@ -111,27 +104,39 @@ class GitHttp:
                 "cache-control": "no-cache",
             }
         )
-        process = await asyncio.create_subprocess_exec(
-            "git",
-            arguments[0],
-            "--stateless-rpc",
-            *arguments[1:],
-            str(self._gate.git.folder(name)),
-            env=environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        process = await self._start(request, repository, arguments)
         await response.prepare(request)
         try:
             await response.write(first)
-            await _pump(process, body, response)
+            if arguments == ["receive-pack"]:
+                # Whoever pushed may look at once, so the answer waits until the push is noted.
+                said, _ = await process.communicate(body)
+                await asyncio.to_thread(self._note, repository, login)
+                await response.write(said)
+            else:
+                await _pump(process, body, response)
+            await response.write_eof()
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         self._gate.log.append(Logged(request.method, request.path_qs, 200, login))
         return response
+
+    async def _start(
+        self, request: web.Request, repository: Repository | None, arguments: list[str]
+    ) -> asyncio.subprocess.Process:
+        environment = git_environment()
+        if request.headers.get("git-protocol"):
+            environment["GIT_PROTOCOL"] = request.headers["git-protocol"]
+        folder = self._gate.git.folder(repository.full_name if repository else "")
+        return await asyncio.create_subprocess_exec(
+            *("git", arguments[0], "--stateless-rpc", *arguments[1:], str(folder)),
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
 
 
 async def _pump(
@@ -146,7 +151,6 @@ async def _pump(
         await response.write(chunk)
     await feeding
     await process.wait()
-    await response.write_eof()
 
 
 async def _feed(stdin: asyncio.StreamWriter, body: bytes) -> None:
