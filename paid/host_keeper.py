@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 
 import psycopg
 import structlog
 
-from paid.containers.contract import Engine
+from paid.activities.parts import Host
 from paid.containers.reaper import Reaped, Reaper
 from paid.errors import PaidError
+from paid.models.columns import now
 from paid.store import runs
-from paid.store.database import Database, libpq_url
+from paid.store.database import libpq_url
 from paid.store.events import CHANNEL
 
 LISTEN_SECONDS = 2.0
 REAP_SECONDS = 60.0
 RECONNECT_SECONDS = 2.0
+RECENT = timedelta(minutes=30)
+KEPT_SECONDS = 14 * 24 * 3600.0
 
 _log = structlog.get_logger(__name__)
 
@@ -29,8 +33,10 @@ _log = structlog.get_logger(__name__)
 class HostKeeper:
     """A thread of the worker; `start` and `stop` frame the worker's life."""
 
-    def __init__(self, database: Database, engine: Engine, reaper: Reaper, host: str) -> None:
-        self._database, self._engine, self._reaper, self._host = database, engine, reaper, host
+    def __init__(self, parts: Host, reaper: Reaper) -> None:
+        self._database, self._engine, self._mirrors = parts.database, parts.engine, parts.mirrors
+        self._host, self._data_dir = parts.settings.host_name, parts.settings.data_dir
+        self._reaper = reaper
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="host-keeper", daemon=True)
         self._killed: set[int] = set()
@@ -77,6 +83,19 @@ class HostKeeper:
         reaped = self._reaper.reap(self._live_runs)
         if reaped != Reaped():
             _log.info("host_keeper.reaped", what=str(reaped))
+        self._mirrors.forget_runs_except(self._recent_runs)
+        self._forget_old_work()
+
+    def _forget_old_work(self) -> None:
+        """Bundles of failed runs are kept for two weeks (paid.activities.workspace)."""
+        for bundle in (self._data_dir / "kept").glob("run-*.bundle"):
+            if time.time() - bundle.stat().st_mtime > KEPT_SECONDS:
+                bundle.unlink(missing_ok=True)
+
+    def _recent_runs(self) -> set[int]:
+        """A run's own clean-up may still need its commits."""
+        with self._database.session() as session:
+            return runs.live_or_ended_since(session, now() - RECENT)
 
     def _live_runs(self) -> set[int]:
         with self._database.session() as session:

@@ -161,9 +161,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     await asyncio.to_thread(host.database.migrate)
     client = await connect(settings)
     await take_over(client, host.database, settings.host_name)
-    keeper = HostKeeper(
-        host.database, host.engine, Reaper(host.engine, host.workspaces), settings.host_name
-    )
+    keeper = HostKeeper(host, Reaper(host.engine, host.workspaces))
     keeper.start()
     threads = ThreadPoolExecutor(SHARED_SLOTS + 1 + host_slots(settings), "activity")
     async with AsyncExitStack() as stack:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from temporalio import activity
 
 from paid import queues
 from paid.activities.heartbeat import heartbeats
 from paid.activities.parts import Host
 from paid.contracts import HostSlot, RunInput, RunStatus, Workspace
+from paid.models import Run
 from paid.store import runs, tokens
 
 
@@ -67,7 +70,30 @@ class WorkspaceActivities:
         """Remove the workspace, the run's folder, and what the mirror kept for the run."""
         host = self._host
         with host.database.session() as session:
-            project_id = runs.get(session, run.run_id).project_id
+            row = runs.get(session, run.run_id)
         with heartbeats():
             host.workspaces.remove(run.run_id)
-            host.mirrors.forget_run(project_id, run.run_id)
+            self._keep_work(row)
+            host.mirrors.forget_run(row.project_id, run.run_id)
+
+    def _keep_work(self, run: Run) -> None:
+        """Keep the commits of a run that failed as a bundle: they were paid for."""
+        mirrors, kept = self._host.mirrors, kept_bundle(self._host.settings.data_dir, run)
+        unpublished = run.status == RunStatus.FAILED and run.pr_number is None
+        if not (unpublished and run.head_sha and run.base_sha) or kept.exists():
+            return
+        if mirrors.imported(run.project_id, _id(run)) is None:
+            return
+        mirrors.save_bundle(run.project_id, run.base_sha, run.head_sha, kept)
+        with self._host.database.session() as session:
+            runs.say(session, run, "run.work_kept", file=str(kept), head=run.head_sha)
+
+
+def kept_bundle(data_dir: Path, run: Run) -> Path:
+    """Where the work of a failed run is kept; `git fetch FILE paid-kept` brings it back."""
+    return data_dir / "kept" / f"run-{_id(run)}.bundle"
+
+
+def _id(run: Run) -> int:
+    assert run.id is not None  # noqa: S101 - read from PostgreSQL
+    return run.id

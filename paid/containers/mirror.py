@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -208,6 +209,23 @@ class Mirrors:
     def forget_run(self, project_id: int, run_id: int) -> None:
         """Drop every ref of a run; again does nothing."""
         self._delete(project_id, _pin(run_id), bundles.run_ref(run_id), *refs_of(run_id))
+
+    def forget_runs_except(self, live_runs: Callable[[], Collection[int]]) -> None:
+        """Drop the refs of runs that are over, after a clean-up was lost.
+
+        The live runs are asked for after the refs are listed, never before.
+        """
+        pinned = {
+            (int(mirror.stem), int(ref.rpartition("/")[2]))
+            for mirror in self._folder.glob("*.git")
+            for ref in self._git(int(mirror.stem))
+            .text("for-each-ref", "--format=%(refname)", "refs/paid/bases/")
+            .split()
+        }
+        live = live_runs() if pinned else ()
+        for project_id, run_id in pinned:
+            if run_id not in live:
+                self.forget_run(project_id, run_id)
 
     def collect_garbage(self, project_id: int) -> bool:
         """Pack and prune; False, and nothing done, while a run borrows from the mirror."""

@@ -7,6 +7,7 @@ in between through the same row, whether or not Temporal answers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, text
@@ -135,6 +136,12 @@ def live_on(session: Session, host: str) -> list[int]:
 def live(session: Session) -> list[Run]:
     """Every run that has not ended, oldest first."""
     return list(session.exec(select(Run).where(col(Run.ended_at).is_(None)).order_by(col(Run.id))))
+
+
+def live_or_ended_since(session: Session, moment: datetime) -> set[int]:
+    """Ids of the runs that go on, or ended at `moment` or later."""
+    question = select(Run.id).where(col(Run.ended_at).is_(None) | (col(Run.ended_at) >= moment))
+    return {run_id for run_id in session.exec(question) if run_id is not None}
 
 
 def cancelled_but_live(session: Session, host: str) -> list[int]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from paid.contracts import RunStatus
@@ -170,3 +173,8 @@ def test_a_push_that_the_server_refuses_ends_the_run_with_the_reason(stage: Stag
     run = stage.ended(watched)
     assert (run.status, run.error_code) == ("failed", "push_rejected")
     assert "Friday" in run.error_message
+    kept = Path(stage.saw(run, "run.work_kept").data["file"])
+    listed = subprocess.run(
+        ["git", "bundle", "list-heads", str(kept)], capture_output=True, text=True, check=True
+    )
+    assert listed.stdout.split() == [run.head_sha, "refs/heads/paid-kept"]

@@ -28,8 +28,13 @@ def test_a_labelled_issue_becomes_a_checked_pull_request(stage: Stage) -> None:
     assert pull.head_sha == run.head_sha == stage.forge.branches(watched.name)[pull.head_ref]
     assert "passed" in pull.body
     stage.until(lambda: stage.forge.issue(watched.name, 1).labels == ["paid-done"], "the label")
-    (comment,) = stage.forge.issue(watched.name, 1).comments
-    assert pull.html_url in comment.body
+    stage.until(
+        lambda: (
+            [pull.html_url in it.body for it in stage.forge.issue(watched.name, 1).comments]
+            == [True]
+        ),
+        "one comment with the pull request",
+    )
     assert run.iterations == 1
     assert run.tokens_used > 0
 
