@@ -88,3 +88,26 @@ def test_every_event_has_a_line_or_none(database: Database, tmp_path: Path) -> N
         lines = [item(event) for event in pages.last_events(session, run_id, limit=999)]
     assert len(lines) == len(kinds) * len(odd)
     assert all(line and (line.title or line.text or line.detail) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({"command": "/bin/bash -lc 'ls -R .'"}, "ls -R ."),
+        ({"command": ["bash", "-lc", "make 'all'"]}, "make 'all'"),
+        ({"command": ["grep", "a b", "x"]}, "grep 'a b' x"),
+        ({"cmd": "ls"}, "ls"),
+        ({"file_path": "a.py"}, "a.py"),
+        ({"other": 1}, ""),
+    ],
+)
+def test_a_command_is_shown_without_the_shell_around_it(
+    database: Database, tmp_path: Path, arguments: dict[str, object], shown: str
+) -> None:
+    with database.session() as session:
+        seed = Seed(session, tmp_path)
+        run_id = seed.run(seed.project())
+        seed.say(run_id, "agent.tool_call", tool="shell", arguments=arguments)
+        line = item(pages.last_events(session, run_id)[0])
+    assert line is not None
+    assert line.text == shown

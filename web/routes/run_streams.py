@@ -32,7 +32,7 @@ PING_SECONDS = 15.0
 LEAST_PAUSE_SECONDS = 0.15
 """News within this time are read together: an agent can say a thousand lines a second."""
 LISTS_PAUSE_SECONDS = 1.0
-STATE_PARTS = ("summary", "timeline", "meters", "hold")
+STATE_PARTS = ("summary", "timeline", "meters", "facts", "hold")
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 VisitorRequest = Request[Visitor, Any, Any]
 After = Annotated[str, QueryParameter(name="after", max_length=60)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +15,11 @@ from web.plain_text import shortened
 from web.rendering import count, money, pretty, words
 from web.views.status import status_badge
 
+WORK_TREE = "/workspace/tree/"
+"""Where an agent works in its container; people know the files without it."""
+_SHELL = re.compile(
+    r"""(?:/usr)?(?:/bin/)?(?:ba|z|da)?sh -l?c (?P<q>['"])(?P<inner>[^'"]*)(?P=q)"""
+)
 LONGEST_TEXT = 6_000
 LONGEST_DETAIL = 20_000
 LONGEST_TITLE = 160
@@ -108,10 +115,20 @@ def _command(arguments: Any) -> str:
     for name in ("command", "cmd", "script", "file_path", "path", "pattern", "query"):
         value = arguments.get(name)
         if isinstance(value, str) and value:
-            return value
+            return _bare(value)
         if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-            return " ".join(value)
+            return _bare(value[2] if _is_shell(value) else shlex.join(value))
     return ""
+
+
+def _is_shell(argv: list[str]) -> bool:
+    return len(argv) == 3 and argv[0].endswith("sh") and argv[1] in ("-c", "-lc")
+
+
+def _bare(command: str) -> str:
+    """A command without the shell that some agents put around each."""
+    found = _SHELL.fullmatch(command)
+    return found["inner"] if found else command
 
 
 def _tool_result(_: str, data: Data) -> Item:
@@ -127,7 +144,8 @@ def _tool_result(_: str, data: Data) -> Item:
 
 def _file_change(_: str, data: Data) -> Item:
     change = {"add": "Added", "delete": "Deleted"}.get(_text(data, "change"), "Changed")
-    return Item("file", change, text=_text(data, "path"), mono=True)
+    path = _text(data, "path").removeprefix(WORK_TREE)
+    return Item("file", change, text=path, mono=True)
 
 
 def _error(_: str, data: Data) -> Item:
@@ -209,7 +227,9 @@ def _budget(kind: str, data: Data) -> Item:
             f"{money(_number(data, 'spent_microdollars'))} of "
             f"{money(_number(data, 'limit_microdollars'))}",
         )
-    return Item("warning", f"Paused: the {place} budget is used up", _text(data, "message"))
+    return Item(
+        "warning", f"Paused: the {place} budget has no room for more", _text(data, "message")
+    )
 
 
 def _quota(_: str, data: Data) -> Item:
