@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from paid.gateway.body import Edit, Scan
 from paid.gateway.prices import Tariff
-from paid.gateway.vendors import Route
+from paid.gateway.routes import Route
+from paid.gateway.scanner import Scan
+from paid.gateway.spool import Edit
 
 OVERHEAD_TOKENS = 2_000
 """What vendors put around a request themselves: tool instructions, role marks."""

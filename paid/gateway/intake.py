@@ -8,7 +8,8 @@ from time import monotonic
 from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
-from paid.gateway.body import Scanner, Spool
+from paid.gateway.scanner import Scanner
+from paid.gateway.spool import Spool
 
 SILENT_SECONDS = 20.0
 """The longest pause within a body; the client is a process on this host."""

@@ -19,9 +19,12 @@ from aiohttp import web
 from paid.errors import ConfigurationError
 from paid.gateway.access import Access
 from paid.gateway.books import Books, make_pool
+from paid.gateway.delivery import Delivery
 from paid.gateway.egress import Egress
 from paid.gateway.front import Front
+from paid.gateway.listing import Listing
 from paid.gateway.prices import Prices, warm_up
+from paid.gateway.purse import Purse
 from paid.gateway.registries import Registries
 from paid.gateway.relay import Relay
 from paid.gateway.upstream import Upstream
@@ -106,16 +109,7 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = Relay(
-            access=access,
-            books=books,
-            prices=Prices(settings.data_dir / "prices.json"),
-            upstream=upstream,
-            vendors=vendors(settings),
-            grace_seconds=settings.hold_grace_seconds,
-            quota_seconds=settings.quota_hold_seconds,
-            largest_body_bytes=settings.largest_body_mib << 20,
-        )
+        relay = _relay(settings, access, books, upstream)
         egress = Egress(
             access=access,
             pool=pool,
@@ -131,6 +125,26 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
         await asyncio.gather(*background, return_exceptions=True)
         await upstream.close()
         await pool.close()
+
+
+def _relay(settings: Settings, access: Access, books: Books, upstream: Upstream) -> Relay:
+    known = vendors(settings)
+    purse = Purse(
+        books=books,
+        access=access,
+        prices=Prices(settings.data_dir / "prices.json"),
+        grace_seconds=settings.hold_grace_seconds,
+    )
+    delivery = Delivery(
+        purse=purse, upstream=upstream, vendors=known, quota_seconds=settings.quota_hold_seconds
+    )
+    return Relay(
+        access=access,
+        purse=purse,
+        delivery=delivery,
+        listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
+        largest_body_bytes=settings.largest_body_mib << 20,
+    )
 
 
 @contextmanager

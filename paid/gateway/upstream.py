@@ -10,8 +10,9 @@ from ipaddress import ip_address
 import aiohttp
 from yarl import URL
 
-from paid.gateway.body import Edit, Spool
-from paid.gateway.vendors import Route, Vendor
+from paid.gateway.routes import Route
+from paid.gateway.spool import Edit, Spool
+from paid.gateway.vendors import Vendor
 from paid.settings import Settings
 
 CONNECT_SECONDS = 15.0

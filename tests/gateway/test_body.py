@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paid.gateway.body import IN_MEMORY_BYTES, BadBodyError, Edit, Scan, Scanner, Spool
+from paid.gateway.scanner import BadBodyError, Scan, Scanner
+from paid.gateway.spool import IN_MEMORY_BYTES, Edit, Spool
 
 pytestmark = pytest.mark.anyio
 

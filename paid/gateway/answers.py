@@ -1,0 +1,72 @@
+"""What the gateway says when it does not pass a vendor's answer on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from paid.gateway.books import Cap
+from paid.gateway.keys import KeyPool
+from paid.gateway.vendors import error_body
+
+CLOSE = {"connection": "close"}
+
+
+class AnswerError(Exception):
+    """Raised, or returned, to answer the client with an error in its vendor's form."""
+
+    def __init__(
+        self, status: int, message: str, code: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+
+
+def refusal(vendor: str, error: AnswerError) -> web.Response:
+    """The error as the vendor would send it."""
+    status, code = error.status, error.code
+    if vendor == "openai" and code == "budget_exceeded":
+        # OpenAI says this with 429, and its clients know that this code is not to be retried.
+        status, code = 429, "insufficient_quota"
+    body = error_body(vendor, status, str(error), code)
+    response = web.Response(status=status, body=body, content_type="application/json")
+    response.headers.update(error.headers)
+    if error.headers.get("connection") == "close":
+        response.force_close()
+    return response
+
+
+def no_key(vendor: str) -> AnswerError:
+    """This host cannot ask the vendor at all."""
+    return AnswerError(503, f"This host has no key for {vendor} that can be used now.", "no_key")
+
+
+def resting(vendor: str, pool: KeyPool) -> AnswerError:
+    """What to say when no key can be used before any was tried."""
+    until = pool.good_again()
+    if until is None:
+        return no_key(vendor)
+    seconds = max(1, int((until - datetime.now(UTC)).total_seconds()) + 1)
+    message = f"Every key for {vendor} has reached its limit."
+    return AnswerError(429, message, "rate_limit_exceeded", {"retry-after": str(seconds)})
+
+
+def busy(cap: Cap) -> AnswerError:
+    """Others hold what is left: worth another try."""
+    message = f"Other requests have reserved what is left of the budget of this {_named(cap)}."
+    return AnswerError(429, message, "budget_reserved", {"retry-after": "5"})
+
+
+def no_money(cap: Cap) -> AnswerError:
+    """Nothing is left: not worth another try."""
+    dollars = cap.limit_microdollars / 1_000_000
+    message = f"The budget of this {_named(cap)} (USD {dollars:.2f}) leaves no room for this."
+    return AnswerError(402, message, "budget_exceeded", {"x-should-retry": "false"})
+
+
+def _named(cap: Cap) -> str:
+    return cap.scope if cap.period == "total" else f"{cap.scope}'s {cap.period}"

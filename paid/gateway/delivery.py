@@ -1,0 +1,170 @@
+"""Send a request with one key after the other, and give the answer to the client as it comes.
+
+Until the first byte of an answer went to the client, another key may be tried; after it, never.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from paid.gateway.answers import AnswerError, no_key, resting
+from paid.gateway.books import Reservation
+from paid.gateway.headers import headers_down, headers_up
+from paid.gateway.job import Job
+from paid.gateway.keys import KeyPool, limited_until
+from paid.gateway.prices import Tariff
+from paid.gateway.purse import Purse, Sending
+from paid.gateway.upstream import Upstream
+from paid.gateway.vendors import Vendor
+
+log = logging.getLogger(__name__)
+
+ELSEWHERE = frozenset({401, 402, 403, 408, 429, 500, 502, 503, 504, 529})
+"""Answers after which another key may do better."""
+LIMITED = frozenset({402, 429, 529})
+LARGEST_REFUSAL_BYTES = 1 << 20
+
+
+class Delivery:
+    """The vendors' keys, and the sending of what was paid for.
+
+    A limit of all keys that lasts longer than `quota_seconds` parks the run.
+    """
+
+    def __init__(
+        self,
+        *,
+        purse: Purse,
+        upstream: Upstream,
+        vendors: Mapping[str, Vendor],
+        quota_seconds: float,
+    ) -> None:
+        self._purse = purse
+        self._upstream = upstream
+        self._vendors = vendors
+        self._keys = {name: KeyPool(vendor.keys) for name, vendor in vendors.items()}
+        self._quota = timedelta(seconds=quota_seconds)
+
+    def any_key(self, vendor: str) -> str:
+        """A key for what costs nothing, a resting one if there is no other."""
+        keys = self._keys[vendor].usable(datetime.now(UTC)) or self._vendors[vendor].keys
+        if not keys:
+            raise no_key(vendor)
+        return keys[0]
+
+    async def deliver(
+        self, job: Job, tariff: Tariff, reservation: Reservation
+    ) -> web.StreamResponse | AnswerError:
+        """The answer, or the last refusal. The reservation is closed, whatever happens."""
+        vendor, pool = self._vendors[job.route.vendor], self._keys[job.route.vendor]
+        refused = resting(vendor.name, pool)
+        for key in pool.usable(datetime.now(UTC)):
+            sending = Sending(job, tariff, reservation)
+            found = await self._send(sending, vendor, key)
+            if isinstance(found, web.StreamResponse) or sending.is_closed:
+                return found
+            refused = found
+        self._purse.release(reservation)
+        if refused.status in LIMITED and not pool.usable(datetime.now(UTC)):
+            await self._park(job.grant.run_id, vendor.name, pool)
+        return refused
+
+    async def _send(
+        self, sending: Sending, vendor: Vendor, key: str
+    ) -> web.StreamResponse | AnswerError:
+        """Send it once. What was sent and not refused is charged, also when nobody waits for it."""
+        job = sending.job
+        headers = headers_up(job.request.headers)
+        try:
+            async with self._upstream.send(
+                vendor, key, job.route, headers, job.spool, job.edits
+            ) as answer:
+                if answer.status in ELSEWHERE:
+                    return await self._judge(vendor, key, answer)
+                return await self._pass_on(sending, answer)
+        except aiohttp.ClientConnectorError as error:
+            log.warning("%s cannot be reached: %r", vendor.name, error)
+            return AnswerError(502, f"{vendor.name} cannot be reached.", "vendor")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("%s does not answer: %r", vendor.name, error)
+            self._purse.charge(sending, 0, is_whole=False)
+            status = 504 if isinstance(error, TimeoutError) else 502
+            return AnswerError(status, f"{vendor.name} does not answer.", "vendor")
+        except BaseException:
+            # Cancelled by the client or by the end of its run: it may have been read all the same.
+            self._purse.charge(sending, 0, is_whole=False)
+            raise
+
+    async def _judge(self, vendor: Vendor, key: str, answer: aiohttp.ClientResponse) -> AnswerError:
+        """What a refusal means for the key, and what the client is told if nothing else helps."""
+        body = _parsed(await answer.content.read(LARGEST_REFUSAL_BYTES))
+        if answer.status in LIMITED or answer.status == 401:
+            until = limited_until(answer.status, answer.headers, body, datetime.now(UTC))
+            self._keys[vendor.name].rest(key, until)
+        if answer.status == 401:
+            # The vendor's text quotes a part of the key.
+            return AnswerError(401, f"{vendor.name} refuses this host's key.", "host_key")
+        kept = {
+            name: value
+            for name, value in answer.headers.items()
+            if name.lower() in ("retry-after", "x-should-retry")
+        }
+        message = _message(body) or f"{vendor.name} answered {answer.status}."
+        return AnswerError(answer.status, message, f"vendor_{answer.status}", kept)
+
+    async def _park(self, run_id: int, vendor: str, pool: KeyPool) -> None:
+        """A limit that lasts: let the run wait for it without a container."""
+        until = pool.good_again()
+        if until is not None and until - datetime.now(UTC) > self._quota:
+            await self._purse.park(run_id, until, vendor)
+
+    async def _pass_on(
+        self, sending: Sending, answer: aiohttp.ClientResponse
+    ) -> web.StreamResponse | AnswerError:
+        """Give the answer to the client as it comes, and charge for it however that ends."""
+        if 300 <= answer.status < 400:
+            return AnswerError(502, "The vendor redirects; the gateway does not follow.", "vendor")
+        meter, request = sending.meter, sending.job.request
+        meter.is_stream = answer.content_type == "text/event-stream"
+        response = web.StreamResponse(status=answer.status)
+        for name, value in headers_down(answer.headers):
+            response.headers.add(name, value)
+        response.headers["x-paid-request-id"] = str(sending.reservation.request_id)
+        is_whole = False
+        try:
+            await response.prepare(request)
+            async for chunk in answer.content.iter_any():
+                meter.feed(chunk)
+                await response.write(chunk)
+            is_whole = True
+            await response.write_eof()
+        except Exception as error:
+            # The status is gone already: only an end without an end tells that this was cut.
+            log.warning("an answer of %s was cut: %r", sending.job.route.vendor, error)
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            self._purse.charge(sending, answer.status, is_whole=is_whole)
+        return response
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message(body: Any) -> str | None:
+    try:
+        message = body["error"]["message"]
+    except (TypeError, KeyError):
+        return None
+    return str(message)[:2000]

@@ -1,0 +1,46 @@
+"""One model request on its way, and the same request for another model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from paid.gateway.access import Grant
+from paid.gateway.estimate import Ask
+from paid.gateway.routes import Route
+from paid.gateway.scanner import Scan
+from paid.gateway.spool import Edit, Spool
+
+
+@dataclass(frozen=True)
+class Job:
+    """What came, what it asks for, and as whom. `edits` are what must differ from the bytes."""
+
+    request: web.BaseRequest
+    route: Route
+    grant: Grant
+    spool: Spool
+    scan: Scan
+    ask: Ask
+    edits: Sequence[Edit] = ()
+
+    def models(self) -> list[str]:
+        """The model that was asked for, then the project's fall-backs at the same vendor."""
+        prefix = f"{self.route.vendor}/"
+        names = [name.removeprefix(prefix) for name in self.grant.fallback_models]
+        return [self.ask.model, *(n for n in names if "/" not in n and n != self.ask.model)]
+
+    def with_model(self, model: str) -> Job:
+        """The same for another model: in the path, or in the body's one member."""
+        if model == self.ask.model:
+            return self
+        ask = replace(self.ask, model=model)
+        if self.route.model is not None:
+            upstream = self.route.upstream.replace(f"/{self.route.model}:", f"/{model}:", 1)
+            return replace(self, ask=ask, route=replace(self.route, upstream=upstream, model=model))
+        place = self.scan.members["model"]
+        edit = Edit(place.start, place.end, json.dumps(model).encode())
+        return replace(self, ask=ask, edits=[*self.edits, edit])

@@ -1,0 +1,182 @@
+"""A request's money: reserved before it is sent, waited for at a cap, charged when it is known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+
+from paid.errors import PriceUnknownError
+from paid.gateway.access import Access
+from paid.gateway.answers import AnswerError, busy, no_money
+from paid.gateway.books import Books, Cap, Reservation
+from paid.gateway.estimate import squeeze
+from paid.gateway.job import Job
+from paid.gateway.metering import METERS, Meter, Metered
+from paid.gateway.prices import Prices, Tariff
+from paid.gateway.spool import Edit
+
+log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 0.5
+NEWS_SECONDS = 2.0
+_COUNTS = {
+    "input_tokens": "input_tokens",
+    "cache_read_tokens": "cache_read_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "output_tokens": "output_tokens",
+    "reasoning_tokens": "output_reasoning_tokens",
+}
+"""The ledger's columns, and what genai-prices calls them."""
+
+
+@dataclass
+class Sending:
+    """One job sent with one key under one reservation."""
+
+    job: Job
+    tariff: Tariff
+    reservation: Reservation
+    is_closed: bool = False
+    """Whether the reservation was settled or released for this sending."""
+
+    def __post_init__(self) -> None:
+        self.meter: Meter = METERS[self.job.route.wire](sent_bytes=self.job.spool.size)
+
+
+class Purse:
+    """Pays for requests from the ledger.
+
+    `grace_seconds` is how long a request waits at a cap, its run frozen, before it is refused.
+    """
+
+    def __init__(
+        self, *, books: Books, access: Access, prices: Prices, grace_seconds: float
+    ) -> None:
+        self._books = books
+        self._access = access
+        self._prices = prices
+        self._grace_seconds = grace_seconds
+
+    def tariff(self, vendor: str, model: str) -> Tariff:
+        """The price of a model. Raises PriceUnknownError."""
+        return self._prices.tariff(vendor, model)
+
+    async def reserve(self, job: Job, tariff: Tariff) -> tuple[Reservation, Sequence[Edit]]:
+        """Reserve the worst case; the edits are the job's, and what was squeezed into the room.
+
+        At a cap, waits for money. Raises AnswerError without it, and DatabaseError.
+        """
+        deadline = monotonic() + self._grace_seconds
+        amount, edits = job.ask.worst(tariff), job.edits
+        while True:
+            wish = Reservation(
+                job.grant.run_id, job.grant.token_hash, amount, job.route.vendor, tariff.model
+            )
+            answer = await self._books.reserve(wish)
+            if answer.outcome == "reserved":
+                return wish, edits
+            if answer.outcome == "revoked" or answer.cap is None:
+                raise AnswerError(401, "This run token was revoked.", "token")
+            smaller = _squeezed(job, tariff, answer.cap)
+            if smaller is not None and smaller[0] < amount:
+                amount, edits = smaller
+                continue
+            left = deadline - monotonic()
+            if answer.outcome == "busy":
+                await self._wait_for_others(answer.cap, left)
+            else:
+                await self._wait_for_money(job.grant.run_id, answer.cap, amount, left)
+
+    def release(self, reservation: Reservation) -> None:
+        """Give a reservation back: nothing was spent."""
+        self._books.release(reservation)
+
+    async def park(self, run_id: int, until: Any, vendor: str) -> None:
+        """Let a run wait for a vendor's limit to pass."""
+        await self._books.hold(run_id, "quota", until, {"vendor": vendor})
+
+    def charge(self, sending: Sending, status: int, *, is_whole: bool) -> None:
+        """Settle once: with what was used, or with nothing for what the vendor refused."""
+        if sending.is_closed:
+            return
+        sending.is_closed = True
+        if status >= 400:
+            self._books.release(sending.reservation)
+            return
+        metered = sending.meter.result(is_whole=is_whole)
+        amount, metered = self._priced(sending, metered)
+        self._books.settle(sending.reservation, amount, _details(sending, metered, status))
+
+    def _priced(self, sending: Sending, metered: Metered) -> tuple[int, Metered]:
+        """Micro-dollars, by the model that the vendor says it ran, if that has a price.
+
+        An estimate never is above what was reserved; a vendor's own count may be, and is charged.
+        """
+        vendor, reserved = sending.job.route.vendor, sending.reservation.amount_microdollars
+        served = sending.tariff
+        if metered.model and metered.model != served.model and served.rule is None:
+            with suppress(PriceUnknownError):
+                served = self._prices.tariff(vendor, metered.model[:200])
+        try:
+            amount = served.cost(metered.counts, metered.tier)
+        except (ValueError, ArithmeticError, TypeError, LookupError):
+            log.warning("%s reports a usage that makes no sense", vendor)
+            return reserved, replace(metered, basis="estimated")
+        return (amount if metered.basis == "vendor" else min(amount, reserved)), metered
+
+    async def _wait_for_others(self, cap: Cap, left: float) -> None:
+        """Until something was settled here; other hosts settle too, so not for long."""
+        if left <= 0:
+            raise busy(cap)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, BUSY_SECONDS)), self._books.settled:
+                await self._books.settled.wait()
+
+    async def _wait_for_money(self, run_id: int, cap: Cap, needed: int, left: float) -> None:
+        """Until somebody has raised the cap, or its period is over, or there is no time left."""
+        detail = {
+            "scope": cap.scope,
+            "period": cap.period,
+            "limit_microdollars": cap.limit_microdollars,
+            "spent_microdollars": cap.spent_microdollars,
+            "needed_microdollars": needed,
+        }
+        await self._books.hold(run_id, "budget", cap.ends_at, detail)
+        if left <= 0:
+            raise no_money(cap)
+        until = monotonic() + left
+        while (rest := until - monotonic()) > 0:
+            await self._access.wait_for_news(run_id, min(rest, NEWS_SECONDS))
+            if not await self._books.is_held(run_id):
+                return
+
+
+def _squeezed(job: Job, tariff: Tariff, cap: Cap) -> tuple[int, Sequence[Edit]] | None:
+    """The same request with an output that the cap's rest can pay, and others beside it."""
+    room = cap.limit_microdollars - cap.spent_microdollars - cap.reserved_microdollars
+    found = squeeze(job.route, job.scan, job.ask, tariff, room)
+    if found is None:
+        return None
+    tokens, edits = found
+    return replace(job.ask, most_output=tokens).worst(tariff), [*job.edits, *edits]
+
+
+def _details(sending: Sending, metered: Metered, status: int) -> Mapping[str, Any]:
+    counts = {column: metered.counts.get(name, 0) for column, name in _COUNTS.items()}
+    return counts | {
+        "basis": metered.basis,
+        "model": sending.tariff.model,
+        "detail": {
+            "status": status,
+            "wire": sending.job.route.wire,
+            "streamed": sending.meter.is_stream,
+            "served_model": metered.model,
+            "tier": dict(metered.tier),
+            "reserved_microdollars": sending.reservation.amount_microdollars,
+        },
+    }
