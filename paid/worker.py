@@ -29,6 +29,7 @@ from paid.activities.publish import PublishActivities
 from paid.activities.record import RecordActivities
 from paid.activities.verify import VerifyActivities
 from paid.activities.workspace import WorkspaceActivities
+from paid.containers.disk import DiskGuard
 from paid.containers.engine import DockerEngine
 from paid.containers.mirror import Mirrors
 from paid.containers.reaper import Reaper
@@ -163,12 +164,15 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     await take_over(client, host.database, settings.host_name)
     keeper = HostKeeper(host, Reaper(host.engine, host.workspaces))
     keeper.start()
+    guard = DiskGuard(host.engine, host.workspaces)
+    guard.start()
     threads = ThreadPoolExecutor(SHARED_SLOTS + 1 + host_slots(settings), "activity")
     async with AsyncExitStack() as stack:
         for worker in make_workers(client, settings, make_parts(host), threads):
             await stack.enter_async_context(worker)
         _log.info("worker.ready", queue=settings.temporal_task_queue, host=settings.host_name)
         await stop.wait()
+    await asyncio.to_thread(guard.stop)
     await asyncio.to_thread(keeper.stop)
     host.database.close()
 
