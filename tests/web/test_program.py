@@ -1,0 +1,159 @@
+"""`python -m web` as a program: its records, its signals, its refusals, its health."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from paid.embedded import PostgresServer
+from paid.store import sessions
+from paid.store.database import Database
+from tests.web.serving import Dashboard
+
+
+class Program:
+    """The dashboard as a process of its own."""
+
+    def __init__(self, database: Database, folder: Path, port: int = 0) -> None:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PAID_DATA_DIR": str(folder),
+            "PAID_WEB_PORT": str(port),
+            "DATABASE_URL": database.url,
+            "TEMPORAL_ADDRESS": "127.0.0.1:9",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.log = folder / "web.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "web"], env=environment, stdout=log, stderr=log
+            )
+
+    def url(self) -> str:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for record in self.records():
+                if record["event"] == "listening":
+                    return str(record["url"])
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def records(self) -> list[dict[str, object]]:
+        """The log's records; every whole line has to be one."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line]
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def program(database: Database, tmp_path: Path) -> Iterator[Program]:
+    program = Program(database, tmp_path)
+    yield program
+    if program.process.poll() is None:
+        program.process.kill()
+        program.process.wait()
+
+
+def test_no_request_forges_a_record(program: Program) -> None:
+    url = program.url()
+    before = len(program.records())
+    forged = '\r\n{"event": "forged", "level": "critical"}\r\n\x1b[2K\u2028\u0085'
+    with httpx.Client(base_url=url) as client:
+        for path in ("/runs/", "/static/", "/"):
+            client.get(httpx.URL(url).copy_with(raw_path=path.encode() + _quoted(forged)))
+        client.get("/login", headers={"user-agent": "x", "accept": "a\tb"})
+        client.get("/runs?q=" + _quoted(forged).decode())
+    assert program.end() == 0
+    requests = [one for one in program.records()[before:] if one["event"] == "request"]
+    assert len(requests) == 5
+    assert all(record["level"] != "critical" for record in program.records())
+    assert "\x1b" not in program.log.read_text()
+
+
+def _quoted(text: str) -> bytes:
+    return "".join(f"%{byte:02x}" for byte in text.encode()).encode()
+
+
+def test_a_login_links_token_is_in_no_record(program: Program, database: Database) -> None:
+    url = program.url()
+    with database.session() as session:
+        token = sessions.new_login_link(session)
+    with httpx.Client(base_url=url, headers={"origin": url}) as client:
+        client.get("/login", params={"token": token})
+        client.post("/login", data={"token": token})
+        cookie = next(iter(client.cookies.values()))
+    program.end()
+    assert token not in program.log.read_text()
+    assert cookie not in program.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_at_once_though_people_watch(
+    program: Program, database: Database, number: int
+) -> None:
+    url = program.url()
+    with database.session() as session:
+        token = sessions.new_login_link(session)
+    opened = threading.Event()
+
+    def watch() -> None:
+        with httpx.Client(base_url=url, headers={"origin": url}) as client:
+            client.post("/login", data={"token": token})
+            with client.stream("GET", "/runs/stream") as answer:
+                for _ in answer.iter_lines():
+                    opened.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert opened.wait(10)
+    began = time.monotonic()
+    assert program.end(number) == 0
+    assert time.monotonic() - began < 5
+    watcher.join(10)
+
+
+def test_a_taken_port_is_said_in_a_sentence(database: Database, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        program = Program(database, tmp_path, port=other.getsockname()[1])
+        assert program.process.wait(30) == 1
+    said = program.log.read_text()
+    assert "PAID_WEB_PORT" in said
+    assert "Traceback" not in said
+
+
+def test_health_is_for_machines_and_for_people(
+    stranger: httpx.Client, browser: httpx.Client
+) -> None:
+    assert stranger.get("/health").json() == {"status": "ok", "database": True}
+    page = browser.get("/health").text
+    assert "PostgreSQL" in page
+    assert "does not answer at 127.0.0.1:9" in page
+
+
+def test_without_the_database_pages_say_so(
+    dashboard: Dashboard, browser: httpx.Client, postgres_server: PostgresServer
+) -> None:
+    name = dashboard.database.url.rpartition("/")[2].partition("?")[0]
+    dashboard.database.close()
+    postgres_server.drop_database(name)
+    answer = browser.get("/runs")
+    assert answer.status_code == 503
+    assert "PostgreSQL did not answer" in answer.text
+    assert browser.get("/health").status_code == 503
+    postgres_server.create_database(name, "template_paid")
+    assert browser.get("/health").status_code == 200
