@@ -15,6 +15,7 @@ from paid.cli import (
     keys,
     logs,
     notify,
+    project_add,
     project_set,
     projects,
     runs,
@@ -40,7 +41,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-project_set.add_to(projects.app)
+for module in (project_add, project_set):
+    module.add_to(projects.app)
 app.add_typer(projects.app, name="project")
 app.add_typer(agents.app, name="agent")
 app.add_typer(budgets.app, name="budget")

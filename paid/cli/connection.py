@@ -14,9 +14,9 @@ from temporalio.service import RPCError
 from paid.errors import ConfigurationError
 from paid.settings import Settings, load_settings
 from paid.store.database import Database
+from paid.store.opening import open_database
 from paid.temporal import connect
 from paid.up import endpoints
-from paid.up.installation import open_database
 
 Answer = TypeVar("Answer")
 TEMPORAL_HINT = "Start `paid up`, or set TEMPORAL_ADDRESS to your server's host:port."

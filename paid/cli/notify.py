@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from paid.cli import connection, output
+from paid.cli.given import read_secret
 from paid.cli.output import Json, say, shown
-from paid.cli.projects import read_secret
 from paid.errors import BadInputError
 from paid.models import NotificationTarget
 from paid.store import notifications, projects

@@ -39,7 +39,7 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """A line for people, with rich's markup; escape what strangers wrote (`shown`)."""
-    _console().print(text, highlight=False)
+    _console().print(text, highlight=False, soft_wrap=True)
 
 
 def shown(text: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +9,17 @@ import typer
 
 from paid.agents import registry
 from paid.cli import connection, output
+from paid.cli.given import NONE, cents, read_secret, words
 from paid.cli.output import Json, say, shown
-from paid.cli.projects import Name, read_secret, tell_labels
+from paid.cli.projects import Name
 from paid.errors import BadInputError
-from paid.store import projects as stored
+from paid.github.client import GitHub
+from paid.models import LabelPurpose, Project
+from paid.registration import ensure_labels
+from paid.store import projects
 from paid.store.credentials import SecretBox
 from paid.store.project_settings import REGISTRIES, ProjectChanges, change
 
-NONE = "none"
 _WORK, _MONEY, _LIMITS, _PEOPLE = "What runs do", "Money", "Limits", "Labels, people, secrets"
 
 List = list[str] | None
@@ -147,41 +149,39 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
     settings = connection.settings()
     box = SecretBox(settings.secret_key_path)
     with connection.database(settings) as database, database.session() as session:
-        project = stored.find(session, name)
-        project_id = stored.number(project)
-        changed = change(
-            session, project_id, ProjectChanges(**wanted), by=connection.caller(), box=box
-        )
-        labels = stored.labels(session, project_id)
-        token = stored.token(session, box, project)
-    new_labels = {f"{purpose}_label": label for purpose, label in labels.items()}
-    tell_labels(project, token, [new_labels[key] for key in changed if key in new_labels], as_json)
+        project = projects.find(session, name)
+        project_id = projects.number(project)
+        changes = ProjectChanges(**wanted)
+        changed = change(session, project_id, changes, by=connection.caller(), box=box)
+        labels = projects.labels(session, project_id)
+        token = projects.token(session, box, project)
+    made = _ensure_labels(project, token, labels, changed)
     if as_json:
-        output.print_json({"id": project_id, "changed": changed})
-    else:
-        say(f"Changed {', '.join(changed).replace('_', ' ')} of {shown(project.full_name)}.")
+        output.print_json({"id": project_id, "changed": changed, "labels_made": made})
+        return
+    if made:
+        say(f"Made the labels {shown(', '.join(made))} there, because they were missing.")
+    say(f"Changed {', '.join(changed).replace('_', ' ')} of {shown(project.full_name)}.")
+
+
+def _ensure_labels(
+    project: Project, token: str, labels: dict[str, str], changed: list[str]
+) -> tuple[str, ...]:
+    """Make the labels that the project now goes by, where the repository lacks them."""
+    wanted = [
+        (LabelPurpose(purpose), name)
+        for purpose, name in labels.items()
+        if f"{purpose}_label" in changed
+    ]
+    if not wanted:
+        return ()
+    github = GitHub(token, project.api_url)
+    try:
+        return ensure_labels(github, project.full_name, wanted)
+    finally:
+        github.close()
 
 
 def _list(words: List) -> list[str] | None:
     """None was not given; `none` empties the list."""
     return [] if words == [NONE] else words
-
-
-def words(line: str) -> list[str]:
-    """A command line as its arguments; it is never given to a shell."""
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        raise BadInputError(f"The command {line!r} cannot be read: {error}.") from error
-
-
-def cents(text: str) -> int | None:
-    """An amount in cents; `none` lifts the limit. Raises BadInputError."""
-    if text.strip().lower() == NONE:
-        return None
-    digits = text.strip().replace("_", "")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
-        raise BadInputError(
-            f"{text!r} is not an amount in cents.", hint="As in 500 for five dollars, or none."
-        )
-    return int(digits)

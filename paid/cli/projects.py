@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,14 +12,11 @@ from temporalio.client import Client
 from paid import polls
 from paid.cli import completion, connection, output
 from paid.cli.output import Json, say, shown
-from paid.errors import BadInputError, ConfigurationError
-from paid.github.client import GitHub
-from paid.models import LabelPurpose, Policy, Project
-from paid.registration import LABEL_LOOKS, Registered, register
+from paid.cli.project_add import start_poll
+from paid.errors import ConfigurationError
+from paid.models import Policy, Project
 from paid.settings import Settings
 from paid.store import budgets, projects
-from paid.store.credentials import SecretBox
-from paid.store.projects import GITHUB_API_URL
 
 app = typer.Typer(help="Projects: the repositories that Paid watches.", no_args_is_help=True)
 Name = Annotated[
@@ -31,122 +27,6 @@ Name = Annotated[
         autocompletion=completion.project_names,
     ),
 ]
-
-
-@app.command("add")
-def add(
-    name: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="The repository.")],
-    api_url: Annotated[
-        str, typer.Option(help="The REST API of a GitHub Enterprise Server.")
-    ] = GITHUB_API_URL,
-    token_file: Annotated[
-        Path | None, typer.Option(help="File with the GitHub token; - reads standard input.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Watch a repository.
-
-    The token comes from --token-file, else from GITHUB_TOKEN, else from a prompt; never from an
-    argument, which other users of the machine could read. It is stored encrypted.
-
-    [dim]paid project add octocat/hello-world[/]
-    [dim]paid project add team/app --api-url https://github.example.org/api/v3[/]
-    """
-    settings = connection.settings()
-    projects.split_name(name)
-    with connection.database(settings) as database:
-        token = _token(settings, token_file)
-        github = GitHub(token, api_url)
-        try:
-            added = register(
-                database,
-                SecretBox(settings.secret_key_path),
-                github,
-                full_name=name,
-                api_url=api_url,
-                token=token,
-                by=connection.caller(),
-            )
-        finally:
-            github.close()
-    watched = _start_poll(settings, added.project_id)
-    _tell_added(added, watched, as_json)
-
-
-def _token(settings: Settings, token_file: Path | None) -> str:
-    if token_file is not None:
-        text = read_secret(token_file)
-    elif settings.github_token is not None:
-        text = settings.github_token.get_secret_value()
-    elif sys.stdin.isatty():
-        text = typer.prompt("GitHub token", hide_input=True)
-    else:
-        raise BadInputError(
-            "There is no GitHub token.", hint="Set GITHUB_TOKEN, or give --token-file FILE."
-        )
-    token = text.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise BadInputError("That is not a GitHub token.", hint="Copy it anew, as one line.")
-    return token
-
-
-def read_secret(file: Path) -> str:
-    """A secret from a file; `-` is standard input. Raises BadInputError."""
-    try:
-        return (sys.stdin.read() if str(file) == "-" else file.read_text()).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{file} cannot be read: {error}.") from error
-
-
-def tell_labels(project: Project, token: str, names: list[str], as_json: bool) -> None:
-    """Make labels that a project now goes by, where the repository lacks them."""
-    if not names:
-        return
-    github = GitHub(token, project.api_url)
-    try:
-        made = [
-            name
-            for name in names
-            if github.ensure_label(project.full_name, name, *LABEL_LOOKS[LabelPurpose.BUILD])
-        ]
-    finally:
-        github.close()
-    if made and not as_json:
-        say(f"Made the labels {shown(', '.join(made))} there, because they were missing.")
-
-
-def _start_poll(settings: Settings, project_id: int) -> bool:
-    """False when Temporal does not answer; the job runner starts the poll later then."""
-
-    async def start(client: Client) -> None:
-        await polls.start_poll(client, project_id, settings.temporal_task_queue)
-
-    try:
-        connection.ask_temporal(settings, start)
-    except ConfigurationError:
-        return False
-    return True
-
-
-def _tell_added(added: Registered, watched: bool, as_json: bool) -> None:
-    if as_json:
-        output.print_json(
-            {
-                "id": added.project_id,
-                "name": added.full_name,
-                "default_branch": added.default_branch,
-                "labels_made": added.labels_made,
-                "watched": watched,
-            }
-        )
-        return
-    say(f"[green]Added[/] {shown(added.full_name)} as project {added.project_id}.")
-    if added.labels_made:
-        say(f"Made the labels {', '.join(added.labels_made)} there, because they were missing.")
-    if watched:
-        say(f"Set the label [bold]{added.labels[0]}[/] on an issue, and see `paid runs`.")
-    else:
-        say("Temporal does not answer: watching begins with `paid up`.")
 
 
 @app.command("list")
@@ -264,7 +144,7 @@ def _switch(name: str, as_json: bool, to: str, reason: str) -> None:
 
 def _nudge(settings: Settings, project_id: int, *, start: bool) -> bool:
     """Let the poll see a change at once; it would see it at its next look anyway."""
-    if start and not _start_poll(settings, project_id):
+    if start and not start_poll(settings, project_id):
         return False
 
     async def nudge(client: Client) -> bool:

@@ -14,8 +14,8 @@ from paid import health
 from paid.doctor.findings import Case, Check, Finding, broken, ok, warning
 from paid.settings import Settings
 from paid.store.database import Database
+from paid.store.opening import open_database
 from paid.temporal import RPC_TIMEOUT, connect
-from paid.up.installation import open_database
 
 RECENTLY_SECONDS = 90
 """A worker's long poll lasts a minute, so one that lives has called within this time."""

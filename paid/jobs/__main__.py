@@ -26,8 +26,8 @@ from paid.process_end import end_process
 from paid.settings import Settings, load_settings
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
+from paid.store.opening import open_database
 from paid.temporal import connect
-from paid.up.installation import open_database
 from paid.workflows.periodic_job import PeriodicJobWorkflow
 
 RETRY_SECONDS = 5.0

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 
 from pydantic import SecretStr
@@ -17,16 +13,16 @@ from paid import health
 from paid.embedded import PostgresServer, TemporalServer
 from paid.embedded.process import Lock
 from paid.embedded.temporal import choose_ports
-from paid.errors import ConfigurationError, EmbeddedServiceError
+from paid.errors import EmbeddedServiceError
+from paid.migrate import migrate
 from paid.settings import Settings, child_environment
-from paid.store import sessions
-from paid.store.database import Database
 from paid.up import endpoints
+from paid.up.login import new_login_url
 from paid.up.part import MODEL_KEYS, TOKENS, Part, Program
+from paid.up.places import preferred, short_enough
 from paid.up.supervisor import Supervisor
 
 READY_SECONDS = 180
-LONGEST_SOCKET_PATH = 100
 TEMPORAL_PORT = 7233
 Say = Callable[[str], None]
 
@@ -157,20 +153,15 @@ class EmbeddedPaid:
             url = SecretStr(self._postgres.start())
             self.settings = self.settings.changed(database_url=url)
             self._say("PostgreSQL is ready")
-        database = open_database(self.settings)
-        try:
-            pending = database.pending_migrations()
-            database.migrate()
-        finally:
-            database.close()
-        if pending:
-            self._say(f"the database's schema was brought up by {len(pending)} migrations")
+        applied = migrate(self.settings)
+        if applied:
+            self._say(f"the database's schema was brought up by {len(applied)} migrations")
 
     def _start_temporal(self) -> None:
         if "temporal_address" in self.settings.model_fields_set:
             return
         folder = self.settings.data_dir / "temporal"
-        ports = _preferred(TEMPORAL_PORT), _preferred(TEMPORAL_PORT + 1000)
+        ports = preferred(TEMPORAL_PORT), preferred(TEMPORAL_PORT + 1000)
         self._temporal = TemporalServer(
             folder, *choose_ports(ports), namespace=self.settings.temporal_namespace
         )
@@ -200,9 +191,9 @@ class EmbeddedPaid:
                 "temporal_ui_url": self._temporal.ui_url,
             }
         fixed = "web_port" in settings.model_fields_set and settings.web_port
-        wanted = settings.web_port if fixed else _preferred(settings.web_port)
+        wanted = settings.web_port if fixed else preferred(settings.web_port)
         changes["web_port"] = choose_ports((wanted, 0))[0]
-        changes["gateway_socket"] = _short_enough(settings.gateway_socket_path)
+        changes["gateway_socket"] = short_enough(settings.gateway_socket_path)
         return settings.changed(**changes)
 
     def _wait_until_ready(self, since: float) -> None:
@@ -220,40 +211,3 @@ class EmbeddedPaid:
                     hint=f"See the logs in {self.settings.data_dir / 'logs'}.",
                 )
             time.sleep(0.1)
-
-
-def open_database(settings: Settings, *, pool_size: int = 5) -> Database:
-    """The database that the settings name. Raises ConfigurationError when they name none."""
-    if settings.database_url is None:
-        raise ConfigurationError(
-            "Paid is not running here, and no server is named.",
-            hint="Start `paid up` in another terminal, or set DATABASE_URL.",
-        )
-    return Database(settings.database_url.get_secret_value(), pool_size=pool_size)
-
-
-def new_login_url(settings: Settings) -> str:
-    """A new link to the dashboard that signs in one browser, once."""
-    database = open_database(settings)
-    try:
-        with database.session() as session:
-            token = sessions.new_login_link(session)
-    finally:
-        database.close()
-    return f"{settings.dashboard_url}/login?token={token}"
-
-
-def _preferred(port: int) -> int:
-    """The port if it is free, else 0 for any other."""
-    try:
-        return choose_ports((port, 0))[0]
-    except EmbeddedServiceError:
-        return 0
-
-
-def _short_enough(socket_path: Path) -> Path:
-    """The path, or one in the temporary folder when no socket could have a path so long."""
-    if len(os.fsencode(socket_path)) <= LONGEST_SOCKET_PATH:
-        return socket_path
-    digest = hashlib.sha256(os.fsencode(socket_path)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"paid-{os.geteuid()}-{digest}" / "gateway.sock"

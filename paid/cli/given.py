@@ -1,0 +1,39 @@
+"""What people give on a command line: secrets in files, command lines, money."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from paid.errors import BadInputError
+
+NONE = "none"
+
+
+def read_secret(file: Path) -> str:
+    """A secret from a file; `-` is standard input. Raises BadInputError."""
+    try:
+        return (sys.stdin.read() if str(file) == "-" else file.read_text()).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{file} cannot be read: {error}.") from error
+
+
+def words(line: str) -> list[str]:
+    """A command line as its arguments; it is never given to a shell."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise BadInputError(f"The command {line!r} cannot be read: {error}.") from error
+
+
+def cents(text: str) -> int | None:
+    """An amount in cents; `none` lifts the limit. Raises BadInputError."""
+    if text.strip().lower() == NONE:
+        return None
+    digits = text.strip().replace("_", "")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
+        raise BadInputError(
+            f"{text!r} is not an amount in cents.", hint="As in 500 for five dollars, or none."
+        )
+    return int(digits)
