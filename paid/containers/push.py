@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from paid.containers.changes import SHA
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
-from paid.errors import GitError, PushRejectedError
+from paid.containers.git_errors import error_of
+from paid.errors import PushRejectedError
 
 _REASON_CHARS = 300
 
@@ -118,7 +119,8 @@ def _push(git: Git, access: Access, refspec: str, branch: str, expected: str | N
         return any(line.startswith("=\t") for line in lines)
     refused = [line.split("\t")[-1] for line in lines if line.startswith("!\t")]
     if not refused:
-        raise GitError(f"git push ended with 1: {output.errors[-_REASON_CHARS:]}")
+        # a server that breaks off in mid-push ends it with 1 too, and says nothing of the ref
+        raise error_of("push", output, remote=True, late=False)
     said = "; ".join([*refused, *_remote_lines(output.errors)])[:_REASON_CHARS]
     raise PushRejectedError(
         f"The remote refuses {branch}: {said}",
