@@ -15,11 +15,18 @@ from tests.conftest import missing
 
 
 @pytest.fixture(scope="session")
-def stage(server_folder: Path) -> Iterator[Stage]:
+def installation(server_folder: Path) -> Iterator[Stage]:
     _need_docker()
     stage = Stage(server_folder / "stage")
     yield stage
     stage.close()
+
+
+@pytest.fixture
+def stage(installation: Stage) -> Iterator[Stage]:
+    """The installation; what a test watched is left alone afterwards, to spare the machine."""
+    yield installation
+    installation.rest()
 
 
 def _need_docker() -> None:

@@ -26,7 +26,7 @@ from paid.github.client import GitHub
 from paid.models import Event, Issue, Project, Run
 from paid.registration import register
 from paid.settings import Settings
-from paid.store import events, project_settings, runs
+from paid.store import events, project_settings, projects, runs
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.project_settings import ProjectChanges
@@ -100,6 +100,13 @@ class Stage:
             )
         asyncio.run(self._poll(found.project_id))
         return Watched(name, found.project_id)
+
+    def rest(self) -> None:
+        """Stop every poll that still runs."""
+        self.forge.mend()
+        with self.database.session() as session:
+            for project in projects.active(session):
+                projects.pause(session, projects.number(project), "the test is over", by="test")
 
     def run_of(self, watched: Watched, number: int = 1) -> Run | None:
         """The newest run of an issue."""
