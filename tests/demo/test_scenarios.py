@@ -11,6 +11,8 @@ import pytest
 from sqlmodel import col, select
 
 from paid.contracts import RunStatus
+from paid.demo import forge
+from paid.demo import scripted_model as vendor
 from paid.demo.forge.sample import OWNER
 from paid.demo.options import Options
 from paid.demo.stage import BUILD_LABEL, Stage
@@ -102,3 +104,66 @@ def test_the_ledger_and_the_vendors_bill_agree(stage: Stage) -> None:
 
     assert counted == sum(entry.cost_microdollars or 0 for entry in stage.model.bill())
     assert counted > 0
+
+
+GITHUB_MISBEHAVES = (
+    forge.Fault("status", status=502, method="GET", path=r"/issues$"),
+    forge.Fault("truncate", method="GET", path=r"/events$"),
+    forge.Fault("drop_after", method="POST", path=r"/comments$"),
+    forge.Fault("status", status=503, path=r"git-receive-pack$"),
+    forge.Fault("drop_after", method="POST", path=r"/pulls$"),
+    forge.Fault("secondary", status=429, seconds=1, method="PATCH"),
+)
+MODEL_MISBEHAVES = (
+    vendor.Fault("status", status=529),
+    vendor.Fault("status", status=429, headers={"retry-after": "1"}),
+    vendor.Fault("status", status=500),
+    vendor.Fault("cut", at_byte=900),
+    vendor.Fault("drop"),
+)
+
+
+@pytest.mark.usefixtures("ended")
+def test_when_github_misbehaves_in_six_ways_there_is_one_of_everything(stage: Stage) -> None:
+    assert stage.forge is not None
+    for fault in GITHUB_MISBEHAVES:
+        stage.forge.fail(fault)
+
+    number, run = labelled(stage, "Write on a bad day of GitHub's")
+
+    assert run.status == RunStatus.COMPLETED, run.error_message
+    pulls = [pull for pull in stage.forge.pulls(stage.repository) if pull.head_ref == run.branch]
+    comments = stage.forge.issue(stage.repository, number).comments
+    assert len(pulls) == 1
+    assert len(comments) == 1
+    assert pulls[0].head_sha == run.head_sha == stage.forge.branches(stage.repository)[run.branch]
+
+
+@pytest.mark.usefixtures("ended")
+def test_when_the_model_misbehaves_nothing_is_counted_too_low(stage: Stage) -> None:
+    assert stage.model is not None
+    billed = sum(entry.cost_microdollars or 0 for entry in stage.model.bill())
+    for fault in MODEL_MISBEHAVES:
+        stage.model.fail(fault)
+
+    _, run = labelled(stage, "Write on a bad day of the vendor's")
+
+    assert run.status == RunStatus.COMPLETED, run.error_message
+    billed = sum(entry.cost_microdollars or 0 for entry in stage.model.bill()) - billed
+    with stage.database.session() as session:
+        cost = ledger.run_cost(session, run.id or 0)
+    assert cost.spent_microdollars >= billed > 0
+    assert cost.reserved_microdollars == 0
+
+
+def labelled(stage: Stage, title: str) -> tuple[int, Run]:
+    """A new issue for the scenario `write`, labelled; its run after its end."""
+    assert stage.forge is not None
+    number = stage.forge.add_issue(stage.repository, title, "Scenario: write", OWNER, [BUILD_LABEL])
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < deadline:
+        run = runs_by_issue(stage).get(number)
+        if run is not None and run.ended:
+            return number, run
+        time.sleep(0.5)
+    raise AssertionError(f"the run of issue {number} does not end")
