@@ -30,15 +30,15 @@ class Seed:
     session: Session
     folder: Path
 
-    def project(self, full_name: str = "acme/greeter") -> int:
-        owner, name = full_name.split("/")
+    def project(self, full_name: str = "") -> int:
+        owner, name = (full_name or f"acme/greeter-{next(_GITHUB_IDS)}").split("/")
         box = SecretBox(self.folder / "seed.key")
         new = NewProject(
             api_url="https://forge.example/api/v3",
             owner=owner,
             name=name,
             github_id=next(_GITHUB_IDS),
-            clone_url=f"https://forge.example/{full_name}.git",
+            clone_url=f"https://forge.example/{owner}/{name}.git",
             default_branch="main",
             token="a token",
         )
@@ -151,7 +151,7 @@ class Seed:
 def busy_day(session: Session, folder: Path) -> dict[str, int]:
     """Two projects and runs of every kind; returns the ids of those worth opening."""
     seed = Seed(session, folder)
-    greeter, parser = seed.project(), seed.project("acme/timespan-parser")
+    greeter, parser = seed.project("acme/greeter"), seed.project("acme/timespan-parser")
     ids = {"project": greeter}
     for number, (title, status) in enumerate(_PAST * 4):
         error = _ERRORS.get(status, {})
