@@ -81,14 +81,14 @@ def events_after(session: Session, run_id: int, seq: int, limit: int = 200) -> l
     return list(session.exec(question))
 
 
-def last_events(session: Session, run_id: int, limit: int = 300) -> list[Event]:
-    """The end of a run's chain, oldest first."""
-    question = (
-        select(Event)
-        .where(Event.chain == run_chain(run_id))
-        .order_by(col(Event.seq).desc())
-        .limit(limit)
-    )
+def last_events(
+    session: Session, run_id: int, *, before: int | None = None, limit: int = 300
+) -> list[Event]:
+    """The end of a run's chain, or of its part before a place; oldest first."""
+    question = select(Event).where(Event.chain == run_chain(run_id))
+    if before is not None:
+        question = question.where(col(Event.seq) < before)
+    question = question.order_by(col(Event.seq).desc()).limit(limit)
     return list(reversed(session.exec(question).all()))
 
 

@@ -18,7 +18,7 @@ from paid.store import runs as run_store
 from paid.store.run_list import RunFilter, RunGroup
 from web.access import Visitor
 from web.plain_text import plain
-from web.routes.parameters import ChosenProject, PageNumber, RunId, SearchText
+from web.routes.parameters import Before, ChosenProject, PageNumber, RunId, SearchText
 from web.services import GivenServices, Services
 from web.views.budget_raise import BudgetRaise, raise_budget, waiting_cap
 from web.views.run_list import ListPage, list_page
@@ -80,9 +80,14 @@ async def list_runs(
 
 
 @get("/runs/{run_id:int}")
-async def show_run(request: VisitorRequest, services: GivenServices, run_id: RunId) -> Template:
-    """One run, as it is now; the page then listens for what changes."""
-    view = await services.ask(lambda session: _page(session, services, run_id))
+async def show_run(
+    request: VisitorRequest, services: GivenServices, run_id: RunId, before: Before = 0
+) -> Template:
+    """One run, as it is now; the page then listens for what changes.
+
+    `before` shows what happened before a place in its chain instead, and listens for nothing.
+    """
+    view = await services.ask(lambda session: _page(session, services, run_id, before or None))
     return Template("runs/show.html", context={"view": view, "visitor": request.user})
 
 
@@ -136,14 +141,15 @@ async def raise_run_budget(
     return Redirect(f"/runs/{run_id}", status_code=303, background=told)
 
 
-def _page(session: Session, services: Services, run_id: int) -> RunPage:
+def _page(session: Session, services: Services, run_id: int, before: int | None) -> RunPage:
     detail = pages.run(session, run_id)
     return run_page(
         detail,
         waiting_cap(session, detail.run, detail.hold),
         services.settings,
-        pages.last_events(session, run_id),
+        pages.last_events(session, run_id, before=before),
         pages.last_output(session, run_id),
+        before,
     )
 
 

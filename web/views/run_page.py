@@ -56,6 +56,9 @@ class RunPage:
     output: list[str]
     cursor: Cursor
     temporal_url: str | None
+    earlier: int | None
+    """The place before which there is more to show; None at the beginning."""
+    is_live: bool
 
 
 def run_page(
@@ -64,8 +67,10 @@ def run_page(
     settings: Settings,
     events: Sequence[Event] = (),
     output: Sequence[Output] = (),
+    before: int | None = None,
 ) -> RunPage:
-    """Put the page together."""
+    """Put the page together; with `before`, one of what happened before that event."""
+    first = events[0].seq if events else None
     return RunPage(
         detail=detail,
         badge=badge(detail.run, detail.hold),
@@ -81,6 +86,8 @@ def run_page(
             max((batch.id or 0 for batch in output), default=0),
         ),
         temporal_url=temporal_url(settings, detail.run.workflow_id),
+        earlier=first if first is not None and first > 1 else None,
+        is_live=before is None and not detail.run.ended,
     )
 
 

@@ -118,3 +118,22 @@ def test_addresses_that_are_no_web_addresses_are_not_linked(
         )
     assert "javascript:" not in browser.get(f"/runs/{run_id}").text
     assert "javascript:" not in browser.get("/runs").text
+
+
+def test_a_long_run_can_be_read_back_to_its_beginning(
+    browser: httpx.Client, database: Database, tmp_path: Path
+) -> None:
+    with database.session() as session:
+        seed = Seed(session, tmp_path)
+        run_id = seed.run(seed.project())
+        for number in range(650):
+            seed.say(run_id, "agent.message", text=f"word {number};")
+    now = browser.get(f"/runs/{run_id}").text
+    assert "word 649;" in now
+    assert "word 349;" not in now
+    before = browser.get(f"/runs/{run_id}?before=351").text
+    assert "word 349;" in before
+    assert "sse-connect" not in before
+    first = browser.get(f"/runs/{run_id}?before=51").text
+    assert "word 0;" in first
+    assert "what came before" not in first
