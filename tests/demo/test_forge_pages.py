@@ -68,6 +68,17 @@ def test_a_pull_request_shows_its_diff(
     assert_harmless(page)
 
 
+def test_an_address_at_the_end_of_a_line_is_a_link(
+    forge: Forge, planted: Planted, browser: httpx.Client
+) -> None:
+    forge.comment(planted.repository, 1, OWNER, "See http://127.0.0.1:1/a\n\n`x http://b`")
+
+    page = browser.get("/demo/timespan/issues/1").text
+
+    assert '<a href="http://127.0.0.1:1/a">' in page
+    assert "<code>x http://b</code>" in page
+
+
 def test_texts_of_strangers_stay_texts(
     forge: Forge, planted: Planted, browser: httpx.Client
 ) -> None:

@@ -19,6 +19,8 @@ from paid.demo.forge.world import Comment, Issue, IssueEvent, Repository, World
 LABELS = ("paid-build", "paid-plan", "paid-cancel")
 LOOPBACK = re.compile(r"^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$")
 UNSEEN = re.compile(r"<!--.*?-->|</?sub>", re.DOTALL)
+ADDRESS = re.compile(r"(?<=\s)(https?://[^\s<>()`]+)$", re.MULTILINE)
+"""A bare address at the end of a line, which GitHub makes a link as well."""
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; "
@@ -172,7 +174,8 @@ class Pages:
 
     def _rendered(self, text: str | None) -> Markup:
         """Markdown without raw HTML: it is escaped; what people do not see is left out."""
-        return Markup(self._markdown.render(UNSEEN.sub("", text or "")))  # noqa: S704 - escaped
+        shown = ADDRESS.sub(r"<\1>", UNSEEN.sub("", text or ""))
+        return Markup(self._markdown.render(shown))  # noqa: S704 - escaped
 
 
 def _owner(repository: Repository) -> str:
