@@ -77,7 +77,7 @@ class _Photographer:
         self._shoot(page, "run-live")
         self._stage.ended(watched)
         expect(page.locator(".live-dot")).to_have_count(0)
-        self._shoot(page, "run-completed")
+        self._shoot(page, "run")
         self._shoot(self._page(f"/runs/{run.id}", dark=True), "run-dark")
         self._shoot(self._page(f"/runs/{run.id}", narrow=True), "run-telephone")
 
