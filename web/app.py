@@ -61,29 +61,9 @@ def litestar_app(services: Services) -> Litestar:
         finally:
             await services.live.stop()
 
-    pages: list[ControllerRouterHandler] = [
-        *runs.ROUTES,
-        *run_streams.ROUTES,
-        *projects.ROUTES,
-        sign_in.sign_out,
-    ]
     environment = template_environment(_asset_version(STATIC))
     return Litestar(
-        route_handlers=[
-            Router(
-                "/",
-                route_handlers=pages,
-                guards=[signed_in, own_origin, own_form],
-            ),
-            Router("/", route_handlers=sign_in.ROUTES, guards=[own_origin]),
-            Router("/", route_handlers=[*health.ROUTES, *webhooks.ROUTES]),
-            create_static_files_router(
-                "/static",
-                [STATIC],
-                opt={"exclude_from_auth": True},
-                exception_handlers={InternalServerException: errors.no_such_file},
-            ),
-        ],
+        route_handlers=_routers(),
         debug=False,
         lifespan=[listening],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
@@ -98,6 +78,31 @@ def litestar_app(services: Services) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _routers() -> list[ControllerRouterHandler]:
+    """What needs a session and a form of ours, what needs less, and what needs nothing."""
+    pages: list[ControllerRouterHandler] = [
+        *runs.ROUTES,
+        *run_streams.ROUTES,
+        *projects.ROUTES,
+        sign_in.sign_out,
+    ]
+    return [
+        Router(
+            "/",
+            route_handlers=pages,
+            guards=[signed_in, own_origin, own_form],
+        ),
+        Router("/", route_handlers=sign_in.ROUTES, guards=[own_origin]),
+        Router("/", route_handlers=[*health.ROUTES, *webhooks.ROUTES]),
+        create_static_files_router(
+            "/static",
+            [STATIC],
+            opt={"exclude_from_auth": True},
+            exception_handlers={InternalServerException: errors.no_such_file},
+        ),
+    ]
 
 
 def _asset_version(folder: Path) -> str:
