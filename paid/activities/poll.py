@@ -7,7 +7,7 @@ reads the record again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -19,7 +19,7 @@ from paid.contracts import LookResult, PollInput, PollResult, RunStatus, RunToSt
 from paid.errors import GitHubNotFoundError, GitHubRateLimitedError, GitHubUnauthorizedError
 from paid.github.words import GitHubPort, Repository
 from paid.models import Project, ProjectState
-from paid.store import issues, outbox, projects
+from paid.store import issues, projects
 from paid.store.database import Database
 from paid.triage import Labels
 
@@ -104,10 +104,7 @@ class PollActivities:
     def _pause(self, project_id: int, reason: str) -> LookResult:
         _log.warning("poll.paused", project_id=project_id, reason=reason)
         with self._database.session() as session:
-            if projects.pause(session, project_id, reason, by="paid"):
-                told = {"project_id": project_id, "what": "project.paused"}
-                key = f"project-paused-{project_id}-{datetime.now(UTC).isoformat()}"
-                outbox.enqueue(session, "notify", told, key)
+            projects.pause(session, project_id, reason, by="paid")
         return LookResult(None)
 
     def _follow_rename(self, project: Project, found: Repository) -> Project:

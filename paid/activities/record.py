@@ -8,7 +8,7 @@ from temporalio import activity
 
 from paid.contracts import EndInput, PullRequest, RunEnd, RunInput, RunPlan, RunStatus
 from paid.models import Run
-from paid.store import budgets, holds, outbox, runs
+from paid.store import budgets, holds, runs
 from paid.store.database import Database
 
 
@@ -51,12 +51,6 @@ class RecordActivities:
             run = runs.get(session, end.run_id)
             status, code, message = _winner(run, end)
             run = runs.end(session, end.run_id, status, code, message)
-            outbox.enqueue(
-                session,
-                "notify",
-                {"run_id": end.run_id, "what": "run.ended"},
-                f"run-ended-{end.run_id}",
-            )
             pull_request = None
             if run.pr_number is not None and run.pr_url is not None:
                 pull_request = PullRequest(run.pr_number, run.pr_url)
