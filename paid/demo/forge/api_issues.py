@@ -54,7 +54,7 @@ class IssueEndpoints:
     def create(self, call: Call) -> Answer:
         """Open an issue; labels of people without the right are dropped silently, as on GitHub."""
         repository, login = call.repository, call.person()
-        title, body = call.text("title"), call.body.get("body")
+        title, body = call.text("title"), call.maybe_text("body")
         _check_texts(title, body)
         may = repository.permission(login) in MAY_TRIAGE
         labels = _names(call) if may and "labels" in call.body else []
@@ -66,7 +66,7 @@ class IssueEndpoints:
         repository, issue, login = call.repository, call.issue, call.person()
         if issue.login != login and repository.permission(login) not in MAY_TRIAGE:
             raise forbidden()
-        title, body = call.body.get("title"), call.body.get("body")
+        title, body = call.maybe_text("title"), call.maybe_text("body")
         _check_texts(title if title is not None else issue.title, body)
         if title is not None or body is not None:
             self._deeds.edit(repository, issue, login, title=title, body=body)
@@ -230,18 +230,20 @@ def _find_comment(call: Call, repository: Repository) -> tuple[Issue, Comment]:
     raise not_found()
 
 
-def _check_texts(title: object, body: object) -> None:
-    if not isinstance(title, str) or not title.strip():
+def _check_texts(title: str, body: str | None) -> None:
+    if not title.strip():
         raise invalid("Issue", "title", "missing_field")
     if len(title) > TITLE_CHARACTERS:
         raise invalid("Issue", "title", "custom", "title is too long (maximum is 256 characters)")
-    if isinstance(body, str) and len(body) > BODY_CHARACTERS:
+    if body is not None and len(body) > BODY_CHARACTERS:
         raise invalid("Issue", "body", "custom", "body is too long (maximum is 65536 characters)")
 
 
 def _names(call: Call) -> list[str]:
     """Label names: texts, or objects with a name, in `labels` or as the body itself."""
     given = call.body.get("labels", [])
+    if not isinstance(given, list):
+        raise ApiError(422, "Invalid request. 'labels' wasn't an array.")
     names = [entry.get("name") if isinstance(entry, dict) else entry for entry in given]
     texts = [name for name in names if isinstance(name, str) and name]
     if len(texts) != len(names):

@@ -43,8 +43,8 @@ class PullEndpoints:
         if base not in branches:
             raise invalid("PullRequest", "base", "invalid")
         _check_new(call, repository, branch, base, branches)
-        body, login = call.body.get("body"), call.person()
-        draft = bool(call.body.get("draft"))
+        body, login = call.maybe_text("body"), call.person()
+        draft = call.flag("draft")
         number = call.world.new_id()
         pull = Pull(number, branch, base, branches[branch], branches[base], draft)
         issue = self._deeds.open_pull(repository, login, title, body, pull)
@@ -57,7 +57,7 @@ class PullEndpoints:
         login = call.person()
         if login != issue.login and repository.permission(login) not in MAY_PUSH:
             raise forbidden()
-        title, body = call.body.get("title"), call.body.get("body")
+        title, body = call.maybe_text("title"), call.maybe_text("body")
         if title is not None or body is not None:
             self._deeds.edit(repository, issue, login, title=title, body=body)
         if call.body.get("state") in ("open", "closed"):

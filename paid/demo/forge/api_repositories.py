@@ -152,9 +152,9 @@ def create_status(call: Call) -> Answer:
         call.match["sha"],
         call.person(),
         state,
-        call.body.get("context") or "default",
-        call.body.get("description"),
-        call.body.get("target_url"),
+        call.maybe_text("context") or "default",
+        call.maybe_text("description"),
+        call.maybe_text("target_url"),
     )
     repository.statuses.append(status)
     return Answer(status_json(status, repository, call.world, call.links), 201)
@@ -234,7 +234,7 @@ def create_label(call: Call) -> Answer:
     if name.lower() in repository.labels:
         raise invalid("Label", "name", "already_exists")
     color = call.text("color", "ededed")
-    label = Label(call.world.new_id(), name, color, call.body.get("description"))
+    label = Label(call.world.new_id(), name, color, call.maybe_text("description"))
     repository.labels[name.lower()] = label
     return Answer(label_json(label, repository, call.links), 201)
 
@@ -250,7 +250,7 @@ def edit_label(call: Call) -> Answer:
     repository = call.must_triage()
     label = _label(call, repository)
     label.color = call.text("color", label.color)
-    label.description = call.body.get("description", label.description)
+    label.description = call.maybe_text("description") or label.description
     return Answer(label_json(label, repository, call.links))
 
 

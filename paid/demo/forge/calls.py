@@ -77,6 +77,17 @@ class Call:
             raise ApiError(422, f"Invalid request. {name!r} wasn't a string.")
         return value
 
+    def maybe_text(self, name: str) -> str | None:
+        """A text of the body that may be null or left out."""
+        return None if self.body.get(name) is None else self.text(name)
+
+    def flag(self, name: str) -> bool:
+        """Yes or no; left out means no."""
+        value = self.body.get(name) or False
+        if not isinstance(value, bool):
+            raise ApiError(422, f"Invalid request. {name!r} wasn't a boolean.")
+        return value
+
 
 @dataclass(frozen=True)
 class Answer:
