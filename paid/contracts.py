@@ -200,19 +200,6 @@ class PollInput:
 
 
 @dataclass(frozen=True)
-class LookResult:
-    """One look at GitHub: what to give for the next one, and for how long to leave GitHub alone.
-
-    A look breaks off (`after` is not 0) when it has recorded a few runs, so that the first of many
-    starts before the last was looked at; the next one goes on from there at once.
-    """
-
-    since: str | None = None
-    wait_seconds: float = 0
-    after: int = 0
-
-
-@dataclass(frozen=True)
 class RunToStart:
     """A recorded run whose workflow may not be there yet."""
 
@@ -232,3 +219,18 @@ class PollResult:
     cancel_workflow_ids: tuple[str, ...] = ()
     paused: bool = False
     stop: bool = False
+
+
+@dataclass(frozen=True)
+class LookResult:
+    """One look at GitHub: what to give for the next one, and for how long to leave GitHub alone.
+
+    A look breaks off (`after` is not 0) when it has recorded a few runs, so that the first of many
+    starts before the last was looked at; the next one goes on from there at once. `record` is what
+    follows from the record afterwards; None means that it was not read.
+    """
+
+    since: str | None = None
+    wait_seconds: float = 0
+    after: int = 0
+    record: PollResult | None = None

@@ -7,6 +7,7 @@ reads the record again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -45,8 +46,12 @@ class PollActivities:
     def look_at_github(self, poll: PollInput) -> LookResult:
         """Record what the project's labels ask for, and which runs have lost their reason.
 
-        A token or a repository that is gone pauses the project, with the reason on record.
+        A token or a repository that is gone pauses the project, with the reason on record. What
+        follows from the record comes along, which spares most ticks a second activity.
         """
+        return replace(self._looked(poll), record=self.read_record(poll))
+
+    def _looked(self, poll: PollInput) -> LookResult:
         with self._database.session() as session:
             project = projects.get(session, poll.project_id)
         if project.state != ProjectState.ACTIVE:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
@@ -21,6 +22,7 @@ from paid.gateway.batching import Batches
 log = logging.getLogger(__name__)
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]]
+Result = TypeVar("Result")
 Outcome = Literal["reserved", "over", "busy", "revoked"]
 
 RESERVED_SECONDS = 120
@@ -83,26 +85,46 @@ def make_pool(url: str, *, size: int = 6) -> Pool:
     )
 
 
-class Line:
-    """A connection for one kind of question, asked one at a time; made again when it breaks."""
+# A commit that waits for the disk takes along all that were made before it.
+_FLUSH = "BEGIN; SET LOCAL synchronous_commit = on; SELECT pg_current_xact_id(); COMMIT"
 
-    def __init__(self, url: str) -> None:
+
+class Line:
+    """A connection for one kind of question, asked one at a time; made again when it breaks.
+
+    Where `waits_for_disk` is false, a commit is seen by everybody at once and on disk soon after.
+    """
+
+    def __init__(self, url: str, *, waits_for_disk: bool = True) -> None:
         self._url = url
+        self._options = "" if waits_for_disk else "-c synchronous_commit=off"
         self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
 
-    async def rows(self, question: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    async def rows(self, question: str, values: tuple[Any, ...] | None) -> list[dict[str, Any]]:
         """The answer's rows. Raises psycopg.Error."""
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
-                self._url, autocommit=True, row_factory=dict_row, prepare_threshold=0
+                self._url,
+                autocommit=True,
+                row_factory=dict_row,
+                prepare_threshold=0,
+                options=self._options,
             )
         try:
             cursor = await self._connection.execute(question, values)
-            return await cursor.fetchall()
+            return await cursor.fetchall() if values is not None else []
         except psycopg.OperationalError as error:
             if not isinstance(error, psycopg.errors.DeadlockDetected):
                 await self._connection.close()
             raise
+
+    async def flush(self) -> None:
+        """Wait until what was committed here is on disk, with its locks given back already.
+
+        On the connection that committed it, if it still is there: a server that crashed in between
+        raises psycopg.OperationalError, and the caller asks all of it again.
+        """
+        await self.rows(_FLUSH, None)
 
     async def close(self) -> None:
         """Close it, if it was ever opened."""
@@ -115,12 +137,15 @@ class Books:
 
     def __init__(self, pool: Pool, url: str, owner: str) -> None:
         self._pool = pool
-        self._reserving, self._closing, self._holding = Line(url), Line(url), Line(url)
+        self._reserving = Line(url, waits_for_disk=False)
+        self._closing = Line(url, waits_for_disk=False)
+        self._flushing, self._holding = Line(url), Line(url)
         self._owner = owner
         self._open: set[UUID] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._reserve = Batches(self._reserve_many)
         self._settle = Batches(self._settle_many)
+        self._flush = Batches(self._flush_once)
         self._hold = Batches(self._hold_many)
         self._held = Batches(self._held_many)
         self.settled = asyncio.Condition()
@@ -182,7 +207,7 @@ class Books:
         """Wait for what is being settled."""
         if self._settling:
             await asyncio.wait(set(self._settling), timeout=seconds)
-        for line in (self._reserving, self._closing, self._holding):
+        for line in (self._reserving, self._flushing, self._closing, self._holding):
             await line.close()
 
     async def _expire(self, owner: str | None) -> int:
@@ -190,7 +215,10 @@ class Books:
         return int(rows[0]["expired"])
 
     def _later(self, item: dict[str, Any]) -> None:
-        task = asyncio.create_task(self._settle_stubbornly(item))
+        self._in_background(self._settle_stubbornly(item))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
@@ -221,12 +249,25 @@ class Books:
         ]
         question = "SELECT * FROM ledger_reserve(%s)"
         rows = await self._ask(self._reserving, question, (Jsonb(items),))
+        self._in_background(self._flush_soon())
         answers = {row["request"]: _answer(row) for row in rows}
         return [answers[each.request_id] for each in asked]
 
+    async def _flush_soon(self) -> None:
+        """Bring reservations to the disk while their requests are on the way to the vendor."""
+        with suppress(DatabaseError):
+            await self._flush.submit(None)
+
+    async def _flush_once(self, asked: Sequence[None]) -> list[None]:
+        await _persistently(self._flushing.flush)
+        return [None] * len(asked)
+
     async def _settle_many(self, items: Sequence[dict[str, Any]]) -> list[None]:
-        question = "SELECT * FROM ledger_settle(%s)"
-        await self._ask(self._closing, question, (Jsonb(list(items)),))
+        async def settle_and_flush() -> None:
+            await self._closing.rows("SELECT * FROM ledger_settle(%s)", (Jsonb(list(items)),))
+            await self._closing.flush()
+
+        await _persistently(settle_and_flush)
         return [None] * len(items)
 
     async def _hold_many(self, holds: Sequence[Hold]) -> list[None]:
@@ -256,17 +297,21 @@ class Books:
     async def _ask(
         self, line: Line, question: str, values: tuple[Any, ...]
     ) -> list[dict[str, Any]]:
-        """Ask again after a deadlock or a lost connection; every question here may be repeated."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await line.rows(question, values)
-            except psycopg.OperationalError as error:
-                if attempt == ATTEMPTS:
-                    raise DatabaseError("PostgreSQL does not answer the gateway.") from error
-            except psycopg.Error as error:
-                raise DatabaseError("PostgreSQL refuses what the gateway asks.") from error
-            await asyncio.sleep(0.05 * attempt)
-        raise AssertionError("the last attempt returns or raises")
+        return await _persistently(lambda: line.rows(question, values))
+
+
+async def _persistently(ask: Callable[[], Awaitable[Result]]) -> Result:
+    """Ask again after a deadlock or a lost connection; every question here may be repeated."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await ask()
+        except psycopg.OperationalError as error:
+            if attempt == ATTEMPTS:
+                raise DatabaseError("PostgreSQL does not answer the gateway.") from error
+        except psycopg.Error as error:
+            raise DatabaseError("PostgreSQL refuses what the gateway asks.") from error
+        await asyncio.sleep(0.05 * attempt)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _item(reservation: Reservation) -> dict[str, Any]:

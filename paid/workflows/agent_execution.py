@@ -62,17 +62,17 @@ class AgentExecutionWorkflow:
         self._tokens_used = 0
         self._digests: list[str] = []
         self._slot: HostSlot | None = None
+        self._announcing: asyncio.Task[None] | None = None
         self._look_again = False
 
     @workflow.run
     async def run(self, run: RunInput) -> RunEnd:
         """Work, clean up whatever happened, and end the run."""
-        announcing = self._announce()
         try:
             end = await self._work()
         except (Exception, asyncio.CancelledError) as error:
             end = self._end_after(error)
-        return await _undisturbed(self._finish(end, announcing))
+        return await _undisturbed(self._finish(end))
 
     @workflow.query
     def status(self) -> str:
@@ -109,6 +109,7 @@ class AgentExecutionWorkflow:
         self._status = RunStatus.PROVISIONING
         self._slot = await self._provision()
         workspace = await self._create_worktree(self._slot)
+        self._announce()
         head_sha = await self._turns(plan, workspace)
         if isinstance(head_sha, EndInput):
             return head_sha
@@ -184,8 +185,11 @@ class AgentExecutionWorkflow:
             except TimeoutError:
                 continue
 
-    def _announce(self) -> asyncio.Task[None]:
-        return asyncio.create_task(_do("announce", self._me, NOTHING, queues.GITHUB))
+    def _announce(self) -> None:
+        """Tell people beside the work, once the container is what is waited for."""
+        if self._announcing is None:
+            telling = self._tolerated("announce", queues.GITHUB)
+            self._announcing = asyncio.create_task(telling)
 
     async def _provision(self) -> HostSlot:
         claims = queues.claim_queue(workflow.info().task_queue)
@@ -229,17 +233,15 @@ class AgentExecutionWorkflow:
         given = PublishInput(self._run_id, workspace, head_sha)
         return await _do("create_pull_request", given, PullRequest, queues.GITHUB, self._host_queue)
 
-    async def _finish(self, end: EndInput, announcing: asyncio.Task[None]) -> RunEnd:
+    async def _finish(self, end: EndInput) -> RunEnd:
         """Clean up, then say how it ended. A broken clean-up is the reconciler's, not the run's."""
         ended = await _do("end_run", end, RunEnd, queues.QUICK)
         self._status = ended.status
         if self._slot is not None:
             await self._tolerated("release_container", queues.CLEANUP, self._host_queue)
             await self._tolerated("cleanup_worktree", queues.CLEANUP, self._host_queue)
-        try:
-            await announcing
-        except ActivityError as error:
-            workflow.logger.warning("The announcement failed: %s", error.cause)
+        if self._announcing is not None:
+            await self._announcing
         await self._tolerated("report_end", queues.GITHUB)
         return ended
 

@@ -42,8 +42,8 @@ class GitHubPollWorkflow:
             self._state = "looking"
             if self._from_scratch:
                 self._since, self._after, self._from_scratch = None, 0, False
-            least_seconds = await self._look()
-            record = await self._record()
+            look = await self._look()
+            record = look.record or await self._record()
             await self._start(record.starts)
             await self._cancel(record.cancel_workflow_ids)
             if record.stop:
@@ -52,7 +52,7 @@ class GitHubPollWorkflow:
                 continue
             self._ticks += 1
             self._state = "paused" if record.paused else "waiting"
-            await self._wait(max(record.wait_seconds, least_seconds))
+            await self._wait(max(record.wait_seconds, look.wait_seconds))
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(self._input())
@@ -83,17 +83,17 @@ class GitHubPollWorkflow:
         """How often GitHub was looked at, over continue-as-new."""
         return self._ticks
 
-    async def _look(self) -> float:
-        """Look at GitHub; returns for how many seconds it wants to be left alone."""
+    async def _look(self) -> LookResult:
+        """Look at GitHub; the record comes along, unless GitHub did not answer."""
         try:
             look = await self._do("look_at_github", LookResult, queues.GITHUB)
         except ActivityError as error:
             # what is on record is started all the same; the next tick looks again, at everything
             workflow.logger.warning("GitHub could not be looked at: %s", error.cause)
             self._since, self._after = None, 0
-            return 0
+            return LookResult()
         self._since, self._after = look.since, look.after
-        return look.wait_seconds
+        return look
 
     async def _record(self) -> PollResult:
         try:

@@ -123,7 +123,7 @@ async def test_a_run_without_money_waits_until_the_budget_is_raised(start_run: S
     await asked.get()
     assert await _eventually(handle, "budget_exceeded")
     assert "provision_container" not in fake.calls
-    assert fake.calls.count("announce") == 2
+    assert fake.calls.count("announce") == 1
     await handle.signal("budget_changed")
     assert (await handle.result()).status is RunStatus.COMPLETED
 
