@@ -77,8 +77,17 @@ class Stage:
     def close(self) -> None:
         self.database.close()
         self.paid.stop()
+        self._remove_what_goes_on()
         self.model.stop()
         self.forge.stop()
+
+    def _remove_what_goes_on(self) -> None:
+        """A stopped installation leaves its live runs' containers for the next start; no more."""
+        engine = DockerEngine(self.settings)
+        for container in engine.owned():
+            engine.remove(container.name)
+        for volume in engine.owned_volumes():
+            engine.remove_volume(volume.name)
 
     def watch(self, files: dict[str, str] | None = None, **changes: object) -> Watched:
         """Make a repository, add it as a project, and poll it every second."""
