@@ -7,17 +7,16 @@ import contextlib
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from time import monotonic
 from typing import Any
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
-from paid.errors import DatabaseError
-from paid.gateway.books import Pool
+from paid.gateway.batching import Batches
+from paid.gateway.lines import Line, persistently
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +60,10 @@ def token_of(headers: Mapping[str, str]) -> str | None:
 class Access:
     """Looks tokens up, remembers them for a moment, and cuts what a dead one still does."""
 
-    def __init__(self, pool: Pool, url: str) -> None:
-        self._pool = pool
+    def __init__(self, url: str) -> None:
         self._url = url
+        self._line = Line(url)
+        self._look_up = Batches(self._look_up_many)
         self._remembered: OrderedDict[bytes, tuple[float, Grant | None]] = OrderedDict()
         self._busy: dict[int, set[asyncio.Task[Any]]] = {}
         self._news: dict[int, asyncio.Event] = {}
@@ -79,7 +79,7 @@ class Access:
         known = self._remembered.get(digest)
         if known is not None and known[0] > monotonic():
             return known[1]
-        found = await self._look_up(digest)
+        found = await self._look_up.submit(digest)
         self._remembered[digest] = (monotonic() + REMEMBERED_SECONDS, found)
         while len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
@@ -104,6 +104,10 @@ class Access:
         event = self._news.setdefault(run_id, asyncio.Event())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), seconds)
+
+    async def close(self) -> None:
+        """Close its connection."""
+        await self._line.close()
 
     async def listen(self) -> None:
         """Hear of revoked tokens and changed holds; reconnects; runs until cancelled."""
@@ -138,21 +142,24 @@ class Access:
         for task in self._busy.get(run_id, set()):
             task.cancel()
 
-    async def _look_up(self, digest: bytes) -> Grant | None:
-        try:
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute("SELECT * FROM run_token_grant(%s)", (digest,))
-                row = await cursor.fetchone()
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise DatabaseError("PostgreSQL does not answer the gateway.") from error
-        if row is None:
-            return None
-        hosts = row["egress_hosts"]
-        return Grant(
-            row["run_id"],
-            row["project_id"],
-            digest,
-            tuple(row["allowed_models"]),
-            tuple(row["fallback_models"]),
-            None if hosts is None else tuple(hosts),
+    async def _look_up_many(self, digests: Sequence[bytes]) -> list[Grant | None]:
+        """One question for all that ask now; many requests of a run come with the same token."""
+        question = (
+            "SELECT h.digest, g.* FROM unnest(%s::bytea[]) AS h(digest)"
+            " CROSS JOIN LATERAL run_token_grant(h.digest) AS g"
         )
+        rows = await persistently(lambda: self._line.rows(question, (list(set(digests)),)))
+        found = {bytes(row["digest"]): _grant(row) for row in rows}
+        return [found.get(digest) for digest in digests]
+
+
+def _grant(row: Mapping[str, Any]) -> Grant:
+    hosts = row["egress_hosts"]
+    return Grant(
+        row["run_id"],
+        row["project_id"],
+        bytes(row["digest"]),
+        tuple(row["allowed_models"]),
+        tuple(row["fallback_models"]),
+        None if hosts is None else tuple(hosts),
+    )

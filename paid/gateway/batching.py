@@ -14,14 +14,20 @@ class Batches(Generic[Item, Result]):
     """Hands items to `call` in batches, one batch at a time, and each result to its caller.
 
     An idle batcher adds nothing to an item's way; a busy one shares a transaction, and with it the
-    wait for the disk, among all that queue. `call` returns one result an item, in order.
+    wait for the disk, among all that queue. `call` returns one result an item, in order. After an
+    error of the kind `alone_after` a batch's items are tried one by one: a bad one fails alone.
     """
 
     def __init__(
-        self, call: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, most: int = 64
+        self,
+        call: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        most: int = 64,
+        alone_after: type[Exception] | None = None,
     ) -> None:
         self._call = call
         self._most = most
+        self._alone_after = alone_after
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -36,14 +42,21 @@ class Batches(Generic[Item, Result]):
     async def _work(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            try:
-                results = await self._call([item for item, _ in batch])
-            except Exception as error:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+            await self._together(batch)
         self._task = None
+
+    async def _together(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._call([item for item, _ in batch])
+        except Exception as error:
+            if len(batch) > 1 and self._alone_after and isinstance(error, self._alone_after):
+                for one in batch:
+                    await self._together([one])
+                return
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)

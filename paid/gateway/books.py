@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import psycopg
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from paid.errors import DatabaseError
 from paid.gateway.batching import Batches
+from paid.gateway.lines import Line, Pool, RefusedByDatabaseError, persistently
 
 log = logging.getLogger(__name__)
 
-Pool = AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]]
-Result = TypeVar("Result")
 Outcome = Literal["reserved", "over", "busy", "revoked"]
 
 RESERVED_SECONDS = 120
 """How long a reservation outlives a gateway that cannot be heard of."""
 EXTEND_SECONDS = 30
-ATTEMPTS = 4
 SETTLE_PAUSE_SECONDS = 1.0
 
 Hold = tuple[int, tuple[str, datetime | None, Jsonb]]
@@ -67,71 +64,6 @@ class Answer:
     cap: Cap | None = None
 
 
-def make_pool(url: str, *, size: int = 6) -> Pool:
-    """A pool that is not open yet. Statements are prepared at once: they are few and frequent."""
-
-    async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
-        connection.prepare_threshold = 0
-
-    return AsyncConnectionPool(
-        url,
-        min_size=1,
-        max_size=size,
-        open=False,
-        timeout=10,
-        configure=configure,
-        check=AsyncConnectionPool.check_connection,
-        kwargs={"autocommit": True, "row_factory": dict_row},
-    )
-
-
-# A commit that waits for the disk takes along all that were made before it.
-_FLUSH = "BEGIN; SET LOCAL synchronous_commit = on; SELECT pg_current_xact_id(); COMMIT"
-
-
-class Line:
-    """A connection for one kind of question, asked one at a time; made again when it breaks.
-
-    Where `waits_for_disk` is false, a commit is seen by everybody at once and on disk soon after.
-    """
-
-    def __init__(self, url: str, *, waits_for_disk: bool = True) -> None:
-        self._url = url
-        self._options = "" if waits_for_disk else "-c synchronous_commit=off"
-        self._connection: psycopg.AsyncConnection[dict[str, Any]] | None = None
-
-    async def rows(self, question: str, values: tuple[Any, ...] | None) -> list[dict[str, Any]]:
-        """The answer's rows. Raises psycopg.Error."""
-        if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                row_factory=dict_row,
-                prepare_threshold=0,
-                options=self._options,
-            )
-        try:
-            cursor = await self._connection.execute(question, values)
-            return await cursor.fetchall() if values is not None else []
-        except psycopg.OperationalError as error:
-            if not isinstance(error, psycopg.errors.DeadlockDetected):
-                await self._connection.close()
-            raise
-
-    async def flush(self) -> None:
-        """Wait until what was committed here is on disk, with its locks given back already.
-
-        On the connection that committed it, if it still is there: a server that crashed in between
-        raises psycopg.OperationalError, and the caller asks all of it again.
-        """
-        await self.rows(_FLUSH, None)
-
-    async def close(self) -> None:
-        """Close it, if it was ever opened."""
-        if self._connection is not None:
-            await self._connection.close()
-
-
 class Books:
     """Reserve, settle and hold, through the functions of migration 0002."""
 
@@ -143,8 +75,8 @@ class Books:
         self._owner = owner
         self._open: set[UUID] = set()
         self._settling: set[asyncio.Task[None]] = set()
-        self._reserve = Batches(self._reserve_many)
-        self._settle = Batches(self._settle_many)
+        self._reserve = Batches(self._reserve_many, alone_after=RefusedByDatabaseError)
+        self._settle = Batches(self._settle_many, alone_after=RefusedByDatabaseError)
         self._flush = Batches(self._flush_once)
         self._hold = Batches(self._hold_many)
         self._held = Batches(self._held_many)
@@ -227,6 +159,9 @@ class Books:
         while True:
             try:
                 await self._settle.submit(item)
+            except RefusedByDatabaseError as error:
+                # Its reservation, which nobody extends any more, expires at its full amount.
+                log.error("a request cannot be settled: %s (%r)", item, error.__cause__)
             except DatabaseError as error:
                 log.warning("a request is not settled yet: %s", error)
                 await asyncio.sleep(SETTLE_PAUSE_SECONDS)
@@ -259,7 +194,7 @@ class Books:
             await self._flush.submit(None)
 
     async def _flush_once(self, asked: Sequence[None]) -> list[None]:
-        await _persistently(self._flushing.flush)
+        await persistently(self._flushing.flush)
         return [None] * len(asked)
 
     async def _settle_many(self, items: Sequence[dict[str, Any]]) -> list[None]:
@@ -267,7 +202,7 @@ class Books:
             await self._closing.rows("SELECT * FROM ledger_settle(%s)", (Jsonb(list(items)),))
             await self._closing.flush()
 
-        await _persistently(settle_and_flush)
+        await persistently(settle_and_flush)
         return [None] * len(items)
 
     async def _hold_many(self, holds: Sequence[Hold]) -> list[None]:
@@ -297,21 +232,7 @@ class Books:
     async def _ask(
         self, line: Line, question: str, values: tuple[Any, ...]
     ) -> list[dict[str, Any]]:
-        return await _persistently(lambda: line.rows(question, values))
-
-
-async def _persistently(ask: Callable[[], Awaitable[Result]]) -> Result:
-    """Ask again after a deadlock or a lost connection; every question here may be repeated."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return await ask()
-        except psycopg.OperationalError as error:
-            if attempt == ATTEMPTS:
-                raise DatabaseError("PostgreSQL does not answer the gateway.") from error
-        except psycopg.Error as error:
-            raise DatabaseError("PostgreSQL refuses what the gateway asks.") from error
-        await asyncio.sleep(0.05 * attempt)
-    raise AssertionError("the last attempt returns or raises")
+        return await persistently(lambda: line.rows(question, values))
 
 
 def _item(reservation: Reservation) -> dict[str, Any]:

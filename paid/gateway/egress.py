@@ -25,7 +25,7 @@ from psycopg_pool import PoolTimeout
 from paid.errors import DatabaseError
 from paid.gateway.access import Access, Grant
 from paid.gateway.addresses import is_listed, is_name, is_public, resolve
-from paid.gateway.books import Pool
+from paid.gateway.lines import Pool
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,11 @@ from aiohttp import web
 
 from paid.errors import ConfigurationError
 from paid.gateway.access import Access
-from paid.gateway.books import Books, make_pool
+from paid.gateway.books import Books
 from paid.gateway.delivery import Delivery
 from paid.gateway.egress import Egress
 from paid.gateway.front import Front
+from paid.gateway.lines import make_pool
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Prices, warm_up
 from paid.gateway.purse import Purse
@@ -95,11 +96,11 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
     pool = make_pool(url)
     upstream = Upstream(settings)
     registries = Registries(settings.data_dir / "registries.json")
+    books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
+    access = Access(url)
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
-        books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
-        access = Access(pool, url)
         left = await books.expire_left_behind()
         if left:
             log.warning("%s requests of an earlier gateway were charged in full", left)
@@ -118,11 +119,12 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
             proxy=settings.https_proxy,
         )
         yield relay, egress
-        await books.finish(DRAIN_SECONDS)
     finally:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await books.finish(DRAIN_SECONDS)
+        await access.close()
         await upstream.close()
         await pool.close()
 

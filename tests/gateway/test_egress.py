@@ -13,9 +13,9 @@ from sqlmodel import Session
 from paid.gateway import registries
 from paid.gateway.access import Access
 from paid.gateway.addresses import is_listed, is_name, is_public
-from paid.gateway.books import make_pool
 from paid.gateway.egress import Egress
 from paid.gateway.front import Front
+from paid.gateway.lines import make_pool
 from paid.gateway.registries import Registries
 from paid.models import Event
 from paid.store import events, tokens
@@ -154,8 +154,9 @@ async def _way(
     await pool.open()
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
+    access = Access(url)
     egress = Egress(
-        access=Access(pool, url),
+        access=access,
         pool=pool,
         registries=lambda: ["packages.example", "*.mirror.example"],
         most_bytes=most_bytes,
@@ -174,6 +175,7 @@ async def _way(
         front.close()
         server.close()
         await asyncio.sleep(0.05)
+        await access.close()
         await pool.close()
 
 
