@@ -460,3 +460,35 @@ async def test_a_client_that_asks_first_is_told_to_go_on(bench: Bench) -> None:
     bench.vendor.plays = [GOOD]
     async with bench.post(ANTHROPIC, BODY, expect100=True) as got:
         assert got.status == 200
+
+
+async def test_a_settlement_that_the_database_refuses_does_not_stop_the_others(
+    bench: Bench,
+) -> None:
+    bench.vendor.plays = [GOOD] * 4
+    with bench.database.session() as session:
+        session.connection().execute(
+            text(
+                "ALTER TABLE ledger_entry ADD CONSTRAINT test_refuses"
+                " CHECK (output_tokens <> 77) NOT VALID"
+            )
+        )
+    try:
+        odd = Play(anthropic_message(SONNET, anthropic_usage(100, 77)))
+        bench.vendor.plays = [GOOD, odd, GOOD, GOOD]
+        asked = [bench.post(ANTHROPIC, BODY) for _ in range(4)]
+        answers = await asyncio.gather(*(one.__aenter__() for one in asked))
+        assert [answer.status for answer in answers] == [200] * 4
+        for answer in answers:
+            await answer.read()
+        for _ in range(100):
+            if len(bench.entries()) == 3:
+                break
+            await asyncio.sleep(0.05)
+        assert len(bench.entries()) == 3
+        assert bench.cost().reserved_microdollars > 0, "the fourth expires at its full amount"
+    finally:
+        with bench.database.session() as session:
+            session.connection().execute(
+                text("ALTER TABLE ledger_entry DROP CONSTRAINT test_refuses")
+            )

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from paid.gateway.batching import Batches
+
+pytestmark = pytest.mark.anyio
+
+
+class Calls:
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    async def double(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        await asyncio.sleep(0.01)
+        if any(item < 0 for item in items):
+            raise ValueError("below zero")
+        return [item * 2 for item in items]
+
+
+async def test_what_comes_during_a_call_shares_the_next_one() -> None:
+    calls = Calls()
+    batches = Batches(calls.double, most=4)
+    first = asyncio.create_task(batches.submit(1))
+    await asyncio.sleep(0.001)
+    rest = await asyncio.gather(*(batches.submit(number) for number in range(2, 8)))
+    assert [await first, *rest] == [2, 4, 6, 8, 10, 12, 14]
+    assert calls.batches == [[1], [2, 3, 4, 5], [6, 7]]
+
+
+async def test_an_error_is_everybodys_unless_it_is_one_that_a_single_item_can_cause() -> None:
+    for alone, failed in ((None, 3), (ValueError, 1)):
+        batches = Batches(Calls().double, alone_after=alone)
+        answers = await asyncio.gather(
+            *(batches.submit(number) for number in (1, -1, 2)), return_exceptions=True
+        )
+        assert sum(isinstance(answer, ValueError) for answer in answers) == failed
+
+
+async def test_one_that_leaves_does_not_disturb_the_others() -> None:
+    batches = Batches(Calls().double)
+    leaving = asyncio.create_task(batches.submit(1))
+    staying = asyncio.create_task(batches.submit(2))
+    await asyncio.sleep(0.001)
+    leaving.cancel()
+    assert await staying == 4
