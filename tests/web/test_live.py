@@ -232,15 +232,28 @@ def test_a_lost_connection_to_the_database_loses_no_news(
 ) -> None:
     with stream(browser, f"/runs/{run_id}/stream") as found:
         until(found, "summary")
+        before = listening(database)
         with database.session() as session:
-            session.connection().execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE application_name = 'paid-web-live' AND datname = current_database()"
-                )
-            )
+            for pid in before:
+                session.connection().execute(text("SELECT pg_terminate_backend(:p)"), {"p": pid})
+        began = time.monotonic()
+        while listening(database) & before:
+            time.sleep(0.01)
         say(database, run_id, "agent.message", text="while nobody listened")
         assert until(found, "activity", having="while nobody listened")
+        assert time.monotonic() - began < run_streams.PING_SECONDS - 5
+
+
+def listening(database: Database) -> set[int]:
+    """The processes of PostgreSQL that the dashboard listens on."""
+    with database.session() as session:
+        found = session.connection().execute(
+            text(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE application_name = 'paid-web-live' AND datname = current_database()"
+            )
+        )
+        return set(found.scalars())
 
 
 def test_a_hundred_viewers_share_one_listening_connection(
@@ -252,15 +265,7 @@ def test_a_hundred_viewers_share_one_listening_connection(
         try:
             for answer in answers:
                 assert next(answer.iter_raw()).startswith(b": listening")
-            with database.session() as session:
-                listening = session.connection().execute(
-                    text(
-                        "SELECT count(*) FROM pg_stat_activity"
-                        " WHERE application_name = 'paid-web-live'"
-                        " AND datname = current_database()"
-                    )
-                )
-                assert listening.scalar() == 1
+            assert len(listening(database)) == 1
         finally:
             for one in opened:
                 one.__exit__(None, None, None)
