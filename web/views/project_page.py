@@ -17,6 +17,7 @@ from paid.store.pages import ProjectSeen
 from paid.store.project_settings import REGISTRIES, ProjectChanges
 from paid.store.run_list import RunSeen
 from web.views.budget_raise import cents_of
+from web.rendering import moment, money
 from web.views.meters import Meter, money_meter
 
 CHART_HEIGHT = 64
@@ -82,6 +83,13 @@ class ProjectPage:
         """A cap for its field; empty when there is none."""
         cents = self.limits[period].cents
         return "" if cents is None else f"{cents // 100}.{cents % 100:02d}"
+
+    def raised(self, period: str) -> str:
+        """Says that a cap is lifted for a while; empty when it is not."""
+        limit = self.limits[period]
+        if limit.raised_to_cents is None or limit.raised_until is None:
+            return ""
+        return f"{money(limit.raised_to_cents * 10_000)} until {moment(limit.raised_until)}"
 
 
 def cards(seen: Sequence[ProjectSeen]) -> list[ProjectCard]:

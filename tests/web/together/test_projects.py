@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -157,3 +158,12 @@ def test_a_removed_project_shows_without_forms(
 
 def test_an_unknown_project_is_not_found(browser: httpx.Client) -> None:
     assert browser.get("/projects/987654321").status_code == 404
+
+
+def test_a_cap_that_is_lifted_for_a_while_says_until_when(
+    browser: httpx.Client, project_id: int, database: Database
+) -> None:
+    with database.session() as session:
+        budgets.raise_for_a_while(session, project_id, "day", 12_345, timedelta(hours=2))
+    page = browser.get(f"/projects/{project_id}").text
+    assert "$123.45 until " in page
