@@ -16,8 +16,8 @@ from paid.store.ledger import Estimate, Spent
 from paid.store.pages import ProjectSeen
 from paid.store.project_settings import REGISTRIES, ProjectChanges
 from paid.store.run_list import RunSeen
-from web.views.budget_raise import cents_of
 from web.rendering import moment, money
+from web.views.budget_raise import cents_of
 from web.views.meters import Meter, money_meter
 
 CHART_HEIGHT = 64
