@@ -6,6 +6,7 @@ A missing service skips on a laptop and fails in CI, so that a green CI has trie
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -18,6 +19,15 @@ from paid.errors import EmbeddedServiceError
 from paid.store.database import Database
 
 _NUMBERS = count(1)
+
+
+def pytest_sessionstart() -> None:
+    """Let Ctrl-C reach the programs that tests start.
+
+    A shell lets its background jobs ignore SIGINT, and children inherit that unless it is handled.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def missing(what: str) -> None:
