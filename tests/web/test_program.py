@@ -136,6 +136,15 @@ def test_a_taken_port_is_said_in_a_sentence(database: Database, tmp_path: Path) 
     assert "Traceback" not in said
 
 
+def test_no_answer_waits_for_a_delayed_acknowledgement(stranger: httpx.Client) -> None:
+    seconds = []
+    for _ in range(20):
+        began = time.perf_counter()
+        stranger.get("/login")
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.03
+
+
 def test_health_is_for_machines_and_for_people(
     stranger: httpx.Client, browser: httpx.Client
 ) -> None:
