@@ -23,52 +23,96 @@ _TOO_LONG = (
 _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
+class Gate:
+    """What all connections of one socket share: how many there are, and the tunnels among them."""
+
+    def __init__(self, *, most: int = MOST_CONNECTIONS) -> None:
+        self.most = most
+        self.open = 0
+        self._tunnels: set[asyncio.Task[None]] = set()
+
+    def dig(self, tunnel: Coroutine[Any, Any, None]) -> None:
+        """Run a tunnel, which takes its place among the connections until it ends."""
+        task = asyncio.get_running_loop().create_task(tunnel)
+        self._tunnels.add(task)
+        task.add_done_callback(self._filled)
+
+    async def close(self) -> None:
+        """End the tunnels; each still puts on record what went through it."""
+        for task in self._tunnels:
+            task.cancel()
+        await asyncio.gather(*self._tunnels, return_exceptions=True)
+
+    def _filled(self, task: asyncio.Task[None]) -> None:
+        self._tunnels.discard(task)
+        self.open -= 1
+
+
 class Front(asyncio.Protocol):
-    """Waits for a request's whole head, then hands the connection on with what was read."""
+    """Waits for a request's whole head, then hands what was read, and what follows, on."""
 
-    connections = 0
-
-    def __init__(self, http: Callable[[], asyncio.Protocol], tunnel: Tunnel) -> None:
+    def __init__(self, gate: Gate, http: Callable[[], asyncio.Protocol], tunnel: Tunnel) -> None:
+        self._gate = gate
         self._http = http
         self._tunnel = tunnel
         self._head = bytearray()
+        self._inner: asyncio.Protocol | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not of asyncio's classes, so this can only be said, not asked.
         self._transport = cast(asyncio.Transport, transport)
+        self._gate.open += 1
+        if self._gate.open > self._gate.most:
+            self._refuse(_TOO_MANY)
+            return
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(HEAD_SECONDS, self._refuse, _TOO_SLOW)
 
     def data_received(self, data: bytes) -> None:
+        if self._inner is not None:
+            self._inner.data_received(data)
+            return
         self._head += data
         if b"\r\n\r\n" in self._head[-len(data) - 3 :]:
             self._hand_on()
         elif len(self._head) > LONGEST_HEAD_BYTES:
             self._refuse(_TOO_LONG)
 
+    def eof_received(self) -> bool | None:
+        return None if self._inner is None else self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        if self._inner is not None:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._inner is not None:
+            self._inner.resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gate.open -= 1
         if self._timer is not None:
             self._timer.cancel()
+        if self._inner is not None:
+            self._inner.connection_lost(exc)
 
     def _hand_on(self) -> None:
         assert self._transport is not None  # noqa: S101 - bytes came, so it is there
-        assert self._timer is not None  # noqa: S101
+        if self._timer is None or self._transport.is_closing():
+            return
         self._timer.cancel()
         first = bytes(self._head)
         self._head.clear()
         if first.startswith(b"CONNECT "):
+            # From here on the tunnel is the connection's protocol, and its end is the tunnel's.
             self._transport.pause_reading()
-            task = asyncio.get_running_loop().create_task(self._tunnel(self._transport, first))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._gate.dig(self._tunnel(self._transport, first))
             return
-        protocol = self._http()
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        protocol.data_received(first)
+        self._inner = self._http()
+        self._inner.connection_made(self._transport)
+        self._inner.data_received(first)
 
     def _refuse(self, answer: bytes) -> None:
         assert self._transport is not None  # noqa: S101 - set before the timer

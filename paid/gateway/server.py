@@ -7,6 +7,7 @@ import errno
 import fcntl
 import logging
 import os
+import resource
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,7 +22,7 @@ from paid.gateway.access import Access
 from paid.gateway.books import Books
 from paid.gateway.delivery import Delivery
 from paid.gateway.egress import Egress
-from paid.gateway.front import Front
+from paid.gateway.front import MOST_CONNECTIONS, Front, Gate
 from paid.gateway.lines import make_pool
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Prices, warm_up
@@ -41,6 +42,7 @@ DRAIN_SECONDS = 5.0
 LINGER_SECONDS = 2.0
 """How long a refused body is still read, so that its sender gets to see the refusal."""
 BACKLOG = 1024
+SPARE_DESCRIPTORS = 128
 _QUIET = logging.getLogger("paid.gateway.http")
 
 
@@ -64,9 +66,9 @@ async def serve(
             max_field_size=LONGEST_FIELD_BYTES,
         )
         with _listening(settings.gateway_socket_path) as listener:
-            loop = asyncio.get_running_loop()
+            loop, gate = asyncio.get_running_loop(), Gate(most=_most_connections())
             server = await loop.create_unix_server(
-                lambda: Front(web_server, egress.tunnel), sock=listener, backlog=BACKLOG
+                lambda: Front(gate, web_server, egress.tunnel), sock=listener, backlog=BACKLOG
             )
             log.info("the gateway listens on %s", settings.gateway_socket_path)
             if ready is not None:
@@ -74,6 +76,17 @@ async def serve(
             await stop.wait()
             server.close()
             await web_server.shutdown(DRAIN_SECONDS)
+            await gate.close()
+
+
+def _most_connections() -> int:
+    """As many as there are descriptors for, two each: one to the client, one onwards."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTIONS + SPARE_DESCRIPTORS
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(MOST_CONNECTIONS, (soft - SPARE_DESCRIPTORS) // 2)
 
 
 def _handler(relay: Relay) -> Callable[[web.BaseRequest], Any]:

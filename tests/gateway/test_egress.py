@@ -14,7 +14,7 @@ from paid.gateway import registries
 from paid.gateway.access import Access
 from paid.gateway.addresses import is_listed, is_name, is_public
 from paid.gateway.egress import Egress
-from paid.gateway.front import Front
+from paid.gateway.front import Front, Gate
 from paid.gateway.lines import make_pool
 from paid.gateway.registries import Registries
 from paid.models import Event
@@ -165,16 +165,18 @@ async def _way(
         is_allowed_address=allowed,
         proxy=proxy,
     )
+    gate = Gate()
     path = folder / "egress.sock"
     front = await asyncio.get_running_loop().create_unix_server(
-        lambda: Front(asyncio.Protocol, egress.tunnel), str(path)
+        lambda: Front(gate, asyncio.Protocol, egress.tunnel), str(path)
     )
     try:
         yield Way(path, token, port, rows)
     finally:
         front.close()
         server.close()
-        await asyncio.sleep(0.05)
+        await gate.close()
+        assert gate.open == 0
         await access.close()
         await pool.close()
 

@@ -164,3 +164,25 @@ async def test_a_head_without_measure_is_refused(bench: Bench) -> None:
 async def test_the_gateway_says_that_it_is_well(bench: Bench) -> None:
     async with bench.session.get("http://gateway/health") as got:
         assert (got.status, await got.text()) == (200, "ok\n")
+
+
+async def test_more_connections_than_it_can_serve_are_told_so_and_the_rest_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gates: list[front.Gate] = []
+    made = front.Front.connection_made
+
+    def connection_made(self: front.Front, transport: asyncio.BaseTransport) -> None:
+        gates.append(self._gate)
+        self._gate.most = 2
+        made(self, transport)
+
+    monkeypatch.setattr(front.Front, "connection_made", connection_made)
+    held = [await asyncio.open_unix_connection(bench.socket) for _ in range(2)]
+    assert (await bench.raw(b"", seconds=2)).startswith(b"HTTP/1.1 503")
+    for _, writer in held:
+        writer.close()
+    await asyncio.sleep(0.1)
+    assert gates[0].open == 0
+    answer = await bench.raw(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
