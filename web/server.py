@@ -92,7 +92,7 @@ async def _stop(stop: asyncio.Event, services: Services, server: _Server) -> Non
 def listen(settings: Settings) -> socket.socket:
     """The dashboard's socket. Raises ConfigurationError when the address is taken."""
     family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
-    # The protocol is named so that asyncio switches Nagle's algorithm off: without that, each answer
+    # The protocol is named so that asyncio switches Nagle's algorithm off: without that, an answer
     # of two writes waits 40 ms for the client's delayed acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
