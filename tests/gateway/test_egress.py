@@ -165,7 +165,7 @@ async def _way(
         is_allowed_address=allowed,
         proxy=proxy,
     )
-    gate = Gate()
+    gate, listening = Gate(), asyncio.create_task(access.listen())
     path = folder / "egress.sock"
     front = await asyncio.get_running_loop().create_unix_server(
         lambda: Front(gate, asyncio.Protocol, egress.tunnel), str(path)
@@ -177,6 +177,8 @@ async def _way(
         server.close()
         await gate.close()
         assert gate.open == 0
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
         await access.close()
         await pool.close()
 
@@ -251,6 +253,18 @@ async def test_a_run_moves_only_as_many_bytes_as_it_may(
         answer, _, writer = await way.open()
         assert answer.startswith(b"HTTP/1.1 403")
         writer.close()
+
+
+async def test_a_tunnel_ends_with_its_runs_token(short_folder: Path, database: Database) -> None:
+    async with _way(short_folder, database) as way:
+        _, reader, writer = await way.open(early=b"ping")
+        assert await reader.readexactly(4) == b"ping"
+        with database.session() as session:
+            tokens.revoke(session, way.rows.run_id)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        (event,) = await _told(database, way.rows.run_id, "egress.connection")
+        assert event.data["up_bytes"] == 4
 
 
 async def test_what_was_moved_under_an_earlier_gateway_counts(
