@@ -7,7 +7,6 @@ async tests that follow it in the same process. What is given as arguments goes 
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -58,9 +57,6 @@ def _parallel(options: list[str]) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """The worst exit status of the parts; a part that selected no test does not count."""
-    # Whoever starts us in the background may have us ignore Ctrl-C, which our children would
-    # inherit; some of them are tested with it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     total: Counter[str] = Counter()
     status = NO_TESTS
