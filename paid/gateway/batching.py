@@ -40,14 +40,17 @@ class Batches(Generic[Item, Result]):
         return await future
 
     async def _work(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            await self._together(batch)
-        self._task = None
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._together(batch)
+        finally:
+            self._task = None
 
     async def _together(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._call([item for item, _ in batch])
+            pairs = list(zip(batch, results, strict=True))
         except Exception as error:
             if len(batch) > 1 and self._alone_after and isinstance(error, self._alone_after):
                 for one in batch:
@@ -57,6 +60,6 @@ class Batches(Generic[Item, Result]):
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future), result in pairs:
             if not future.done():
                 future.set_result(result)

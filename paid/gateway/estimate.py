@@ -34,6 +34,7 @@ WANTED: Mapping[str, frozenset[str]] = {
             "service_tier",
             "web_search_options",
             "modalities",
+            "prediction",
         }
     ),
     "responses": frozenset(
@@ -46,6 +47,7 @@ WANTED: Mapping[str, frozenset[str]] = {
             "background",
             "previous_response_id",
             "conversation",
+            "prompt",
         }
     ),
     "gemini": frozenset({"generationConfig", "tools", "cachedContent", "serviceTier"}),
@@ -194,6 +196,10 @@ def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:
         raise RefusedError("mcp_servers: the vendor must not call servers for a run")
     if values.get("cachedContent"):
         raise RefusedError("cachedContent: stored caches are billed apart from requests")
+    if values.get("prediction"):
+        raise RefusedError("prediction: its tokens are charged beyond the maximum output")
+    if _speaks_or_draws(values):
+        raise RefusedError("modalities: only text has a price here")
     if values.get("web_search_options") is not None:
         raise RefusedError("web_search_options: the vendor must not reach the web for a run")
     tools = values.get("tools")
@@ -201,6 +207,15 @@ def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:
         name = _at_the_vendor(tool)
         if name is not None:
             raise RefusedError(f"tools: {name} runs at the vendor, past the limits of a run")
+
+
+def _speaks_or_draws(values: Mapping[str, Any]) -> bool:
+    config = values.get("generationConfig")
+    asked = [values.get("modalities")]
+    asked.append(config.get("responseModalities") if isinstance(config, dict) else None)
+    return any(
+        str(one).lower() != "text" for given in asked if isinstance(given, list) for one in given
+    )
 
 
 def _at_the_vendor(tool: Any) -> str | None:
@@ -214,7 +229,7 @@ def _at_the_vendor(tool: Any) -> str | None:
 
 
 def _reads_elsewhere(values: Mapping[str, Any], scan: Scan) -> bool:
-    if values.get("previous_response_id") or values.get("conversation"):
+    if any(values.get(name) for name in ("previous_response_id", "conversation", "prompt")):
         return True
     return "elsewhere" in scan.counts or {"document", "source"} <= scan.counts.keys()
 

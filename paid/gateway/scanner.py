@@ -42,6 +42,7 @@ _MARKERS = {
     "elsewhere": (
         *(b'"file_id', b'"file_url', b'"file_data', b'"fileUri', b'"file_uri', b'"fileData'),
         *(b'"input_file', b'"input_audio', b'"application/pdf', b'"video/', b'"audio/'),
+        b'"item_reference',
         # Nobody escapes plain letters, but to hide one of the words above.
         *(b"\\u004", b"\\u005", b"\\u006", b"\\u007"),
     ),
