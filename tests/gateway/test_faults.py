@@ -239,11 +239,11 @@ class TestSeveralKeys:
         assert entry.amount_microdollars == GOOD_COST
 
     async def test_a_limited_key_rests_for_as_long_as_the_vendor_says(self, bench: Bench) -> None:
-        bench.vendor.plays = [refusal(429, {"retry-after": "1"}), GOOD, GOOD, GOOD]
+        bench.vendor.plays = [refusal(429, {"retry-after": "3"}), GOOD, GOOD, GOOD]
         for _ in range(2):
             async with bench.post(ANTHROPIC, BODY):
                 pass
-        await asyncio.sleep(1.1)
+        await asyncio.sleep(3.1)
         async with bench.post(ANTHROPIC, BODY):
             pass
         used = [arrived.headers["x-api-key"] for arrived in bench.vendor.arrived]
