@@ -9,7 +9,7 @@ from temporalio import activity
 
 from paid.activities.heartbeat import heartbeats
 from paid.activities.parts import GitHubFor, Host
-from paid.containers.changes import Changes, Policy
+from paid.containers.changes import Changes, Policy, check_texts
 from paid.contracts import PublishInput, PullRequest, RunStatus
 from paid.errors import PushRejectedError
 from paid.github.texts import (
@@ -45,16 +45,15 @@ class PublishActivities:
 
     def _checked_text(self, given: PublishInput, facts: RunFacts) -> PullRequestText:
         """The pull request's text, once policy and secret scan have let everything through."""
-        mirrors, project_id = self._host.mirrors, projects.number(facts.project)
-        base_sha = given.workspace.base_sha
-        changes = mirrors.changes(project_id, base_sha, given.head_sha)
-        text = pull_request_text(self._view(given, facts, changes))
         policy = Policy(
             allow_workflow_changes=facts.policy.allow_workflow_changes,
             secrets=self._secrets(facts),
-            texts=(given.workspace.branch, text.title, text.body),
         )
-        mirrors.check(project_id, base_sha, given.head_sha, policy)
+        changes = self._host.mirrors.check(
+            projects.number(facts.project), given.workspace.base_sha, given.head_sha, policy
+        )
+        text = pull_request_text(self._view(given, facts, changes))
+        check_texts(policy, given.workspace.branch, text.title, text.body)
         return text
 
     def _push(self, given: PublishInput, facts: RunFacts) -> None:

@@ -75,6 +75,7 @@ class TurnLog:
                 self._stored = line.cursor == self._hold.cursor
                 self._forget_batch()
             full = self._size >= BATCH_CHARACTERS or len(self._events) >= BATCH_EVENTS
+            full = full or report is not None  # a report is a turn of the step: told at once
         if full:
             self.flush()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from paid.containers.git import Git
@@ -14,6 +14,8 @@ SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 MOST_PATCH_BYTES = 256 * 1024 * 1024
 _HELD_FOLDERS = (b".github/workflows", b".github/actions")
 _PLAIN_DIFF = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+_File = tuple[bytes, str, int | None, int | None]
+"""Path, status, lines added and deleted, as git says them."""
 _CUT = "\n[… the rest of the diff is left out]\n"
 
 
@@ -68,29 +70,42 @@ class Policy:
 
     allow_workflow_changes: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    texts: tuple[str, ...] = ()
-    """More that will be published: the branch's name, the pull request's title and body."""
 
 
 def check(git: Git, base_sha: str, head_sha: str, policy: Policy) -> Changes:
     """The changes, or PolicyError when they touch workflows, SecretFoundError for a secret."""
-    held = [] if policy.allow_workflow_changes else _held_paths(git, base_sha, head_sha)
-    if held:
+    files = list(_files(git, base_sha, head_sha))
+    held = [_shown(path) for path, *_ in files if _is_held(path)]
+    if held and not policy.allow_workflow_changes:
         raise PolicyError(
             f"The change touches {held[0]}, which decides what runs with the repository's rights.",
             hint="A person must look: allow workflow changes in the project's policy to let it go.",
         )
     _scan(git, base_sha, head_sha, policy)
-    return read_changes(git, base_sha, head_sha)
+    return _changes(files, _commits(git, base_sha, head_sha))
+
+
+def check_texts(policy: Policy, *texts: str) -> None:
+    """Look through what is published beside the commits: a title, a body, a branch's name.
+
+    Raises SecretFoundError.
+    """
+    scan = SecretScan(policy.secrets)
+    for text in texts:
+        scan.feed(text.encode("utf-8", "replace") + b"\n")
+    _refuse(scan.end())
 
 
 def read_changes(git: Git, base_sha: str, head_sha: str) -> Changes:
     """Files and commits between two commits."""
-    files = tuple(
-        ChangedFile(_shown(path), status, added, deleted)
-        for path, status, added, deleted in _files(git, base_sha, head_sha)
+    return _changes(_files(git, base_sha, head_sha), _commits(git, base_sha, head_sha))
+
+
+def _changes(files: Iterable[_File], commits: Iterable[CommitSeen]) -> Changes:
+    shown = (
+        ChangedFile(_shown(path), status, added, deleted) for path, status, added, deleted in files
     )
-    return Changes(files, tuple(_commits(git, base_sha, head_sha)))
+    return Changes(tuple(shown), tuple(commits))
 
 
 def read_diff(git: Git, base_sha: str, head_sha: str, most_bytes: int) -> str:
@@ -104,9 +119,7 @@ def read_diff(git: Git, base_sha: str, head_sha: str, most_bytes: int) -> str:
     return patch.decode("utf-8", "replace")
 
 
-def _files(
-    git: Git, base_sha: str, head_sha: str
-) -> Iterator[tuple[bytes, str, int | None, int | None]]:
+def _files(git: Git, base_sha: str, head_sha: str) -> Iterator[_File]:
     """With -z, --raw gives `:modes shas STATUS NUL path NUL`, then --numstat `A TAB D TAB path`."""
     arguments = ("diff-tree", "-r", "-z", "--raw", "--numstat", *_PLAIN_DIFF)
     fields = iter(git.run(*arguments, _sha(base_sha), _sha(head_sha)).stdout.split(b"\0"))
@@ -131,10 +144,6 @@ def _commits(git: Git, base_sha: str, head_sha: str) -> Iterator[CommitSeen]:
             yield CommitSeen(parts[0], parts[1], subject, body.strip())
 
 
-def _held_paths(git: Git, base_sha: str, head_sha: str) -> list[str]:
-    return [_shown(path) for path, *_ in _files(git, base_sha, head_sha) if _is_held(path)]
-
-
 def _is_held(path: bytes) -> bool:
     """Under a held folder, or such a folder itself turned into a file, link or submodule."""
     lowered = path.lower()
@@ -146,8 +155,6 @@ def _is_held(path: bytes) -> bool:
 def _scan(git: Git, base_sha: str, head_sha: str, policy: Policy) -> None:
     """Look through each commit: what one adds and the next removes is published all the same."""
     scan = SecretScan(policy.secrets)
-    for text in policy.texts:
-        scan.feed(text.encode("utf-8", "replace") + b"\n")
     arguments = (
         "log", "-p", "-m", "-U0", "--text", "--no-decorate", *_PLAIN_DIFF,
         "--format=%an <%ae> %cn <%ce>%n%B", _sha(head_sha), f"^{_sha(base_sha)}",
@@ -158,7 +165,10 @@ def _scan(git: Git, base_sha: str, head_sha: str, policy: Policy) -> None:
         if seen > MOST_PATCH_BYTES:
             raise BundleRejectedError("The change is too large to be looked through for secrets.")
         scan.feed(chunk)
-    found = scan.end()
+    _refuse(scan.end())
+
+
+def _refuse(found: set[str]) -> None:
     if found:
         raise SecretFoundError(
             f"The change holds {', '.join(sorted(found))}; nothing was pushed.",

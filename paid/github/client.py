@@ -190,18 +190,27 @@ class GitHub:
         The branch carries the run's id, so an open pull request from it is this run's: its answer
         was lost, or the step is tried again. Where drafts are refused, it is opened without.
         """
-        existing = self.find_pull_request(repo, branch)
-        if existing is not None and existing.state == "open":
-            return existing
         wanted = {"title": title, "body": body, "head": branch, "base": base, "draft": draft}
         try:
             data = self._connection.write("POST", f"{_repo(repo)}/pulls", wanted).data
         except GitHubError as error:
+            # asked only when refused: nearly always there is none yet
+            if (existing := self._open_pull_request(repo, branch, error)) is not None:
+                return existing
             if not (draft and "draft" in error.message.lower()):
                 raise
             plain = {**wanted, "draft": False}
             data = self._connection.write("POST", f"{_repo(repo)}/pulls", plain).data
         return reading.read(reading.pull_request, data)
+
+    def _open_pull_request(
+        self, repo: str, branch: str, error: GitHubError
+    ) -> PullRequestSeen | None:
+        """The open pull request that made GitHub refuse another one, with 422."""
+        if error.retryable or "already exists" not in error.message.lower():
+            return None
+        found = self.find_pull_request(repo, branch)
+        return found if found is not None and found.state == "open" else None
 
     def close_pull_request(self, repo: str, number: int) -> None:
         """Close without merging."""

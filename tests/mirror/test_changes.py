@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from paid.containers.changes import ChangedFile, Policy
+from paid.containers.changes import ChangedFile, Policy, check_texts
 from paid.containers.mirror import Mirrors
 from paid.errors import GitError, PolicyError, SecretFoundError
 from tests.mirror.conftest import BRANCH, PROJECT, RUN, TOKEN, Workspace
@@ -132,10 +132,8 @@ def test_a_secret_in_a_message_a_file_name_or_the_pull_request_is_found(
     mirrors: Mirrors, workspace: Workspace
 ) -> None:
     workspace.commit({"a": "1"})
-    head = taken(mirrors, workspace)
-    policy = Policy(secrets=(SECRET,), texts=("A fine change", f"by the way: {SECRET}"))
     with pytest.raises(SecretFoundError):
-        mirrors.check(PROJECT, workspace.base_sha, head, policy)
+        check_texts(Policy(secrets=(SECRET,)), "A fine change", f"by the way: {SECRET}")
     workspace.commit({f"{SECRET}.txt": "1"})
     with pytest.raises(SecretFoundError):
         mirrors.check(
