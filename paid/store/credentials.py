@@ -7,6 +7,8 @@ re-encrypts; the old keys stay until `prune` so that a crash in between loses no
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -107,19 +109,36 @@ def prune_keys(key_file: Path) -> None:
 
 def write_keys(key_file: Path, keys: list[bytes]) -> None:
     """Replace the key file whole, for its owner alone; a crash leaves the old one or the new."""
+    _beside(key_file, keys).replace(key_file)
+
+
+def _first_key(key_file: Path) -> None:
+    """Make the key file, unless another program that starts at the same moment was faster.
+
+    A link fails where a rename would replace: nobody may seal with a key that is then lost.
+    """
+    fresh = _beside(key_file, [Fernet.generate_key()])
+    try:
+        with suppress(FileExistsError):
+            os.link(fresh, key_file)
+    finally:
+        fresh.unlink()
+
+
+def _beside(key_file: Path, keys: list[bytes]) -> Path:
+    """Write the keys to a file of its own beside the key file."""
     key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = key_file.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, name = tempfile.mkstemp(prefix=f".{key_file.name}-", dir=key_file.parent)
     with os.fdopen(descriptor, "wb") as file:
         file.write(b"\n".join(keys) + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(key_file)
+    return Path(name)
 
 
 def _keys(key_file: Path) -> list[bytes]:
     if not key_file.exists():
-        write_keys(key_file, [Fernet.generate_key()])
+        _first_key(key_file)
     return [line.strip() for line in key_file.read_bytes().splitlines() if line.strip()]
 
 
