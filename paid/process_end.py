@@ -7,6 +7,16 @@ import sys
 from typing import NoReturn
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: it may come in the middle of a library's call, which then
+    fails in its own words."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def end_process(code: int) -> NoReturn:
     """Flush and end without finalising the interpreter.
 

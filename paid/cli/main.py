@@ -22,7 +22,7 @@ from paid.errors import (
     NotFoundError,
     PaidError,
 )
-from paid.process_end import end_process
+from paid.process_end import end_process, was_interrupted
 
 FAILED, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -39,11 +39,15 @@ def run(argv: Sequence[str]) -> int:
     except SystemExit as end_of_command:
         return _code(end_of_command)
     except PaidError as error:
+        if was_interrupted(error):
+            return INTERRUPTED
         _say_error(error, argv)
         return exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
+        if was_interrupted(error):
+            return INTERRUPTED
         _say_unforeseen(error, argv)
         return FAILED
     return 0

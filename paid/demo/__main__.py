@@ -9,7 +9,7 @@ from paid.demo.options import parse
 from paid.demo.play import play
 from paid.demo.screen import Screen
 from paid.errors import PaidError
-from paid.process_end import end_process
+from paid.process_end import end_process, was_interrupted
 from paid.settings import load_settings
 
 INTERRUPTED = 130
@@ -22,10 +22,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         url = play(options, load_settings(), screen)
-    except KeyboardInterrupt:
-        screen.say("\nStopped.")
-        end_process(INTERRUPTED)
-    except PaidError as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if was_interrupted(error):
+            screen.say("\nStopped.")
+            end_process(INTERRUPTED)
+        if not isinstance(error, PaidError):
+            raise
         screen.say(f"\n{error}", "bold red")
         end_process(1)
     if url is None:

@@ -263,9 +263,9 @@ def test_a_megabyte_is_cut_soon_and_with_a_marker() -> None:
     ],
 )
 def test_a_text_made_to_be_slow_is_not(piece: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()  # what the text costs, however busy the machine is
     clean(piece * 60_000, max_chars=30_000)
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 @given(st.text(max_size=300))

@@ -1,0 +1,19 @@
+"""Ctrl-C is known again behind what a library made of it."""
+
+from __future__ import annotations
+
+from paid.process_end import was_interrupted
+
+
+def test_an_interrupt_is_found_behind_a_librarys_error() -> None:
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise ValueError("in the library's words")  # noqa: B904 - as libraries do
+    except ValueError as error:
+        assert was_interrupted(error)
+
+
+def test_any_other_error_is_no_interrupt() -> None:
+    assert not was_interrupted(ValueError("nobody pressed anything"))
