@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
+
 from paid.process_end import was_interrupted
 
 
-def test_an_interrupt_is_found_behind_a_librarys_error() -> None:
+def _like_a_library() -> None:
     try:
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            raise ValueError("in the library's words")  # noqa: B904 - as libraries do
-    except ValueError as error:
-        assert was_interrupted(error)
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise ValueError("in the library's words")  # noqa: B904 - as libraries do
+
+
+def test_an_interrupt_is_found_behind_a_librarys_error() -> None:
+    with pytest.raises(ValueError, match="library") as caught:
+        _like_a_library()
+    assert was_interrupted(caught.value)
 
 
 def test_any_other_error_is_no_interrupt() -> None:
