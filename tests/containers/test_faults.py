@@ -184,10 +184,11 @@ def test_a_long_line_is_cut_and_marked(bench: Bench) -> None:
     before = resident_bytes()
     script = "for _ in range(100): print('x' * 1_000_000, end='')\nprint()\nprint('after')"
     done = bench.python(script)
-    line, after = (line for line in done.lines if line.text)
-    assert line.truncated
-    assert len(line.text) < LINE_BYTES + 100
-    assert line.text.endswith("bytes left out]")
+    # the engine's log turns over at less than this; a slow reader then sees more than one piece
+    *pieces, after = (line for line in done.lines if line.text)
+    assert pieces[0].truncated
+    assert all(len(piece.text) < LINE_BYTES + 100 for piece in pieces)
+    assert pieces[0].text.endswith("bytes left out]")
     assert after.text == "after"
     assert resident_bytes() - before < 100 * MEBIBYTE
 
