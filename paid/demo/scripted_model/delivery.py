@@ -53,10 +53,11 @@ class Delivery:
         sent: list[Chunk] = []
         try:
             await self._write(request, response, chunks, sent)
-        finally:
+        except BaseException:
             # A client that goes away cancels this handler; what was sent is charged all the same.
-            complete = len(sent) == len(chunks)
-            self.charge(self.usage if complete else self._seen(sent), complete)
+            if len(sent) < len(chunks):
+                self.charge(self._seen(sent), False)
+            raise
         return response
 
     async def _write(
@@ -66,15 +67,19 @@ class Delivery:
         chunks: list[Chunk],
         sent: list[Chunk],
     ) -> None:
+        """Charge before the client can see the end, so that who has seen it finds it on the bill."""
         pause = self._pause_a_token(chunks)
         room = self._cut
         for chunk in chunks:
             if room is not None and len(chunk.data) > room:
                 await response.write(chunk.data[:room])
+                self.charge(self._seen(sent), False)
                 hang_up(request)
                 return
-            await response.write(chunk.data)
             sent.append(chunk)
+            if len(sent) == len(chunks):
+                self.charge(self.usage, True)
+            await response.write(chunk.data)
             room = None if room is None else room - len(chunk.data)
             if pause and chunk.tokens:
                 await asyncio.sleep(pause * chunk.tokens)
