@@ -67,7 +67,7 @@ class Delivery:
         chunks: list[Chunk],
         sent: list[Chunk],
     ) -> None:
-        """Charge before the client can see the end, so that who has seen it finds it on the bill."""
+        """Charge before the client can see the end: who has seen it finds it on the bill."""
         pause = self._pause_a_token(chunks)
         room = self._cut
         for chunk in chunks:
