@@ -12,7 +12,7 @@ from temporalio import activity
 from paid.activities.parts import Host, this_attempt
 from paid.activities.task_text import Ask, ask_of
 from paid.activities.turn_log import TurnLog
-from paid.activities.turn_watch import Guardrails, Look, TurnWatch
+from paid.activities.turn_watch import WAITS, Guardrails, Look, TurnWatch
 from paid.agents import registry
 from paid.agents.protocol import Ending, How, Transcript, Turn
 from paid.containers.contract import Exit, StepSpec
@@ -264,7 +264,7 @@ def _how_it_ended(
     agent_exit = log.reports.get("agent_exit", {})
     ending: Ending = turn.transcript.end(int(agent_exit.get("code") or exit.code))
     if look.hold is not None and ending.how is not How.FINISHED:
-        return look.hold, "The run waits for its budget; its workspace is kept."
+        return look.hold, WAITS[look.hold]
     if agent_exit.get("reason") == "timeout":
         return TurnEnd.TIME_LIMIT, f"The agent ran for {turn.given.max_seconds} seconds."
     if (exit.oom_killed or agent_exit.get("oom_kills")) and ending.how is not How.FINISHED:

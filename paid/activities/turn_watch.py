@@ -24,6 +24,11 @@ TICK_SECONDS = 0.5
 LOOK_SECONDS = 2.0
 """How often PostgreSQL is asked for cancels, holds and tokens; heartbeats ride along."""
 STOP_GRACE_SECONDS = 10
+WAITS = {
+    TurnEnd.BUDGET: "The run waits for its budget; its workspace is kept.",
+    TurnEnd.QUOTA: "The run waits for its model vendor's limit to reset; its workspace is kept.",
+}
+"""What is said of a turn that a hold has ended."""
 
 
 class Container(Protocol):
@@ -164,6 +169,9 @@ class TurnWatch:
             self.saw_output()
         if look.cancelled:
             self._kill()
+        elif look.hold is TurnEnd.QUOTA:
+            # the vendor has refused the request already: nothing in the container is worth keeping
+            self.end(look.hold, WAITS[look.hold])
         elif look.hold is not None:
             self._freeze(look.hold)
         else:
@@ -186,7 +194,7 @@ class TurnWatch:
             self._frozen_at = now
             self._engine.pause(self._name)
         elif now - self._frozen_at > self._rails.freeze_seconds:
-            self.end(reason, "The run waits for its budget; its workspace is kept.")
+            self.end(reason, WAITS[reason])
 
     def _thaw(self) -> None:
         if self._frozen_at is not None:

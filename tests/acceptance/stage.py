@@ -64,6 +64,7 @@ class Stage:
                 openai_api_key=[key],
                 anthropic_base_url=model_url,
                 anthropic_api_key=[key],
+                quota_hold_seconds=2,  # so that a vendor's limit of some seconds parks a run
             )
         )
         self.paid.start()
