@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
@@ -49,6 +52,14 @@ async def tell_budget_changed(client: Client, workflow_id: str) -> bool:
             raise
         return False
     return True
+
+
+async def tell_budgets_changed(client: Client, workflow_ids: Iterable[str]) -> int:
+    """The same for several runs; returns how many are open."""
+    told = await asyncio.gather(
+        *(tell_budget_changed(client, workflow_id) for workflow_id in set(workflow_ids))
+    )
+    return sum(told)
 
 
 async def start_run(client: Client, run: Run, task_queue: str) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from web.plain_text import plain, shortened
+from web.views.budget_raise import suggested_dollars
 from web.views.status import badge
 
 HERE = Path(__file__).parent
@@ -32,6 +33,7 @@ def template_environment(asset_version: str) -> Environment:
     environment.filters.update(
         money=money,
         badge=badge,
+        suggested_dollars=suggested_dollars,
         count=count,
         moment=moment,
         iso=iso,

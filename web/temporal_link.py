@@ -7,7 +7,7 @@ things happen sooner. So they are made after the answer, are bounded, and never 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from temporalio.client import Client
@@ -38,10 +38,10 @@ class TemporalLink:
             "run_cancelled", lambda client: control.tell_cancelled(client, workflow_id)
         )
 
-    async def budget_changed(self, workflow_id: str) -> None:
-        """Let a run that waits for money look again."""
+    async def budgets_changed(self, workflow_ids: Sequence[str]) -> None:
+        """Let runs that wait for money look again."""
         await self._tell(
-            "budget_changed", lambda client: control.tell_budget_changed(client, workflow_id)
+            "budgets_changed", lambda client: control.tell_budgets_changed(client, workflow_ids)
         )
 
     async def look_now(self, project_id: int) -> None:

@@ -105,14 +105,16 @@ def raise_for_a_while(
     session: Session, project_id: int, period: Period, to_cents: int, duration: timedelta
 ) -> None:
     """Lift one of a project's caps for some hours; afterwards the old one holds again."""
-    row = session.exec(_row("project", project_id, period).with_for_update()).first()
-    if row is None:
-        raise BadInputError(f"There is no {period} cap to raise.")
-    row.raised_to_microdollars = _microdollars(to_cents)
-    row.raised_until = now() + _positive(duration)
-    session.add(row)
-    session.flush()
+    _lift(session, "project", project_id, period, to_cents, duration)
     holds.release_what_fits(session, project_id)
+
+
+def raise_organisation_for_a_while(
+    session: Session, period: Period, to_cents: int, duration: timedelta
+) -> None:
+    """Lift what all projects together may spend for some hours."""
+    _lift(session, "organisation", ORGANISATION, period, to_cents, duration)
+    holds.release_what_fits(session)
 
 
 def raise_run(
@@ -161,6 +163,21 @@ def _set_all(session: Session, scope: str, scope_id: int, given: dict[str, Cents
             session.exec(delete(BudgetLimit).where(*_is(scope, scope_id, period)))
         else:
             _put(session, scope, scope_id, period, limit_microdollars=_microdollars(cents))
+    session.flush()
+
+
+def _lift(
+    session: Session, scope: str, scope_id: int, period: str, to_cents: int, duration: timedelta
+) -> None:
+    row = session.exec(_row(scope, scope_id, period).with_for_update()).first()
+    if row is None:
+        raise BadInputError(
+            f"The {scope} has no {period} limit to raise.",
+            hint="What has no limit may spend already; set one without hours.",
+        )
+    row.raised_to_microdollars = _microdollars(to_cents)
+    row.raised_until = now() + _positive(duration)
+    session.add(row)
     session.flush()
 
 

@@ -7,7 +7,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import text
-from sqlmodel import Session
+from sqlmodel import Session, col, select
+
+from paid.contracts import RunStatus
+from paid.models import Run
 
 Reason = Literal["budget", "quota"]
 
@@ -42,6 +45,19 @@ def release(session: Session, run_id: int) -> bool:
     """
     found = session.connection().execute(text("SELECT run_hold_release(:run)"), {"run": run_id})
     return bool(found.scalar_one())
+
+
+def waiting_workflows(session: Session, project_id: int | None = None) -> list[str]:
+    """The workflows of runs whose container was freed until there is money, of one project or all.
+
+    They sleep: whoever changes a limit has to tell them.
+    """
+    question = select(Run.workflow_id).where(
+        Run.status == RunStatus.BUDGET_EXCEEDED, col(Run.ended_at).is_(None)
+    )
+    if project_id is not None:
+        question = question.where(Run.project_id == project_id)
+    return list(session.exec(question.order_by(col(Run.id))))
 
 
 def release_what_fits(session: Session, project_id: int | None = None) -> int:

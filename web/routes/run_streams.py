@@ -19,13 +19,12 @@ from litestar.response import Stream
 from sqlmodel import Session
 
 from paid.models import Event, Output
-from paid.store import pages, steps
+from paid.store import caps, pages, steps
 from paid.store import runs as run_store
 from web.access import Visitor, find_visitor
 from web.routes.parameters import RunId
 from web.services import GivenServices, Services
 from web.views.activity import items
-from web.views.budget_raise import waiting_cap
 from web.views.run_page import Cursor, RunPage, chunks, run_page
 
 PING_SECONDS = 15.0
@@ -96,7 +95,7 @@ class _RunNews:
         events = pages.events_after(session, self._run_id, self._cursor.seq)
         output = steps.output_after(session, self._run_id, self._cursor.output_id, limit=50)
         detail = pages.run(session, self._run_id)
-        cap = waiting_cap(session, detail.run, detail.hold)
+        cap = caps.waiting(session, detail.run, detail.hold)
         return events, output, run_page(detail, cap, self._services.settings)
 
     def _render(

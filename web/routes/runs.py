@@ -13,14 +13,14 @@ from litestar.params import Body, QueryParameter
 from litestar.response import Redirect, Stream, Template
 from sqlmodel import Session
 
-from paid.store import events, pages, projects, run_list, steps
+from paid.store import caps, events, holds, pages, projects, run_list, steps
 from paid.store import runs as run_store
 from paid.store.run_list import RunFilter, RunGroup
 from web.access import Visitor
 from web.plain_text import plain
 from web.routes.parameters import Before, ChosenProject, PageNumber, RunId, SearchText
 from web.services import GivenServices, Services
-from web.views.budget_raise import BudgetRaise, raise_budget, waiting_cap
+from web.views.budget_raise import BudgetRaise
 from web.views.run_list import ListPage, list_page
 from web.views.run_page import RunPage, run_page
 
@@ -132,12 +132,12 @@ async def raise_run_budget(
     """Raise the cap that the run waits for, and let it look again."""
     wanted = BudgetRaise.read(data.dollars, data.hours)
 
-    def change(session: Session) -> str:
+    def change(session: Session) -> list[str]:
         run = run_store.get(session, run_id)
-        raise_budget(session, run, wanted, by=request.user.login)
-        return run.workflow_id
+        caps.raise_for(session, run, wanted.cents, wanted.duration, by=request.user.login)
+        return [*holds.waiting_workflows(session), run.workflow_id]
 
-    told = BackgroundTask(services.temporal.budget_changed, await services.ask(change))
+    told = BackgroundTask(services.temporal.budgets_changed, await services.ask(change))
     return Redirect(f"/runs/{run_id}", status_code=303, background=told)
 
 
@@ -145,7 +145,7 @@ def _page(session: Session, services: Services, run_id: int, before: int | None)
     detail = pages.run(session, run_id)
     return run_page(
         detail,
-        waiting_cap(session, detail.run, detail.hold),
+        caps.waiting(session, detail.run, detail.hold),
         services.settings,
         pages.last_events(session, run_id, before=before),
         pages.last_output(session, run_id),

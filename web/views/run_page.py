@@ -10,10 +10,10 @@ from urllib.parse import quote
 from paid.errors import BadInputError
 from paid.models import Event, Output
 from paid.settings import Settings
+from paid.store.caps import Cap
 from paid.store.pages import RunDetail
 from web.plain_text import plain
 from web.views.activity import items
-from web.views.budget_raise import Cap
 from web.views.item import Item
 from web.views.meters import Meter, limit_meters, money_meters
 from web.views.status import Badge, badge, what_to_do
