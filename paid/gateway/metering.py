@@ -7,6 +7,7 @@ vendor has counted.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from abc import ABC, abstractmethod
@@ -21,14 +22,14 @@ from paid.gateway.prices import PROVIDERS
 Basis = Literal["vendor", "partial", "estimated"]
 
 BULK_BYTES = 64 << 10
-LONGEST_LINE_BYTES = 16 << 20
+LONGEST_EVENT_BYTES = 16 << 20
 LONGEST_ANSWER_BYTES = 64 << 20
 BYTES_PER_TOKEN = 2
 """Where nobody counted. Text has three to four bytes a token, code and CJK fewer."""
 
 _TEXT = re.compile(
-    rb'"(?:text|content|delta|thinking|partial_json|arguments|reasoning|reasoning_content|input)"'
-    rb'\s*:\s*"((?:[^"\\]|\\.)*)'
+    rb'"(?:text|content|delta|thinking|partial_json|arguments|reasoning|reasoning_content|input'
+    rb'|encrypted_content)"\s*:\s*"((?:[^"\\]|\\.)*)'
 )
 
 
@@ -37,13 +38,15 @@ class Metered:
     """What is known of an answer's usage; counts are under genai-prices' names.
 
     `basis` vendor: the vendor counted all of it. partial: it counted the input, and the output is
-    estimated from what was seen. estimated: it counted nothing.
+    estimated from what was seen. estimated: it counted nothing. Without counts, the answer was a
+    refusal, though it began as a stream. `more` has what was done besides and is billed apart.
     """
 
     counts: Mapping[str, int]
     basis: Basis
     model: str | None = None
     tier: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[Mapping[str, int], ...] = ()
 
 
 class Meter(ABC):
@@ -64,6 +67,7 @@ class Meter(ABC):
         self._model: str | None = None
         self._tier: dict[str, str] = {}
         self._is_final = False
+        self._is_refusal = False
 
     def feed(self, chunk: bytes) -> None:
         """Read on; never raises, whatever comes. Most of the work is put off, and done in bulk."""
@@ -84,7 +88,9 @@ class Meter(ABC):
             self._read_block(bytes(self._buffer))
         counted = self._counts()
         if self._is_final and counted:
-            return Metered(counted, "vendor", self._model, self._tier)
+            return Metered(counted, "vendor", self._model, self._tier, self._more())
+        if self._is_refusal and not counted and not self._text_bytes:
+            return Metered({}, "vendor")
         seen = -(-self._text_bytes // BYTES_PER_TOKEN)
         if counted.get("input_tokens"):
             output = max(counted.get("output_tokens", 0), seen)
@@ -99,11 +105,15 @@ class Meter(ABC):
     def _event(self, event: Any) -> None:
         """Take what an event, or a whole answer, says of usage."""
 
+    def _more(self) -> tuple[Mapping[str, int], ...]:
+        """What the vendor did besides, which its usage does not hold."""
+        return ()
+
     def _read_lines(self) -> None:
-        """Read the whole lines that are there. A line without an end is skipped, not kept."""
-        end = self._buffer.rfind(b"\n") + 1
+        """Read the whole events that are there. One without an end is skipped, not kept."""
+        end = _end_of_events(self._buffer)
         if end == 0:
-            if len(self._buffer) > LONGEST_LINE_BYTES:
+            if len(self._buffer) > LONGEST_EVENT_BYTES:
                 self._skipping = True
                 self._buffer.clear()
             return
@@ -118,11 +128,13 @@ class Meter(ABC):
         if b"sage" not in block:
             self._see_text(block)
             return
-        for line in block.split(b"\n"):
-            if b"sage" in line and line.startswith(b"data:"):
-                self._take(line[5:])
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        for event in block.removeprefix(codecs.BOM_UTF8).split(b"\n\n"):
+            if b"sage" in event:
+                self._take(_data(event))
             if not self._is_final:
-                self._see_text(line)
+                self._see_text(event)
 
     def _see_text(self, block: bytes) -> None:
         for found in _TEXT.finditer(block):
@@ -148,10 +160,14 @@ class Meter(ABC):
             self._is_final = False
 
     def _counts(self) -> dict[str, int]:
-        if not self._usage:
+        return self._extracted(self._usage)
+
+    def _extracted(self, raw: Mapping[str, Any]) -> dict[str, int]:
+        """A vendor's usage under genai-prices' names; empty when it makes no sense."""
+        if not raw:
             return {}
         response = {"model": self._model or "", "modelVersion": self._model or ""}
-        response |= {self._root: self._usage}  # type: ignore[dict-item]
+        response |= {self._root: raw}  # type: ignore[dict-item]
         try:
             provider = get_snapshot().find_provider(None, PROVIDERS[self.vendor], None)
             _, usage = provider.extract_usage(response, api_flavor=self.flavor)
@@ -182,12 +198,23 @@ class AnthropicMeter(Meter):
         elif kind == "message_delta":
             self._merge(event)
             self._is_final = event.get("delta", {}).get("stop_reason") is not None
+        elif kind == "error":
+            self._is_refusal = True
+
+    def _more(self) -> tuple[Mapping[str, int], ...]:
+        """Summing the conversation up on the way is a sampling of its own, outside of the usage."""
+        passes = self._usage.get("iterations")
+        return tuple(
+            self._extracted(one)
+            for one in (passes if isinstance(passes, list) else ())
+            if isinstance(one, dict) and one.get("type") == "compaction"
+        )
 
     def _merge(self, event: dict[str, Any]) -> None:
         self._model = event.get("model") or self._model
         usage = {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
         self._usage |= usage
-        for name in ("service_tier", "speed"):
+        for name in ("service_tier", "speed", "inference_geo"):
             if isinstance(usage.get(name), str):
                 self._tier[name] = usage[name]
 
@@ -202,6 +229,7 @@ class ChatMeter(Meter):
         self._model = event.get("model") or self._model
         if isinstance(event.get("service_tier"), str):
             self._tier["service_tier"] = event["service_tier"]
+        self._is_refusal |= bool(event.get("error"))
         if event.get("usage"):
             self._usage = event["usage"]
             choices = event.get("choices") or []
@@ -218,6 +246,7 @@ class ResponsesMeter(Meter):
     def _event(self, event: Any) -> None:
         is_end = event.get("type") in self._ENDS
         response = event.get("response", event)
+        self._is_refusal |= event.get("type") == "error" or bool(response.get("error"))
         self._model = response.get("model") or self._model
         if isinstance(response.get("service_tier"), str):
             self._tier["service_tier"] = response["service_tier"]
@@ -235,12 +264,28 @@ class GeminiMeter(Meter):
     def _event(self, event: Any) -> None:
         for part in event if isinstance(event, list) else [event]:
             self._model = part.get("modelVersion") or self._model
+            self._is_refusal |= bool(part.get("error"))
             if part.get("usageMetadata"):
                 self._usage |= part["usageMetadata"]
             candidates = part.get("candidates") or []
             is_end = any(candidate.get("finishReason") for candidate in candidates)
             if is_end or part.get("promptFeedback", {}).get("blockReason"):
                 self._is_final = True
+
+
+def _end_of_events(buffer: bytearray) -> int:
+    """Where the last whole event ends, behind its empty line; 0 without any."""
+    for empty in (b"\n\n", b"\r\n\r\n", b"\r\r"):
+        place = buffer.rfind(empty)
+        if place >= 0:
+            return place + len(empty)
+    return 0
+
+
+def _data(event: bytes) -> bytes:
+    """An event's data, which may stand on several lines."""
+    lines = event.split(b"\n")
+    return b"\n".join(line[5:] for line in lines if line.startswith(b"data:"))
 
 
 METERS: dict[str, type[Meter]] = {

@@ -50,6 +50,8 @@ MOST_OUTPUT = {
 }
 """The most that a model writes when a request does not say, from the vendors' model pages."""
 DEFAULT_MOST_OUTPUT = 128_000
+COUNTRIES = frozenset({"us"})
+IN_ONE_COUNTRY = Decimal("1.1")
 MOST_REMEMBERED = 512
 _LIMITS = ("context_window", "max_output_tokens")
 _TIERS = ("service_tier", "speed", "processing")
@@ -139,7 +141,7 @@ class Tariff:
         assert self.info is not None  # noqa: S101 - a tariff has a rule or a model
         context: PriceContext | None = _context(tier)
         price = self.info.get_prices(datetime.now(UTC), context)
-        return Decimal(price.calc_price(usage)["total_price"])
+        return Decimal(price.calc_price(usage)["total_price"]) * _place(tier)
 
 
 class Prices:
@@ -252,6 +254,11 @@ def _context(tier: Mapping[str, str] | None) -> PriceContext | None:
     if not tier:
         return None
     return {name: tier[name] for name in _TIERS if name in tier}
+
+
+def _place(tier: Mapping[str, str] | None) -> Decimal:
+    """What Anthropic adds for inference that has to stay in one country, on every kind of token."""
+    return IN_ONE_COUNTRY if (tier or {}).get("inference_geo") in COUNTRIES else Decimal(1)
 
 
 def _parse(file: Path) -> tuple[list[Rule], Rule | None]:

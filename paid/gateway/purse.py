@@ -109,6 +109,9 @@ class Purse:
             self._books.release(sending.reservation)
             return
         metered = sending.meter.result(is_whole=is_whole)
+        if not metered.counts:
+            self._books.release(sending.reservation)
+            return
         amount, metered = self._priced(sending, metered)
         self._books.settle(sending.reservation, amount, _details(sending, metered, status))
 
@@ -123,7 +126,8 @@ class Purse:
             with suppress(PriceUnknownError):
                 served = self._prices.tariff(vendor, metered.model[:200])
         try:
-            amount = served.cost(metered.counts, metered.tier)
+            passes = (metered.counts, *metered.more)
+            amount = sum(served.cost(counts, metered.tier) for counts in passes)
         except (ValueError, ArithmeticError, TypeError, LookupError):
             log.warning("%s reports a usage that makes no sense", vendor)
             return reserved, replace(metered, basis="estimated")
@@ -167,7 +171,10 @@ def _squeezed(job: Job, tariff: Tariff, cap: Cap) -> tuple[int, Sequence[Edit]] 
 
 
 def _details(sending: Sending, metered: Metered, status: int) -> Mapping[str, Any]:
-    counts = {column: metered.counts.get(name, 0) for column, name in _COUNTS.items()}
+    passes = (metered.counts, *metered.more)
+    counts = {
+        column: sum(counts.get(name, 0) for counts in passes) for column, name in _COUNTS.items()
+    }
     return counts | {
         "basis": metered.basis,
         "model": sending.tariff.model,

@@ -121,7 +121,7 @@ def test_text_that_was_seen_is_counted_when_nobody_else_does() -> None:
 
 
 def test_a_line_without_an_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metering, "LONGEST_LINE_BYTES", 100_000)
+    monkeypatch.setattr(metering, "LONGEST_EVENT_BYTES", 100_000)
     body = b"data: " + b"x" * 500_000 + b"\n\n" + STREAMS["chat"]
     found = METERS["chat"](sent_bytes=10)
     found.is_stream = True
