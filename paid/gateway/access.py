@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from paid.errors import DatabaseError
 from paid.gateway.batching import Batches
 from paid.gateway.lines import Line, persistently
 
@@ -65,7 +66,8 @@ class Access:
         self._line = Line(url)
         self._look_up = Batches(self._look_up_many)
         self._remembered: OrderedDict[bytes, tuple[float, Grant | None]] = OrderedDict()
-        self._busy: dict[int, set[asyncio.Task[Any]]] = {}
+        self._heard = 0
+        self._busy: dict[int, dict[asyncio.Task[Any], bytes]] = {}
         self._news: dict[int, asyncio.Event] = {}
 
     async def grant(self, token: str | None) -> Grant | None:
@@ -79,25 +81,31 @@ class Access:
         known = self._remembered.get(digest)
         if known is not None and known[0] > monotonic():
             return known[1]
+        heard = self._heard
         found = await self._look_up.submit(digest)
+        if heard != self._heard:
+            return found  # it may have died since it was looked up: who asks again looks again
         self._remembered[digest] = (monotonic() + REMEMBERED_SECONDS, found)
         while len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
         return found
 
     @contextlib.contextmanager
-    def working(self, run_id: int) -> Any:
-        """Mark the present task as work of a run, to be cancelled when its token is revoked."""
+    def working(self, grant: Grant) -> Any:
+        """Mark the present task as work under a token, to be cancelled when that is revoked.
+
+        What was revoked just before this is not heard of any more: see `grant`.
+        """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - only requests come here
-        tasks = self._busy.setdefault(run_id, set())
-        tasks.add(task)
+        tasks = self._busy.setdefault(grant.run_id, {})
+        tasks[task] = grant.token_hash
         try:
             yield
         finally:
-            tasks.discard(task)
+            del tasks[task]
             if not tasks:
-                self._busy.pop(run_id, None)
+                self._busy.pop(grant.run_id, None)
 
     async def wait_for_news(self, run_id: int, seconds: float) -> None:
         """Until something about a run's hold changed, or the time is over."""
@@ -115,9 +123,9 @@ class Access:
             try:
                 async for channel, run_id in self._notices():
                     self._hear(channel, run_id)
-            except psycopg.Error as error:
+            except (psycopg.Error, DatabaseError) as error:
                 log.warning("the gateway hears no news: %s", error)
-            self._remembered.clear()
+            self._forget()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _notices(self) -> AsyncIterator[tuple[str, int]]:
@@ -125,10 +133,25 @@ class Access:
         async with connection:
             await connection.execute("LISTEN paid_run_token")
             await connection.execute("LISTEN paid_hold")
-            self._remembered.clear()
+            self._forget()
+            await self._cut_what_died_unheard()
             async for notice in connection.notifies():
                 if notice.payload.isdigit():
                     yield notice.channel, int(notice.payload)
+
+    def _forget(self) -> None:
+        self._heard += 1
+        self._remembered.clear()
+
+    async def _cut_what_died_unheard(self) -> None:
+        """Cancel the work under tokens that were revoked while nobody listened."""
+        working = list({digest for tasks in self._busy.values() for digest in tasks.values()})
+        grants = await asyncio.gather(*map(self._look_up.submit, working))
+        dead = {digest for digest, grant in zip(working, grants, strict=True) if grant is None}
+        for tasks in self._busy.values():
+            for task, digest in tasks.items():
+                if digest in dead:
+                    task.cancel()
 
     def _hear(self, channel: str, run_id: int) -> None:
         if channel == "paid_hold":
@@ -136,10 +159,11 @@ class Access:
             if event is not None:
                 event.set()
             return
+        self._heard += 1
         for digest, (_, grant) in list(self._remembered.items()):
             if grant is not None and grant.run_id == run_id:
                 del self._remembered[digest]
-        for task in self._busy.get(run_id, set()):
+        for task in self._busy.get(run_id, {}):
             task.cancel()
 
     async def _look_up_many(self, digests: Sequence[bytes]) -> list[Grant | None]:

@@ -104,12 +104,11 @@ class Egress:
     ) -> None:
         request, _, early = head.partition(b"\r\n\r\n")
         request += b"\r\n"
-        grant = await self._access.grant(token(request))
-        if grant is None:
-            raise RefusedTunnelError(407, "This run token is not known here, or its run ended.")
+        grant = await self._grant(request)
         host, port = target(request)
-        with self._access.working(grant.run_id):
+        with self._access.working(grant):
             await self._recall(grant.run_id)
+            await self._grant(request)  # as of now: a revocation is heard of from here on
             self._open[grant.run_id] = self._open.get(grant.run_id, 0) + 1
             try:
                 there, address = await self._open_way(grant, host, port)
@@ -118,6 +117,12 @@ class Egress:
                 await self._carry(grant, (reader, writer), there, traffic, early)
             finally:
                 self._open[grant.run_id] -= 1
+
+    async def _grant(self, request: bytes) -> Grant:
+        grant = await self._access.grant(token(request))
+        if grant is None:
+            raise RefusedTunnelError(407, "This run token is not known here, or its run ended.")
+        return grant
 
     async def _open_way(self, grant: Grant, host: str, port: int) -> tuple[Streams, str]:
         try:

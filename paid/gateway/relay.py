@@ -70,7 +70,7 @@ class Relay:
         grant = await self._access.grant(token_of(request.headers))
         if grant is None:
             raise AnswerError(401, "This run token is not known here, or its run ended.", "token")
-        with self._access.working(grant.run_id):
+        with self._access.working(grant):
             if route.operation in ("list", "describe"):
                 return await self._listing.models(request, route, grant)
             spool = Spool()
