@@ -37,3 +37,13 @@ def cents(text: str) -> int | None:
             f"{text!r} is not an amount in cents.", hint="As in 500 for five dollars, or none."
         )
     return int(digits)
+
+
+def percents(given: list[str] | None) -> list[int] | None:
+    """Percents of a limit; `none` empties the list, None was not given. Raises BadInputError."""
+    if given is None or given == [NONE]:
+        return None if given is None else []
+    texts = [text.strip().removesuffix("%") for text in given]
+    if not all(text.isascii() and text.isdigit() and len(text) < 4 for text in texts):
+        raise BadInputError(f"{', '.join(given)!r} are not percents.", hint="As in 80, or none.")
+    return [int(text) for text in texts]

@@ -9,7 +9,7 @@ import typer
 
 from paid.agents import registry
 from paid.cli import connection, output
-from paid.cli.given import NONE, cents, read_secret, words
+from paid.cli.given import NONE, cents, percents, read_secret, words
 from paid.cli.output import Json, say, shown
 from paid.cli.projects import Name
 from paid.errors import BadInputError
@@ -82,6 +82,10 @@ def set_(
     time_zone: Annotated[
         str | None, typer.Option(rich_help_panel=_MONEY, help="When its day begins")
     ] = None,
+    warn_percent: Annotated[
+        List,
+        typer.Option(rich_help_panel=_MONEY, help="Warn at that part of a limit; repeat it; none"),
+    ] = None,
     build_label: Label = None,
     plan_label: Label = None,
     cancel_label: Label = None,
@@ -121,6 +125,7 @@ def set_(
         "memory_mib": memory_mib,
         "pids": pids,
         "time_zone": time_zone,
+        "warn_percents": percents(warn_percent),
         "build_label": build_label,
         "plan_label": plan_label,
         "cancel_label": cancel_label,

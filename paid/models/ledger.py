@@ -46,6 +46,8 @@ class Organisation(SQLModel, table=True):
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
     time_zone: str = "UTC"
+    warn_percents: list[int] = Field(default=[50, 80, 100], sa_column=json_value("[50, 80, 100]"))
+    """At which percents of its limits people are warned."""
 
 
 class BudgetLimit(SQLModel, table=True):

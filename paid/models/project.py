@@ -150,5 +150,7 @@ class Policy(SQLModel, table=True):
     draft_pull_request: bool = True
     agent_command: list[str] = Field(default=[], sa_column=json_value("[]"))
     """The argument list of the agent `command`; other agents make their own."""
+    warn_percents: list[int] = Field(default=[50, 80, 100], sa_column=json_value("[50, 80, 100]"))
+    """At which percents of its limits, and those of its runs and issues, people are warned."""
     idle_seconds: int = 1200
     """An agent that neither says anything nor uses a model for so long is ended."""

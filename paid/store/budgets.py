@@ -19,8 +19,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 from paid.errors import BadInputError
 from paid.models import BudgetLimit
 from paid.models.columns import now
-from paid.models.ledger import ORGANISATION
+from paid.models.ledger import ORGANISATION, Organisation
 from paid.store import holds
+from paid.store.setting_rules import RULES
 
 MICRODOLLARS_PER_CENT = 10_000
 MOST_CENTS = 100_000_000_00
@@ -89,6 +90,30 @@ def set_organisation_limits(
     given = dict(zip(WINDOWS, (day_cents, week_cents, month_cents), strict=True))
     _set_all(session, "organisation", ORGANISATION, given)
     holds.release_what_fits(session)
+
+
+def set_organisation(
+    session: Session,
+    *,
+    time_zone: str | None = None,
+    warn_percents: list[int] | None = None,
+) -> None:
+    """When the organisation's days begin, and at which percents of its limits people are warned.
+
+    What is None stays. Raises BadInputError.
+    """
+    row = session.get_one(Organisation, ORGANISATION, with_for_update=True)
+    if time_zone is not None:
+        row.time_zone = RULES["time_zone"]("time_zone", time_zone)
+    if warn_percents is not None:
+        row.warn_percents = RULES["warn_percents"]("warn_percents", warn_percents)
+    session.add(row)
+    session.flush()
+
+
+def organisation(session: Session) -> Organisation:
+    """The one organisation of this installation."""
+    return session.get_one(Organisation, ORGANISATION)
 
 
 def limits(session: Session, project_id: int) -> dict[str, Limit]:

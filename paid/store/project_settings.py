@@ -63,6 +63,7 @@ class ProjectChanges:
     pids: int | Unset = UNSET
     token: str | Unset = UNSET
     webhook_secret: str | Unset = UNSET
+    warn_percents: list[int] | Unset = UNSET
     run_cents: int | Unset | None = UNSET
     issue_cents: int | Unset | None = UNSET
     daily_cents: int | Unset | None = UNSET

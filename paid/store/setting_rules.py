@@ -98,6 +98,13 @@ def _secret(name: str, value: Any) -> str:
     return value.strip()
 
 
+def _percents(name: str, value: Any) -> list[int]:
+    one = _whole(1, 100, "percent")
+    if not isinstance(value, list) or len(value) > 10:
+        raise _refused(name, value, "Give at most 10 percents, as in 50, 80 and 100.")
+    return sorted({one(name, percent) for percent in value})
+
+
 def _cents(name: str, value: Any) -> int | None:
     return None if value is None else _whole(0, 100_000_000, "cents")(name, value)
 
@@ -146,6 +153,7 @@ RULES: Mapping[str, Rule] = {
     "pids": _whole(16, 100_000, "processes"),
     "token": _secret,
     "webhook_secret": _secret,
+    "warn_percents": _percents,
     "run_cents": _cents,
     "issue_cents": _cents,
     "daily_cents": _cents,

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlmodel import Session
 
 from paid.models import LedgerReservation
-from paid.store import budgets, events, ledger, tokens
+from paid.store import budgets, events, ledger, project_settings, tokens
 from paid.store.database import Database
+from paid.store.project_settings import ProjectChanges
 from tests.ledger.rows import (
     account,
     add_issue,
@@ -165,16 +168,48 @@ def test_each_threshold_is_warned_of_once(database: Database) -> None:
     rows = add_rows(database)
     with database.session() as session:
         budgets.set_limits(session, rows.project_id, run_cents=100, day_cents=None)
-        for _ in range(20):
-            asked = item(rows.run_id, 5 * CENT)
-            reserve(session, asked)
-            settle(session, settlement(asked, 5 * CENT))
-        told = [
-            event.data["percent"]
-            for event in events.of_run(session, rows.run_id)
-            if event.kind == "budget.warning"
-        ]
+        _spend_evenly(session, rows.run_id)
+        told = [warning["percent"] for warning in _warnings(session, rows.run_id)]
     assert told == [50, 80, 100]
+
+
+def test_a_project_and_the_organisation_choose_their_own_thresholds(database: Database) -> None:
+    rows = add_rows(database)
+    with database.session() as session:
+        changes = ProjectChanges(warn_percents=[90, 25])
+        project_settings.change(session, rows.project_id, changes, by="test")
+        budgets.set_limits(session, rows.project_id, run_cents=100, day_cents=None)
+        budgets.set_organisation_limits(session, month_cents=100)
+        budgets.set_organisation(session, warn_percents=[40])
+        _spend_evenly(session, rows.run_id)
+        told = [
+            (warning["scope"], warning["percent"]) for warning in _warnings(session, rows.run_id)
+        ]
+    assert told == [("run", 25), ("organisation", 40), ("run", 90)]
+
+
+def test_spenders_at_the_same_time_are_warned_once(database: Database) -> None:
+    rows = add_rows(database)
+    with database.session() as session:
+        budgets.set_limits(session, rows.project_id, run_cents=100, day_cents=None)
+    start = Barrier(8)
+
+    def spend() -> None:
+        start.wait()
+        for _ in range(3):
+            asked = item(rows.run_id, 4 * CENT)
+            with database.session() as session:
+                reserve(session, asked)
+            with database.session() as session:
+                settle(session, settlement(asked, 4 * CENT))
+
+    threads = [Thread(target=spend) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.session() as session:
+        assert [each["percent"] for each in _warnings(session, rows.run_id)] == [50, 80]
 
 
 def test_the_project_settles_in_the_day_in_which_it_reserved(database: Database) -> None:
@@ -262,6 +297,18 @@ def test_writers_of_many_runs_neither_deadlock_nor_pass_the_cap(database: Databa
         )
         assert left.scalar_one() == 0
         assert session.get(LedgerReservation, 1) is not None
+
+
+def _spend_evenly(session: Session, run_id: int) -> None:
+    for _ in range(20):
+        asked = item(run_id, 5 * CENT)
+        reserve(session, asked)
+        settle(session, settlement(asked, 5 * CENT))
+
+
+def _warnings(session: Session, run_id: int) -> list[dict[str, Any]]:
+    told = events.of_run(session, run_id)
+    return [event.data for event in told if event.kind == "budget.warning"]
 
 
 def _expire(session: object, owner: str | None = None) -> int:

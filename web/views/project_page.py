@@ -162,6 +162,11 @@ def _cents(value: str) -> int | None:
     return cents_of(value) if value else None
 
 
+def percents(value: str) -> list[int]:
+    """`50, 80` as numbers. Raises BadInputError."""
+    return [_whole(part.strip().removesuffix("%").strip()) for part in _lines(value)]
+
+
 def _lines(value: str) -> list[str]:
     return [line.strip() for line in value.replace(",", "\n").split("\n") if line.strip()]
 
@@ -191,6 +196,7 @@ SECTIONS: dict[str, dict[str, Reader]] = {
         "daily_cents": _cents,
         "weekly_cents": _cents,
         "monthly_cents": _cents,
+        "warn_percents": percents,
     },
     "agent": {
         "agent": _agent,
