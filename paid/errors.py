@@ -14,6 +14,8 @@ class PaidError(Exception):
 
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
+    retry_after_seconds: float | None = None
+    """When a retry makes sense; None leaves it to the retry policy."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -122,6 +124,7 @@ class GitHubRateLimitedError(GitHubError):
 
     code = "github_rate_limited"
     retryable = True
+    retry_after_seconds: float
 
     def __init__(
         self, message: str, *, retry_after_seconds: float, hint: str | None = None
@@ -141,6 +144,12 @@ class DockerUnavailableError(ContainerError):
 
     code = "docker_unavailable"
     retryable = True
+
+
+class NoDockerError(ContainerError):
+    """Raised when Docker answered on no host for so long that a run that waits for it fails."""
+
+    code = "docker_unavailable"
 
 
 class ContainerLostError(ContainerError):

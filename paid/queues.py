@@ -47,6 +47,10 @@ QUICK = Preset(start_to_close=timedelta(seconds=30), attempts=10)
 """PostgreSQL only."""
 GITHUB = Preset(start_to_close=timedelta(minutes=5), attempts=8, heartbeat=timedelta(minutes=1))
 """Calls to GitHub; the waits that a rate limit asks for are the retry policy's, not a sleep's."""
+CLAIM_SOON = Preset(
+    start_to_close=timedelta(seconds=30), attempts=3, schedule_to_start=timedelta(seconds=10)
+)
+"""The first seconds of a claim: whoever has no host after them is told why."""
 CLAIM = Preset(start_to_close=timedelta(seconds=30), attempts=0)
 """Waits for a free slot: tried until there is one. 0 attempts means without end."""
 CONTAINER = Preset(

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     agent_image: str = "paid-agent"
     run_slots: int = Field(default=50, ge=1)
     """Runs at once on this host."""
+    docker_wait_seconds: float = Field(default=600, ge=0)
+    """How long a run waits for an engine that answers before it fails; a restart is shorter."""
     start_slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
     """Container starts at once: two a core readies the first soonest (design, decision 12)."""
 

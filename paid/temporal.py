@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from temporalio import activity
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from paid.errors import ConfigurationError, GitHubRateLimitedError, PaidError
+from paid.errors import ConfigurationError, DockerUnavailableError, PaidError
 from paid.settings import Settings
 
 CONVERTER = pydantic_data_converter
@@ -46,6 +47,12 @@ LONGEST_MESSAGE = 2000
 """Characters of an error that go into a workflow's history; the whole is in the run's events."""
 
 
+ENGINE_PAUSE_SECONDS = 5.0
+LONGEST_ENGINE_PAUSE_SECONDS = 60.0
+"""A step that lost Docker tries again after 5, 25 and then 60 s: an engine's restart takes longer
+than the retry policy's first pauses together."""
+
+
 class ErrorTranslation(Interceptor):
     """Turns a PaidError that leaves an activity into what Temporal understands.
 
@@ -63,14 +70,15 @@ class _Translating(ActivityInboundInterceptor):
         try:
             return await self.next.execute_activity(input)
         except PaidError as error:
-            raise as_application_error(error) from error
+            raise as_application_error(error, activity.info().attempt) from error
 
 
-def as_application_error(error: PaidError) -> ApplicationError:
+def as_application_error(error: PaidError, attempt: int = 1) -> ApplicationError:
     """The same error in Temporal's words."""
-    delay = None
-    if isinstance(error, GitHubRateLimitedError):
-        delay = timedelta(seconds=error.retry_after_seconds)
+    seconds = error.retry_after_seconds
+    if seconds is None and isinstance(error, DockerUnavailableError):
+        seconds = min(ENGINE_PAUSE_SECONDS**attempt, LONGEST_ENGINE_PAUSE_SECONDS)
+    delay = None if seconds is None else timedelta(seconds=seconds)
     return ApplicationError(
         str(error)[:LONGEST_MESSAGE],
         error.code,

@@ -8,7 +8,7 @@ from paid.activities.heartbeat import heartbeats
 from paid.activities.parts import GitHubFor
 from paid.contracts import RunInput, RunStatus
 from paid.github.status import say
-from paid.github.texts import StatusView, status_comment
+from paid.github.texts import WAITING, StatusView, status_comment
 from paid.github.untrusted import hidden_in
 from paid.models import LabelPurpose
 from paid.settings import Settings
@@ -68,7 +68,7 @@ class GitHubActivities:
     def _view(self, facts: RunFacts, cost: ledger.RunCost) -> StatusView:
         run = facts.run
         return StatusView(
-            status=run.status,
+            status=WAITING if run.waits else run.status,
             message=run.error_message or _PAUSED.get(RunStatus(run.status), ""),
             run_id=run.id,
             run_url=f"{self._settings.dashboard_url}/runs/{run.id}",

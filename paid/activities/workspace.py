@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from temporalio import activity
@@ -9,9 +10,19 @@ from temporalio import activity
 from paid import queues
 from paid.activities.heartbeat import heartbeats
 from paid.activities.parts import Host
+from paid.containers.docker_api import UNAVAILABLE_HINT
 from paid.contracts import HostSlot, RunInput, RunStatus, Workspace
+from paid.errors import ContainerError, DockerUnavailableError, HostFullError, NoDockerError
 from paid.models import Run
-from paid.store import runs, tokens
+from paid.store import runs, tokens, waits
+
+CLAIM_PAUSE_SECONDS = 10.0
+"""The longest pause of a run that waits for Docker: it shall begin soon after Docker does."""
+
+_NO_ANSWER = "Docker does not answer."
+_WAITS = UNAVAILABLE_HINT + " The run begins by itself then; it fails if nothing changes within {}."
+_NEVER = "Docker did not answer on any host within {}."
+_GIVEN_UP = UNAVAILABLE_HINT + " Then set the label again."
 
 
 class WorkspaceActivities:
@@ -22,14 +33,41 @@ class WorkspaceActivities:
 
     @activity.defn(name="provision_container", no_thread_cancel_exception=True)
     def provision_container(self, run: RunInput) -> HostSlot:
-        """Claim a slot of this host for the run, once the engine has answered."""
-        host, settings = self._host, self._host.settings
-        host.engine.ping()
-        with host.database.session() as session:
-            runs.enter(session, run.run_id, RunStatus.PROVISIONING)
-            runs.claim_host(session, run.run_id, settings.host_name, settings.run_slots)
+        """Claim a slot of this host for the run, once the engine has answered.
+
+        Why it cannot be had is on record before the error leaves. A full host is waited for
+        without end, an engine that does not answer only for so long.
+        """
+        try:
+            self._host.engine.ping()
+            return self._claim(run.run_id)
+        except HostFullError as error:
+            with self._host.database.session() as session:
+                waits.note(session, run.run_id, error, self._host.settings.host_name)
+            raise
+        except DockerUnavailableError as error:
+            raise self._without_docker(run.run_id, error) from error
+
+    def _claim(self, run_id: int) -> HostSlot:
+        settings = self._host.settings
+        with self._host.database.session() as session:
+            runs.enter(session, run_id, RunStatus.PROVISIONING)
+            run = runs.claim_host(session, run_id, settings.host_name, settings.run_slots)
+            waits.over(session, run)
         queue = queues.host_queue(settings.temporal_task_queue, settings.host_name)
         return HostSlot(settings.host_name, queue)
+
+    def _without_docker(self, run_id: int, error: DockerUnavailableError) -> ContainerError:
+        """What the run is told: to wait, or that it has waited long enough."""
+        settings = self._host.settings
+        limit = timedelta(seconds=settings.docker_wait_seconds)
+        told = DockerUnavailableError(_NO_ANSWER, hint=_WAITS.format(_span(limit)))
+        with self._host.database.session() as session:
+            stands = waits.note(session, run_id, told, settings.host_name, error.message)
+            if stands and waits.waited(session, run_id) > limit:
+                return NoDockerError(_NEVER.format(_span(limit)), hint=_GIVEN_UP)
+        told.retry_after_seconds = min(2.0 ** (activity.info().attempt - 1), CLAIM_PAUSE_SECONDS)
+        return told
 
     @activity.defn(name="create_worktree", no_thread_cancel_exception=True)
     def create_worktree(self, run: RunInput) -> Workspace:
@@ -92,6 +130,11 @@ class WorkspaceActivities:
 def kept_bundle(data_dir: Path, run: Run) -> Path:
     """Where the work of a failed run is kept; `git fetch FILE paid-kept` brings it back."""
     return data_dir / "kept" / f"run-{_id(run)}.bundle"
+
+
+def _span(duration: timedelta) -> str:
+    seconds = duration.total_seconds()
+    return f"{seconds / 60:g} minutes" if seconds > 90 else f"{seconds:g} seconds"
 
 
 def _id(run: Run) -> int:

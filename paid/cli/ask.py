@@ -9,7 +9,8 @@ from temporalio.client import Client
 
 from paid import control, run_request
 from paid.cli import connection, logs, output
-from paid.cli.output import Json, say
+from paid.cli.output import Json, say, shown
+from paid.doctor import State, containers, examine
 from paid.errors import ConfigurationError
 from paid.github.client import GitHub
 from paid.models import Run
@@ -54,8 +55,18 @@ def run(
         say(f"Run {made.id} is started. See it with `paid logs -f {made.id}`.")
     else:
         say(f"Run {made.id} is recorded; Temporal does not answer, so it starts with `paid up`.")
+    if not as_json:
+        _warn_without_docker(settings)
     if follow and made.id is not None:
         logs.logs(made.id, follow=True, as_json=as_json)
+
+
+def _warn_without_docker(settings: Settings) -> None:
+    """Say it before somebody waits; another machine's worker may have Docker all the same."""
+    for finding in examine(settings, checks=containers.CHECKS[:1]):
+        if finding.state == State.BROKEN:
+            say(f"[yellow]![/] {shown(finding.detail)}")
+            say(f"  → {shown(finding.mend)} The run waits for a machine with Docker.")
 
 
 def _start(settings: Settings, made: Run) -> bool:

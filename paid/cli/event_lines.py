@@ -98,6 +98,10 @@ def _ended(data: Data) -> str:
     return "  ".join(one_line(str(part), WIDE) for part in parts if part)
 
 
+def _waiting(data: Data) -> str:
+    return one_line(str(data.get("message", "")), 2 * WIDE)
+
+
 LINES: Mapping[str, Callable[[Data], str | None]] = {
     "agent.message": _words,
     "agent.thought": _words,
@@ -114,4 +118,5 @@ LINES: Mapping[str, Callable[[Data], str | None]] = {
     "verify.check": _check,
     "model.usage": _model_usage,
     "run.ended": _ended,
+    "run.waiting": _waiting,
 }

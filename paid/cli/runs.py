@@ -21,6 +21,8 @@ RunNumber = Annotated[
     ),
 ]
 
+WAITS_FOR = {"docker_unavailable": "Docker", "host_full": "a free slot"}
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
@@ -64,6 +66,8 @@ def _cells(seen: RunSeen) -> tuple[object, ...]:
         state = f"{state} (cancelling)"
     elif seen.hold is not None:
         state = f"{state} (waits: {seen.hold.reason})"
+    elif run.waits:
+        state = f"{state} (waits: {WAITS_FOR.get(run.error_code, run.error_code)})"
     issue = f"#{seen.issue.number} {one_line(seen.issue.title, 40)}"
     cost = dollars(seen.cost.spent_microdollars)
     return (
@@ -87,6 +91,7 @@ def as_row(seen: RunSeen) -> dict[str, Any]:
         "title": seen.issue.title,
         "status": run.status,
         "held": seen.hold.reason if seen.hold else None,
+        "waits": run.waits,
         "agent": run.agent,
         "model": run.model,
         "requested_by": run.requested_by,

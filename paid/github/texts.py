@@ -22,7 +22,11 @@ MOST_BODY_CHARS = 60_000
 _FILES_LISTED = 30
 _COMMITS_LISTED = 20
 
+WAITING = "waiting"
+"""Not a `RunStatus`: a run that no host could take so far."""
+
 HEADLINES = {
+    WAITING: "waits for a machine that can take this.",
     "queued": "has seen the label and will start soon.",
     "provisioning": "is preparing a container.",
     "running": "is working on this.",

@@ -64,6 +64,7 @@ class Run(SQLModel, table=True):
     pr_number: int | None = None
     pr_url: str | None = None
     error_code: str = ""
+    """Why the run ended, or what a live one waits for (paid.store.waits)."""
     error_message: str = ""
     cancel_requested_at: datetime | None = Field(default=None, sa_column=moment())
     cancel_requested_by: str | None = None
@@ -76,6 +77,11 @@ class Run(SQLModel, table=True):
     def ended(self) -> bool:
         """Whether the run has come to one of its ends."""
         return self.ended_at is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a live run cannot go on yet; the error's code and message say why."""
+        return not self.ended and bool(self.error_code)
 
 
 class Step(SQLModel, table=True):

@@ -41,6 +41,15 @@ def get(session: Session, run_id: int) -> Run:
     return run
 
 
+def locked(session: Session, run_id: int) -> Run:
+    """The run's row, held until the transaction ends. Raises NotFoundError."""
+    question = select(Run).where(Run.id == run_id).with_for_update()
+    run = session.exec(question, execution_options={"populate_existing": True}).first()
+    if run is None:
+        raise NotFoundError(f"There is no run {run_id}.", hint="`paid runs` lists them.")
+    return run
+
+
 def facts(session: Session, run_id: int) -> RunFacts:
     """The run with its issue, project and policy."""
     run = get(session, run_id)
@@ -55,7 +64,7 @@ def enter(session: Session, run_id: int, status: RunStatus, **data: Any) -> Run:
 
     Raises RunCancelledError when a cancel was asked for, so that no step starts after it.
     """
-    run = _locked(session, run_id)
+    run = locked(session, run_id)
     if run.cancel_requested_at is not None or run.ended:
         raise RunCancelledError(f"Run {run_id} was cancelled or has ended.")
     run.started_at = run.started_at or now()
@@ -68,7 +77,7 @@ def enter(session: Session, run_id: int, status: RunStatus, **data: Any) -> Run:
 
 def end(session: Session, run_id: int, status: RunStatus, code: str, message: str) -> Run:
     """End the run, once: a run that has ended keeps the end it has."""
-    run = _locked(session, run_id)
+    run = locked(session, run_id)
     if run.ended:
         return run
     run.status, run.error_code, run.error_message = status, code, events.storable(message)
@@ -86,7 +95,7 @@ def request_cancel(session: Session, run_id: int, by: str, reason: str) -> Run:
     this has returned. Asking twice changes nothing; an ended run stays as it is.
     """
     _fence(session, run_id)
-    run = _locked(session, run_id)
+    run = locked(session, run_id)
     if run.ended or run.cancel_requested_at is not None:
         return run
     run.cancel_requested_at = now()
@@ -114,13 +123,16 @@ def claim_host(session: Session, run_id: int, host: str, slots: int) -> Run:
     session.connection().execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:host, 11))"), {"host": host}
     )
-    run = _locked(session, run_id)
+    run = locked(session, run_id)
     if run.cancel_requested_at is not None or run.ended:
         raise RunCancelledError(f"Run {run_id} was cancelled before it got a host.")
     if run.host == host:
         return run
     if len(live_on(session, host)) >= slots:
-        raise HostFullError(f"All {slots} run slots of {host} are taken.")
+        raise HostFullError(
+            f"All {slots} run slots of {host} are taken.",
+            hint="The run begins by itself as soon as one is free.",
+        )
     run.host = host
     session.add(run)
     say(session, run, "run.host", host=host)
@@ -164,14 +176,6 @@ def say(session: Session, run: Run, kind: str, **data: Any) -> None:
     """Add an event to the run's chain."""
     assert run.id is not None  # noqa: S101 - a run that is read has an id
     events.append_to_run(session, run.id, run.project_id, NewEvent(kind, data))
-
-
-def _locked(session: Session, run_id: int) -> Run:
-    question = select(Run).where(Run.id == run_id).with_for_update()
-    run = session.exec(question, execution_options={"populate_existing": True}).first()
-    if run is None:
-        raise NotFoundError(f"There is no run {run_id}.", hint="`paid runs` lists them.")
-    return run
 
 
 def _fence(session: Session, run_id: int) -> None:

@@ -63,6 +63,7 @@ class AgentExecutionWorkflow:
         self._digests: list[str] = []
         self._slot: HostSlot | None = None
         self._announcing: asyncio.Task[None] | None = None
+        self._work_announced = False
         self._look_again = False
 
     @workflow.run
@@ -109,7 +110,7 @@ class AgentExecutionWorkflow:
         self._status = RunStatus.PROVISIONING
         self._slot = await self._provision()
         workspace = await self._create_worktree(self._slot)
-        self._announce()
+        self._announce_work()
         head_sha = await self._turns(plan, workspace)
         if isinstance(head_sha, EndInput):
             return head_sha
@@ -185,15 +186,36 @@ class AgentExecutionWorkflow:
             except TimeoutError:
                 continue
 
+    def _announce_work(self) -> None:
+        """Tell people, once, when the container is what is waited for."""
+        if not self._work_announced:
+            self._work_announced = True
+            self._announce()
+
     def _announce(self) -> None:
-        """Tell people beside the work, once the container is what is waited for."""
-        if self._announcing is None:
-            telling = self._tolerated("announce", queues.GITHUB)
-            self._announcing = asyncio.create_task(telling)
+        """Tell people beside the work how it stands; what is told later waits for its turn."""
+        before = self._announcing
+
+        async def tell() -> None:
+            if before is not None:
+                await before
+            await self._tolerated("announce", queues.GITHUB)
+
+        self._announcing = asyncio.create_task(tell())
 
     async def _provision(self) -> HostSlot:
+        """Claim a host; people are told as soon as that takes longer than a moment."""
+        try:
+            return await self._claim(queues.CLAIM_SOON)
+        except ActivityError as error:
+            if not _may_pass(error):
+                raise
+        self._announce()
+        return await self._claim(queues.CLAIM)
+
+    async def _claim(self, preset: queues.Preset) -> HostSlot:
         claims = queues.claim_queue(workflow.info().task_queue)
-        return await _step("provision_container", self._me, HostSlot, queues.CLAIM, claims)
+        return await _step("provision_container", self._me, HostSlot, preset, claims)
 
     async def _create_worktree(self, slot: HostSlot) -> Workspace:
         return await _do("create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue)
@@ -234,16 +256,25 @@ class AgentExecutionWorkflow:
         return await _do("create_pull_request", given, PullRequest, queues.GITHUB, self._host_queue)
 
     async def _finish(self, end: EndInput) -> RunEnd:
-        """Clean up, then say how it ended. A broken clean-up is the reconciler's, not the run's."""
+        """End it on record, then clean up and tell people, each in its own time.
+
+        A broken clean-up is the reconciler's, not the run's.
+        """
         ended = await _do("end_run", end, RunEnd, queues.QUICK)
         self._status = ended.status
-        if self._slot is not None:
-            await self._tolerated("release_container", queues.CLEANUP, self._host_queue)
-            await self._tolerated("cleanup_worktree", queues.CLEANUP, self._host_queue)
+        await asyncio.gather(self._report_end(), self._clean_up())
+        return ended
+
+    async def _report_end(self) -> None:
         if self._announcing is not None:
             await self._announcing
         await self._tolerated("report_end", queues.GITHUB)
-        return ended
+
+    async def _clean_up(self) -> None:
+        """Give back what the host has; beside the report, because Docker may be gone for long."""
+        if self._slot is not None:
+            await self._tolerated("release_container", queues.CLEANUP, self._host_queue)
+            await self._tolerated("cleanup_worktree", queues.CLEANUP, self._host_queue)
 
     async def _tolerated(self, name: str, preset: queues.Preset, queue: str | None = None) -> None:
         try:
@@ -280,6 +311,14 @@ _SAME = "The agent did the same thing {} times in a row."
 def _host_is_gone(error: ActivityError) -> bool:
     cause = error.cause
     return isinstance(cause, ActivityTimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
+
+
+def _may_pass(error: ActivityError) -> bool:
+    """Whether another attempt may do better: nobody answered in time, or said that it may."""
+    cause = error.cause
+    return isinstance(cause, ActivityTimeoutError) or (
+        isinstance(cause, ApplicationError) and not cause.non_retryable
+    )
 
 
 async def _do(

@@ -19,9 +19,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from paid import queues
-from paid.contracts import RunInput, RunPlan, TurnEnd, TurnResult, VerifyResult
+from paid.contracts import HostSlot, RunInput, RunPlan, TurnEnd, TurnResult, VerifyResult
 from paid.embedded import TemporalServer
-from paid.errors import PolicyError
+from paid.errors import DockerUnavailableError, PolicyError
 from paid.process_end import end_process
 from paid.temporal import CONVERTER, ErrorTranslation
 from paid.workflows.agent_execution import AgentExecutionWorkflow
@@ -66,6 +66,20 @@ def pauses_for_money() -> Answers:
     }
 
 
+def waits_for_docker() -> Answers:
+    """Docker is away for longer than a moment, and people are told."""
+    away = iter([True] * 4)
+
+    def provision(_: Any) -> HostSlot:
+        if next(away, False):
+            error = DockerUnavailableError("Docker does not answer.")
+            error.retry_after_seconds = 0.1
+            raise error
+        return HostSlot("here", activity.info().task_queue.removesuffix("-hosts"))
+
+    return {"provision_container": provision}
+
+
 def is_cancelled() -> Answers:
     """A person cancels while the agent runs."""
 
@@ -78,7 +92,7 @@ def is_cancelled() -> Answers:
 
 
 SCENARIOS = (completes, mends_failing_checks, changes_nothing, fails, pauses_for_money,
-             is_cancelled)  # fmt: skip
+             waits_for_docker, is_cancelled)  # fmt: skip
 
 
 async def _history(client: Client, scenario: Callable[[], Answers]) -> str:

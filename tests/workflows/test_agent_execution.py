@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from typing import Any
 
 import pytest
 from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 
-from paid.contracts import RunPlan, RunStatus, TurnEnd, TurnResult, VerifyResult
+from paid.contracts import HostSlot, RunPlan, RunStatus, TurnEnd, TurnResult, VerifyResult
 from paid.errors import (
     BadInputError,
     ContainerError,
     DockerUnavailableError,
+    GitUnavailableError,
+    HostFullError,
+    NoDockerError,
+    PaidError,
     PolicyError,
     SandboxNotTightError,
 )
+from paid.queues import CLAIM_SOON
 from tests.workflows.conftest import StartRun
 from tests.workflows.fakes import HEAD
 
 pytestmark = pytest.mark.anyio
 
-AFTERWARDS = ["end_run", "release_container", "cleanup_worktree", "report_end"]
+AFTERWARDS = ["cleanup_worktree", "end_run", "release_container", "report_end"]
+"""What follows every end; people are told beside the clean-up, so the order is only partly fixed.
+"""
 
 
 async def test_a_run_goes_its_way_to_a_pull_request_and_cleans_up(start_run: StartRun) -> None:
@@ -31,14 +39,20 @@ async def test_a_run_goes_its_way_to_a_pull_request_and_cleans_up(start_run: Sta
     assert end.status is RunStatus.COMPLETED
     assert end.pull_request is not None
     assert end.pull_request.number == 7
-    assert [name for name in fake.calls if name != "announce"] == [
+    assert [name for name in fake.calls if name not in ("announce", "report_end")] == [
         "check_budget",
         "provision_container",
         "create_worktree",
         "run_agent",
         "verify",
         "create_pull_request",
-        *AFTERWARDS,
+        "end_run",
+        "release_container",
+        "cleanup_worktree",
+    ]
+    assert [name for name in fake.calls if name in ("announce", "report_end")] == [
+        "announce",
+        "report_end",
     ]
 
 
@@ -106,7 +120,7 @@ async def test_every_other_end_of_a_turn_is_an_end_of_the_run(
     end = await handle.result()
     assert end.status is status
     assert "create_pull_request" not in fake.calls
-    assert fake.calls[-3:] == AFTERWARDS[1:]
+    assert sorted(fake.calls[-4:]) == AFTERWARDS
 
 
 async def test_a_run_without_money_waits_until_the_budget_is_raised(start_run: StartRun) -> None:
@@ -145,12 +159,76 @@ async def test_a_passing_failure_is_retried(start_run: StartRun) -> None:
 
     def create_worktree(given: Any) -> Any:
         if next(failures):
-            raise DockerUnavailableError("Docker does not answer.")
+            raise GitUnavailableError("The repository does not answer.")
         return {"run_id": given.run_id, "volume": "v", "base_sha": "b" * 40, "branch": "x"}
 
     handle, fake = await start_run(create_worktree=create_worktree)
     assert (await handle.result()).status is RunStatus.COMPLETED
     assert fake.calls.count("create_worktree") == 2
+
+
+@pytest.mark.parametrize(
+    "reason", [DockerUnavailableError("Docker is away."), HostFullError("All slots are taken.")]
+)
+async def test_people_are_told_when_no_host_takes_the_run_soon(
+    start_run: StartRun, reason: PaidError
+) -> None:
+    reason.retry_after_seconds = 0.05
+    tries, told = count(1), asyncio.Event()
+
+    def provision(_: Any) -> HostSlot:
+        if not told.is_set():
+            raise reason
+        return HostSlot("here", fake.task_queue)
+
+    handle, fake = await start_run(
+        provision_container=lambda given: (next(tries), provision(given))[1],
+        announce=lambda _: told.set(),
+    )
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert next(tries) > CLAIM_SOON.attempts
+    assert fake.calls.count("announce") == 2
+    assert fake.calls.index("announce") < fake.calls.index("create_worktree")
+
+
+async def test_a_host_that_is_found_after_a_moment_is_told_once(start_run: StartRun) -> None:
+    away = iter([True, False])
+
+    def provision(_: Any) -> HostSlot:
+        if next(away):
+            raise DockerUnavailableError("Docker is away.")
+        return HostSlot("here", fake.task_queue)
+
+    handle, fake = await start_run(provision_container=provision)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert fake.calls.count("announce") == 1
+
+
+async def test_a_run_without_any_docker_fails_and_has_nothing_to_clean(
+    start_run: StartRun,
+) -> None:
+    def provision(_: Any) -> None:
+        raise NoDockerError("Docker did not answer.", hint="Start it.")
+
+    handle, fake = await start_run(provision_container=provision)
+    assert (await handle.result()).status is RunStatus.FAILED
+    assert (fake.ends[0].code, fake.ends[0].message) == (
+        "docker_unavailable",
+        "Docker did not answer. Start it.",
+    )
+    assert fake.calls == ["check_budget", "provision_container", "end_run", "report_end"]
+
+
+async def test_people_learn_the_end_while_the_clean_up_still_waits_for_its_host(
+    start_run: StartRun,
+) -> None:
+    reported = asyncio.Event()
+
+    async def release(_: Any) -> None:
+        await reported.wait()
+
+    handle, _ = await start_run(release_container=release, report_end=lambda _: reported.set())
+    assert (await handle.result()).status is RunStatus.COMPLETED
 
 
 @pytest.mark.parametrize(
@@ -174,7 +252,7 @@ async def test_a_failure_that_no_retry_mends_ends_the_run_with_its_reason(
     assert fake.calls.count(name) == 1
     assert str(error) in fake.ends[0].message
     assert fake.ends[0].code == error.code  # type: ignore[attr-defined]
-    assert fake.calls[-3:] == AFTERWARDS[1:]
+    assert sorted(fake.calls[-4:]) == AFTERWARDS
 
 
 @pytest.mark.parametrize("name", ["create_worktree", "run_agent", "verify"])
@@ -187,7 +265,7 @@ async def test_a_cancel_during_a_step_waits_for_it_and_cleans_up(
     await handle.cancel()
     end = await handle.result()
     assert end.status is RunStatus.CANCELLED
-    assert fake.calls[-4:] == AFTERWARDS
+    assert sorted(fake.calls[-4:]) == AFTERWARDS
     assert "create_pull_request" not in fake.calls
 
 
@@ -229,7 +307,7 @@ async def test_a_second_cancel_does_not_stop_the_clean_up(start_run: StartRun) -
     finally:
         go_on.set()
     assert (await handle.result()).status is RunStatus.CANCELLED
-    assert fake.calls[-3:] == AFTERWARDS[1:]
+    assert sorted(fake.calls[-4:]) == AFTERWARDS
 
 
 async def test_a_broken_clean_up_does_not_hide_the_end(start_run: StartRun) -> None:

@@ -63,6 +63,7 @@ def _to_cents(data: Data) -> str:
 
 
 _MARKS = {
+    "waiting": ("Waits for a host", "message"),
     "host": ("Got a host", "host"),
     "workspace": ("Workspace ready on a branch of its own", "branch"),
     "pushed": ("Branch pushed", "branch"),

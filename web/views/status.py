@@ -75,6 +75,8 @@ def badge(run: Run, hold: RunHold | None = None) -> Badge:
     if run.ended_at is None and hold is not None:
         text = "Paused: budget" if hold.reason == "budget" else "Paused: vendor's limit"
         return Badge(text, "wait")
+    if run.waits:
+        return Badge("Waits for a host", "wait")
     return status_badge(run.status)
 
 
