@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
+from paid.agents.plain import plain
 from paid.containers.docker_api import DockerApi
 from paid.errors import ContainerError, ContainerLostError, ImageMissingError
 
@@ -115,6 +116,7 @@ def _tell(event: Mapping[str, Any], reference: str, progress: Progress) -> None:
             f"Building {reference} failed: {str(event['error'])[:1000]}",
             hint="The lines above say what went wrong; often it is the network or a proxy.",
         )
-    for line in str(event.get("stream", "")).splitlines():
-        if line.strip():
-            progress(line.rstrip())
+    for line in str(event.get("stream", "")).split("\n"):
+        shown = plain(line.rstrip().rpartition("\r")[2])  # what a terminal would be left with
+        if shown:
+            progress(shown)
