@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from paid.embedded import PostgresServer, TemporalServer
@@ -19,6 +20,15 @@ from paid.errors import EmbeddedServiceError
 from paid.store.database import Database
 
 _NUMBERS = count(1)
+
+# Every machine tries the same examples, and none is failed for being slow. New ones are looked for
+# with `bin/test --hypothesis-profile=explore`.
+_PATIENT = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.register_profile("suite", _PATIENT, derandomize=True)
+hypothesis.settings.register_profile("explore", _PATIENT, max_examples=2000)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_sessionstart() -> None:

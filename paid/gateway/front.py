@@ -24,10 +24,14 @@ _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-l
 
 
 class Gate:
-    """What all connections of one socket share: how many there are, and the tunnels among them."""
+    """What all connections of one socket share: how many there are, and the tunnels among them.
 
-    def __init__(self, *, most: int = MOST_CONNECTIONS) -> None:
+    A connection whose first request has no whole head after `head_seconds` is given up.
+    """
+
+    def __init__(self, *, most: int = MOST_CONNECTIONS, head_seconds: float = HEAD_SECONDS) -> None:
         self.most = most
+        self.head_seconds = head_seconds
         self.open = 0
         self._tunnels: set[asyncio.Task[None]] = set()
 
@@ -68,7 +72,7 @@ class Front(asyncio.Protocol):
             self._refuse(_TOO_MANY)
             return
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(HEAD_SECONDS, self._refuse, _TOO_SLOW)
+        self._timer = loop.call_later(self._gate.head_seconds, self._refuse, _TOO_SLOW)
 
     def data_received(self, data: bytes) -> None:
         if self._inner is not None:

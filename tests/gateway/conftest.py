@@ -21,6 +21,7 @@ from paid.store import ledger, tokens
 from paid.store.database import Database
 from tests.gateway.vendor import FakeVendor
 from tests.ledger.rows import Rows, add_rows
+from tests.waiting import HANGS_SECONDS, happens
 
 ANTHROPIC = "/anthropic/v1/messages"
 CHAT = "/openai/v1/chat/completions"
@@ -65,22 +66,27 @@ class Bench:
 
     async def settled(self, count: int = 1) -> list[Any]:
         """The entries, once there are so many and nothing is reserved any more."""
-        for _ in range(200):
-            entries = self.entries()
-            if len(entries) >= count and self.cost().reserved_microdollars == 0:
-                return entries
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"not settled: {self.entries()} {self.cost()}")
 
-    async def raw(self, data: bytes, seconds: float = 5) -> bytes:
-        """What comes back for bytes that no client library would send."""
+        def is_settled() -> bool:
+            # In this order: a settlement releases and enters at once.
+            return self.cost().reserved_microdollars == 0 and len(self.entries()) >= count
+
+        await happens(is_settled, f"the settlement of {count} requests")
+        return self.entries()
+
+    async def raw(self, data: bytes, quiet_seconds: float = 5) -> bytes:
+        """What comes back for bytes that no client library would send.
+
+        The first bytes may take as long as they want; then all until the end, or until nothing
+        has come for `quiet_seconds` on a connection that stays open.
+        """
         reader, writer = await asyncio.open_unix_connection(self.socket)
         writer.write(data)
-        answer = b""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while chunk := await reader.read(1 << 16):
-                    answer += chunk
+        answer, seconds = b"", HANGS_SECONDS
+        with suppress(TimeoutError, ConnectionError):
+            while chunk := await asyncio.wait_for(reader.read(1 << 16), seconds):
+                answer += chunk
+                seconds = quiet_seconds
         writer.close()
         return answer
 

@@ -11,12 +11,17 @@ pytestmark = pytest.mark.anyio
 
 
 class Calls:
+    """Calls that answer when they are told to."""
+
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
 
     async def double(self, items: Sequence[int]) -> list[int]:
         self.batches.append(list(items))
-        await asyncio.sleep(0.01)
+        self.begun.set()
+        await self.go_on.wait()
         if any(item < 0 for item in items):
             raise ValueError("below zero")
         return [item * 2 for item in items]
@@ -26,15 +31,19 @@ async def test_what_comes_during_a_call_shares_the_next_one() -> None:
     calls = Calls()
     batches = Batches(calls.double, most=4)
     first = asyncio.create_task(batches.submit(1))
-    await asyncio.sleep(0.001)
-    rest = await asyncio.gather(*(batches.submit(number) for number in range(2, 8)))
-    assert [await first, *rest] == [2, 4, 6, 8, 10, 12, 14]
+    await calls.begun.wait()
+    rest = [asyncio.create_task(batches.submit(number)) for number in range(2, 8)]
+    await asyncio.sleep(0)  # all of them get to wait
+    calls.go_on.set()
+    assert await asyncio.gather(first, *rest) == [2, 4, 6, 8, 10, 12, 14]
     assert calls.batches == [[1], [2, 3, 4, 5], [6, 7]]
 
 
 async def test_an_error_is_everybodys_unless_it_is_one_that_a_single_item_can_cause() -> None:
     for alone, failed in ((None, 3), (ValueError, 1)):
-        batches = Batches(Calls().double, alone_after=alone)
+        calls = Calls()
+        calls.go_on.set()
+        batches = Batches(calls.double, alone_after=alone)
         answers = await asyncio.gather(
             *(batches.submit(number) for number in (1, -1, 2)), return_exceptions=True
         )
@@ -42,9 +51,11 @@ async def test_an_error_is_everybodys_unless_it_is_one_that_a_single_item_can_ca
 
 
 async def test_one_that_leaves_does_not_disturb_the_others() -> None:
-    batches = Batches(Calls().double)
+    calls = Calls()
+    batches = Batches(calls.double)
     leaving = asyncio.create_task(batches.submit(1))
     staying = asyncio.create_task(batches.submit(2))
-    await asyncio.sleep(0.001)
+    await calls.begun.wait()
     leaving.cancel()
+    calls.go_on.set()
     assert await staying == 4

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from sqlmodel import Session
 
 from paid.gateway import registries
 from paid.gateway.access import Access
@@ -24,6 +23,7 @@ from paid.store.events import NewEvent
 from tests.gateway.conftest import Bench
 from tests.gateway.test_relay import set_policy
 from tests.ledger.rows import Rows, add_rows
+from tests.waiting import HANGS_SECONDS, happens
 
 pytestmark = pytest.mark.anyio
 
@@ -36,17 +36,14 @@ def _head(token: str, target: str) -> bytes:
 
 
 async def _told(database: Database, run_id: int, kind: str) -> list[Event]:
-    for _ in range(100):
+    """The run's events of a kind, once there is one."""
+
+    def found() -> list[Event]:
         with database.session() as session:
-            found = _events(session, run_id, kind)
-        if found:
-            return found
-        await asyncio.sleep(0.02)
-    return []
+            return [event for event in events.of_run(session, run_id) if event.kind == kind]
 
-
-def _events(session: Session, run_id: int, kind: str) -> list[Event]:
-    return [event for event in events.of_run(session, run_id) if event.kind == kind]
+    await happens(found, f"an event {kind}")
+    return found()
 
 
 # --- through the whole gateway: what is refused ---------------------------------------------------
@@ -83,7 +80,9 @@ async def test_what_is_not_on_the_list_is_refused_and_told(bench: Bench, name: s
 async def test_the_same_refusal_is_told_once(bench: Bench) -> None:
     for _ in range(5):
         await bench.raw(_head(bench.token, "evil.example:443"))
-    assert len(await _told(bench.database, bench.rows.run_id, "egress.denied")) == 1
+    await bench.raw(_head(bench.token, "last.example:443"))
+    told = await _told(bench.database, bench.rows.run_id, "egress.denied")
+    assert [event.data["host"] for event in told] == ["evil.example", "last.example"]
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "paid_run_" + "x" * 300])
@@ -101,7 +100,7 @@ async def test_a_project_may_list_its_own_hosts_or_none(bench: Bench) -> None:
 
 async def test_plain_proxy_requests_are_no_way_out(bench: Bench) -> None:
     data = b"GET http://packages.example/ HTTP/1.1\r\nHost: packages.example\r\n\r\n"
-    answer = await bench.raw(data, seconds=0.5)
+    answer = await bench.raw(data, quiet_seconds=0.5)
     assert answer.startswith(b"HTTP/1.1 404")
 
 
@@ -261,7 +260,7 @@ async def test_a_tunnel_ends_with_its_runs_token(short_folder: Path, database: D
         assert await reader.readexactly(4) == b"ping"
         with database.session() as session:
             tokens.revoke(session, way.rows.run_id)
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), HANGS_SECONDS) == b""
         writer.close()
         (event,) = await _told(database, way.rows.run_id, "egress.connection")
         assert event.data["up_bytes"] == 4

@@ -30,6 +30,7 @@ from tests.gateway.vendor import (
     anthropic_usage,
 )
 from tests.ledger.rows import Rows, account, add_rows
+from tests.waiting import happens
 
 pytestmark = pytest.mark.anyio
 
@@ -51,15 +52,18 @@ class Process:
     async def start(self) -> subprocess.Popen[bytes]:
         child = launch(self.settings)
         self._child = child
-        for _ in range(600):
+
+        async def listens() -> bool:
             assert child.poll() is None, "the gateway ended"
             with suppress(OSError):
                 path = str(self.settings.gateway_socket_path)
                 _, writer = await asyncio.open_unix_connection(path)
                 writer.close()
-                return child
-            await asyncio.sleep(0.05)
-        raise AssertionError("the gateway does not listen")
+                return True
+            return False
+
+        await happens(listens, "the gateway's start")
+        return child
 
     async def stop(self) -> int:
         assert self._child is not None

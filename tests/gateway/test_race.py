@@ -21,6 +21,7 @@ from paid.store import budgets
 from tests.gateway.conftest import ANTHROPIC, Bench
 from tests.gateway.vendor import SSE, Arrived, Play, anthropic_stream, anthropic_usage
 from tests.ledger.rows import account, add_rows, item, reserve, settle, settlement
+from tests.waiting import happens
 
 pytestmark = pytest.mark.anyio
 
@@ -117,11 +118,7 @@ async def _ask(bench: Bench, body: dict[str, Any], leaves_after: float | None = 
 
 
 async def _quiet(bench: Bench) -> None:
-    for _ in range(250):
-        if bench.cost().reserved_microdollars == 0:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("something stays reserved")
+    await happens(lambda: bench.cost().reserved_microdollars == 0, "the last settlement")
 
 
 @settings(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from paid.gateway import front
 from tests.gateway.conftest import Bench
 from tests.gateway.vendor import Play, anthropic_message, anthropic_usage
+from tests.waiting import happens
 
 pytestmark = pytest.mark.anyio
 
@@ -91,8 +95,9 @@ PATHS = [
 @pytest.mark.parametrize("name", CORPUS)
 async def test_ambiguous_requests_never_reach_the_vendor(bench: Bench, name: str) -> None:
     data = CORPUS[name].replace(b"%TOKEN%", bench.token.encode())
-    answer = await bench.raw(data, seconds=0.4)
+    answer = await bench.raw(data, quiet_seconds=0.4)
     assert bench.vendor.arrived == []
+    assert answer
     assert not answer.startswith(b"HTTP/1.1 2"), answer
     assert answer.count(b"HTTP/1.") <= 2
 
@@ -101,7 +106,7 @@ async def test_ambiguous_requests_never_reach_the_vendor(bench: Bench, name: str
 async def test_only_listed_paths_pass(bench: Bench, path: str) -> None:
     data = INNER.replace(b"/anthropic/v1/messages", path.encode(), 1)
     data = data.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n", 1)
-    answer = await bench.raw(data.replace(b"%TOKEN%", bench.token.encode()), seconds=2)
+    answer = await bench.raw(data.replace(b"%TOKEN%", bench.token.encode()), quiet_seconds=2)
     assert answer.split(b" ")[1] in (b"400", b"404"), answer
     assert bench.vendor.arrived == []
 
@@ -111,7 +116,7 @@ async def test_only_listed_methods_pass(bench: Bench, method: str) -> None:
     data = INNER.replace(b"POST", method.encode(), 1).replace(
         b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n", 1
     )
-    answer = await bench.raw(data.replace(b"%TOKEN%", bench.token.encode()), seconds=2)
+    answer = await bench.raw(data.replace(b"%TOKEN%", bench.token.encode()), quiet_seconds=2)
     assert answer.split(b" ")[1] in (b"400", b"405"), answer
     assert bench.vendor.arrived == []
 
@@ -143,17 +148,7 @@ async def test_a_websocket_is_told_to_use_http(bench: Bench) -> None:
         b"GET /openai/v1/responses HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
         b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n"
     )
-    assert (await bench.raw(data, seconds=2)).startswith(b"HTTP/1.1 426")
-
-
-async def test_a_head_that_never_ends_is_given_up(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(front, "HEAD_SECONDS", 0.2)
-    began = asyncio.get_running_loop().time()
-    answer = await bench.raw(b"POST /anthropic/v1/messages HTTP/1.1\r\nHost: x\r\nX: ")
-    assert answer.startswith(b"HTTP/1.1 408")
-    assert asyncio.get_running_loop().time() - began < 3
+    assert (await bench.raw(data, quiet_seconds=2)).startswith(b"HTTP/1.1 426")
 
 
 async def test_a_head_without_measure_is_refused(bench: Bench) -> None:
@@ -166,23 +161,55 @@ async def test_the_gateway_says_that_it_is_well(bench: Bench) -> None:
         assert (got.status, await got.text()) == (200, "ok\n")
 
 
+# --- the gate alone -------------------------------------------------------------------------------
+
+
+class Greeting(asyncio.Protocol):
+    """Says hello to whatever gets past the gate."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(b"hello")
+        transport.close()
+
+
+async def _no_tunnel(_transport: asyncio.Transport, _head: bytes) -> None:
+    raise AssertionError("a tunnel")
+
+
+@asynccontextmanager
+async def _guarded(gate: front.Gate, folder: Path) -> AsyncIterator[str]:
+    """A socket behind a gate."""
+    path = str(folder / "gate.sock")
+    server = await asyncio.get_running_loop().create_unix_server(
+        lambda: front.Front(gate, Greeting, _no_tunnel), path
+    )
+    async with server:
+        yield path
+
+
+async def _answer(path: str, data: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(data)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_a_head_that_never_ends_is_given_up(short_folder: Path) -> None:
+    async with _guarded(front.Gate(head_seconds=0.2), short_folder) as path:
+        answer = await _answer(path, b"POST / HTTP/1.1\r\nHost: x\r\nX: ")
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
 async def test_more_connections_than_it_can_serve_are_told_so_and_the_rest_goes_on(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    short_folder: Path,
 ) -> None:
-    gates: list[front.Gate] = []
-    made = front.Front.connection_made
-
-    def connection_made(self: front.Front, transport: asyncio.BaseTransport) -> None:
-        gates.append(self._gate)
-        self._gate.most = 2
-        made(self, transport)
-
-    monkeypatch.setattr(front.Front, "connection_made", connection_made)
-    held = [await asyncio.open_unix_connection(bench.socket) for _ in range(2)]
-    assert (await bench.raw(b"", seconds=2)).startswith(b"HTTP/1.1 503")
-    for _, writer in held:
-        writer.close()
-    await asyncio.sleep(0.1)
-    assert gates[0].open == 0
-    answer = await bench.raw(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 200")
+    gate = front.Gate(most=2)
+    async with _guarded(gate, short_folder) as path:
+        held = [await asyncio.open_unix_connection(path) for _ in range(2)]
+        assert (await _answer(path, b"")).startswith(b"HTTP/1.1 503")
+        for _, writer in held:
+            writer.close()
+        await happens(lambda: gate.open == 0, "the end of all connections")
+        assert await _answer(path, b"GET / HTTP/1.1\r\n\r\n") == b"hello"
