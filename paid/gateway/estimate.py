@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from paid.gateway.prices import Tariff
+from paid.gateway.prices import COUNTRIES, DEARER_TIERS, DEFAULT_CONTEXT_WINDOW, Tariff
+from paid.gateway.refusal import RefusedError
 from paid.gateway.routes import Route
 from paid.gateway.scanner import Scan
-from paid.gateway.spool import Edit
+from paid.gateway.spool import Edit, Spool
+from paid.gateway.tools import LARGEST_LATER_BYTES, check_later_tools, check_tools
 
 OVERHEAD_TOKENS = 2_000
 """What vendors put around a request themselves: tool instructions, role marks."""
@@ -21,7 +22,21 @@ SMALLEST_OUTPUT = 8_192
 
 WANTED: Mapping[str, frozenset[str]] = {
     "messages": frozenset(
-        {"model", "max_tokens", "stream", "tools", "service_tier", "speed", "mcp_servers"}
+        {
+            "model",
+            "max_tokens",
+            "stream",
+            "tools",
+            "service_tier",
+            "speed",
+            "mcp_servers",
+            "compaction",
+            "container",
+            "context_management",
+            "fallbacks",
+            "inference_geo",
+            "thread",
+        }
     ),
     "chat": frozenset(
         {
@@ -35,6 +50,7 @@ WANTED: Mapping[str, frozenset[str]] = {
             "web_search_options",
             "modalities",
             "prediction",
+            "tools",
         }
     ),
     "responses": frozenset(
@@ -46,11 +62,22 @@ WANTED: Mapping[str, frozenset[str]] = {
             "service_tier",
             "background",
             "previous_response_id",
+            "context_management",
             "conversation",
             "prompt",
         }
     ),
-    "gemini": frozenset({"generationConfig", "tools", "cachedContent", "serviceTier"}),
+    "gemini": frozenset(
+        {
+            "generationConfig",
+            "generation_config",
+            "tools",
+            "cachedContent",
+            "cached_content",
+            "serviceTier",
+            "service_tier",
+        }
+    ),
 }
 """The members of each protocol's requests that say what they may cost."""
 _LIMIT = {
@@ -58,27 +85,27 @@ _LIMIT = {
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
 }
-_TOOLS_AT_THE_VENDOR = (
-    "web_search",
-    "web_fetch",
-    "file_search",
-    "mcp",
-    "code_interpreter",
-    "code_execution",
-    "computer_use",
-    "image_generation",
+_SPELLINGS = {
+    "generation_config": "generationConfig",
+    "cached_content": "cachedContent",
+    "service_tier": "serviceTier",
+    "max_output_tokens": "maxOutputTokens",
+    "candidate_count": "candidateCount",
+    "response_modalities": "responseModalities",
+}
+"""Gemini reads both spellings of a member's name."""
+_USUAL_TIERS = frozenset(
+    {"auto", "default", "flex", "scale", "standard", "standard_only", "unspecified", "batch"}
 )
-_GEMINI_TOOLS_AT_THE_VENDOR = frozenset(
-    name
-    for word in ("google search", "google search retrieval", "url context", "code execution")
-    for name in (word.replace(" ", "_"), re.sub(" (.)", lambda m: m[1].upper(), word))
-)
-"""Such tools have the vendor reach the web for the run, past the egress list, for a price that no
-bound on tokens holds. (`tool_search` is none of them: it looks among the client's own tools.)"""
-
-
-class RefusedError(Exception):
-    """Raised when a request asks for what cannot be capped or is malformed."""
+_UNCAPPED = {
+    "background": "answers that come later cannot be metered here",
+    "mcp_servers": "the vendor must not call servers for a run",
+    "cachedContent": "stored caches are billed apart from requests",
+    "prediction": "its tokens are charged beyond the maximum output",
+    "container": "containers at the vendor are billed apart from requests",
+    "fallbacks": "another model has another price; name fall-backs in the project's settings",
+}
+_PLACES = frozenset({"global", *COUNTRIES})
 
 
 @dataclass(frozen=True)
@@ -95,13 +122,18 @@ class Ask:
     """Whether input counts that is not in the bytes: earlier answers, files, links."""
     hour_cache: bool
     tier: Mapping[str, str]
+    passes: int = 1
+    """How often the model may read and write for the one answer."""
+    long_window: bool = False
+    """Whether a window beyond the model's usual one is asked for."""
 
     def input_tokens(self, tariff: Tariff) -> int:
         """At most: a token has at least one byte, and a model reads no more than its window."""
+        window = DEFAULT_CONTEXT_WINDOW if self.long_window else tariff.context_window
         if self.unseen_input:
-            return tariff.context_window
+            return window
         seen = self.input_bytes + OVERHEAD_TOKENS + self.media * MEDIA_TOKENS
-        return min(tariff.context_window, seen)
+        return min(window, seen)
 
     def output_tokens(self, tariff: Tariff) -> int:
         """At most, over all copies."""
@@ -110,18 +142,22 @@ class Ask:
 
     def worst(self, tariff: Tariff) -> int:
         """Micro-dollars at list price."""
-        return tariff.worst(
+        return self.passes * tariff.worst(
             self.input_tokens(tariff),
             self.output_tokens(tariff),
             self.tier,
             hour_cache=self.hour_cache,
+            sound=self.media > 0 or self.unseen_input,
         )
 
 
-def read_ask(route: Route, scan: Scan, size: int) -> Ask:
-    """What a body asks for. Raises RefusedError."""
-    values = {name: member.value for name, member in scan.members.items()}
+def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
+    """What a body asks for, and its `anthropic-beta` header. Raises RefusedError."""
+    values = _members(route, scan)
     _refuse_what_cannot_be_capped(values)
+    check_tools(route.wire, values.get("tools"))
+    if scan.counts.keys() & {"later_tools", "escaped"}:
+        check_later_tools(route.wire, spool.whole(()) if spool.size < LARGEST_LATER_BYTES else None)
     config = _object(values, "generationConfig")
     limits = [_count(values, name) for name in _LIMIT.get(route.wire, ())]
     limits.append(_count(config, "maxOutputTokens"))
@@ -133,12 +169,33 @@ def read_ask(route: Route, scan: Scan, size: int) -> Ask:
         streams=route.streams or values.get("stream") is True,
         most_output=max(given) if given else None,
         copies=(_count(values, "n") or 1) * (_count(config, "candidateCount") or 1),
-        input_bytes=size,
+        input_bytes=spool.size,
         media=scan.counts.get("media", 0),
         unseen_input=_reads_elsewhere(values, scan),
         hour_cache="hour_cache" in scan.counts,
         tier=_tier(values),
+        passes=2 if _sums_up(values) else 1,
+        long_window="context-1m" in beta,
     )
+
+
+def _members(route: Route, scan: Scan) -> dict[str, Any]:
+    """The wanted members, under one spelling."""
+    values = {name: member.value for name, member in scan.members.items()}
+    if route.wire != "gemini":
+        return values
+    values = _one_spelling(values)
+    config = values.get("generationConfig")
+    return values | (
+        {"generationConfig": _one_spelling(config)} if isinstance(config, dict) else {}
+    )
+
+
+def _one_spelling(given: Mapping[str, Any]) -> dict[str, Any]:
+    found = {_SPELLINGS.get(name, name): value for name, value in given.items()}
+    if len(found) != len(given):
+        raise RefusedError("a member is there in two spellings")
+    return found
 
 
 def usage_edits(route: Route, scan: Scan, ask: Ask) -> list[Edit]:
@@ -176,10 +233,7 @@ def squeeze(
     if ask.most_output is not None or ask.copies != 1 or route.wire not in _LIMIT:
         return None
     smallest, largest = SMALLEST_OUTPUT, tariff.max_output_tokens
-    costs = [
-        tariff.worst(ask.input_tokens(tariff), tokens, ask.tier, hour_cache=ask.hour_cache)
-        for tokens in (smallest, largest)
-    ]
+    costs = [replace(ask, most_output=tokens).worst(tariff) for tokens in (smallest, largest)]
     if costs[0] > room or largest <= smallest:
         return None
     share = max(0.0, room / 2 - costs[0]) / max(1, costs[1] - costs[0])
@@ -190,23 +244,18 @@ def squeeze(
 
 
 def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:
-    if values.get("background"):
-        raise RefusedError("background: answers that come later cannot be metered here")
-    if values.get("mcp_servers"):
-        raise RefusedError("mcp_servers: the vendor must not call servers for a run")
-    if values.get("cachedContent"):
-        raise RefusedError("cachedContent: stored caches are billed apart from requests")
-    if values.get("prediction"):
-        raise RefusedError("prediction: its tokens are charged beyond the maximum output")
+    for name, why in _UNCAPPED.items():
+        if values.get(name):
+            raise RefusedError(f"{name}: {why}")
     if _speaks_or_draws(values):
         raise RefusedError("modalities: only text has a price here")
     if values.get("web_search_options") is not None:
         raise RefusedError("web_search_options: the vendor must not reach the web for a run")
-    tools = values.get("tools")
-    for tool in tools if isinstance(tools, list) else []:
-        name = _at_the_vendor(tool)
-        if name is not None:
-            raise RefusedError(f"tools: {name} runs at the vendor, past the limits of a run")
+    if values.get("inference_geo") not in (None, *_PLACES):
+        raise RefusedError("inference_geo: this place has no price here")
+    for name in ("service_tier", "serviceTier", "speed"):
+        if str(values.get(name) or "auto").lower() not in _USUAL_TIERS | DEARER_TIERS:
+            raise RefusedError(f"{name}: this one has no price here")
 
 
 def _speaks_or_draws(values: Mapping[str, Any]) -> bool:
@@ -218,29 +267,33 @@ def _speaks_or_draws(values: Mapping[str, Any]) -> bool:
     )
 
 
-def _at_the_vendor(tool: Any) -> str | None:
-    """The name of a tool that the vendor would run itself; None for the client's own."""
-    if not isinstance(tool, dict):
-        return None
-    kind = str(tool.get("type", ""))
-    if kind.startswith(_TOOLS_AT_THE_VENDOR):
-        return kind[:50]
-    return min(tool.keys() & _GEMINI_TOOLS_AT_THE_VENDOR, default=None)
+def _sums_up(values: Mapping[str, Any]) -> bool:
+    """Whether the vendor may sum the conversation up first, which is a sampling of its own."""
+    if values.get("compaction"):
+        return True
+    given = values.get("context_management")
+    edits = given.get("edits") if isinstance(given, dict) else given
+    kinds = [str(one.get("type")) for one in edits or () if isinstance(one, dict)]
+    return any(kind.startswith("compact") for kind in kinds)
 
 
 def _reads_elsewhere(values: Mapping[str, Any], scan: Scan) -> bool:
-    if any(values.get(name) for name in ("previous_response_id", "conversation", "prompt")):
+    if any(
+        values.get(name) for name in ("previous_response_id", "conversation", "prompt", "thread")
+    ):
         return True
-    return "elsewhere" in scan.counts or {"document", "source"} <= scan.counts.keys()
+    if scan.counts.keys() & {"elsewhere", "escaped"}:
+        return True
+    return {"document", "source"} <= scan.counts.keys()
 
 
 def _tier(values: Mapping[str, Any]) -> dict[str, str]:
     named = {"service_tier": values.get("service_tier") or values.get("serviceTier")}
-    named["speed"] = values.get("speed")
+    named |= {name: values.get(name) for name in ("speed", "inference_geo")}
     return {
         name: value.lower()
         for name, value in named.items()
-        if isinstance(value, str) and value not in ("auto", "default", "standard")
+        if isinstance(value, str) and value not in ("auto", "default", "standard", "global")
     }
 
 

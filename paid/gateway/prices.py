@@ -50,6 +50,12 @@ MOST_OUTPUT = {
 }
 """The most that a model writes when a request does not say, from the vendors' model pages."""
 DEFAULT_MOST_OUTPUT = 128_000
+SEARCHING = ("*-search-*", "*deep-research*")
+DOES_MORE = frozenset(
+    {"output_image_mtok", "output_audio_mtok", "output_video_mtok", "cache_image_read_mtok"}
+)
+"""What only models that draw or speak have a price for."""
+DEARER_TIERS = frozenset({"fast", "priority"})
 COUNTRIES = frozenset({"us"})
 IN_ONE_COUNTRY = Decimal("1.1")
 MOST_REMEMBERED = 512
@@ -88,22 +94,29 @@ class Tariff:
         return int((self._exact(counts, tier) * 10**6).quantize(Decimal(1), ROUND_HALF_UP))
 
     def worst(
-        self, input_tokens: int, output_tokens: int, tier: Mapping[str, str], *, hour_cache: bool
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        tier: Mapping[str, str],
+        *,
+        hour_cache: bool,
+        sound: bool = False,
     ) -> int:
-        """The most that a request of this size can cost, rounded up.
+        """The most that a request of this size can cost, rounded up. `sound`: it may hold some.
 
         Writing to a cache costs more than reading fresh, and nobody knows before which it will be.
         """
         place = bisect_left(self._steps(), input_tokens)
-        key = (place, tuple(sorted(tier.items())), hour_cache)
+        key = (place, tuple(sorted(tier.items())), hour_cache, sound)
         rates = self._rates.get(key)
         if rates is None:
-            rates = self._rates[key] = self._dearest(place, tier, hour_cache=hour_cache)
+            rates = self._dearest(place, tier, hour_cache=hour_cache, sound=sound)
+            self._rates[key] = rates
         dearest = rates[0] * input_tokens + rates[1] * output_tokens
         return int(dearest.quantize(Decimal(1), ROUND_CEILING))
 
     def _dearest(
-        self, place: int, tier: Mapping[str, str], *, hour_cache: bool
+        self, place: int, tier: Mapping[str, str], *, hour_cache: bool, sound: bool
     ) -> tuple[Decimal, Decimal]:
         """The highest micro-dollars a token, of input and of output, beyond so many steps.
 
@@ -113,12 +126,22 @@ class Tariff:
         kinds: list[dict[str, int]] = [{}, {"cache_write_tokens": size}]
         if hour_cache:
             kinds.append({"cache_write_tokens": size, "cache_write_1h_tokens": size})
+        if sound:
+            kinds.append({"input_audio_tokens": size})
         tiers = [{}, tier] if tier else [{}]
         base = {"input_tokens": size, "output_tokens": 0}
         read = max(self._exact(base | kind, one) for kind in kinds for one in tiers)
         more = base | {"output_tokens": size}
         written = max(self._exact(more, one) - self._exact(base, one) for one in tiers)
         return read * 10**6 / size, written * 10**6 / size
+
+    def has_price_for(self, tier: Mapping[str, str]) -> bool:
+        """Whether a tier that costs more is on the list; a rule of one's own stands for all."""
+        dearer = {(name, tier[name]) for name in _TIERS if tier.get(name) in DEARER_TIERS}
+        if self.info is None:
+            return True
+        listed = {pair for one in self.info.price_variants or () for pair in one.when.items()}
+        return dearer <= listed
 
     def _steps(self) -> list[int]:
         """The input sizes beyond which a price for long contexts holds."""
@@ -228,7 +251,7 @@ def _listed(vendor: str, model: str) -> ModelInfo | None:
         )
     except LookupError:
         return None
-    if not isinstance(info, ModelInfo) or not _prices_text(info):
+    if not isinstance(info, ModelInfo) or not _prices_text(info) or _does_more(model, info):
         return None
     return info
 
@@ -238,6 +261,12 @@ def _prices_text(info: ModelInfo) -> bool:
     price = info.get_prices(datetime.now(UTC))
     named = price.__dict__
     return named.get("input_mtok") is not None and named.get("output_mtok") is not None
+
+
+def _does_more(model: str, info: ModelInfo) -> bool:
+    """Whether it searches the web by itself, draws or speaks: that has prices of other kinds."""
+    named = {kind for price in _all_prices(info) for kind, value in vars(price).items() if value}
+    return bool(named & DOES_MORE) or any(fnmatchcase(model, pattern) for pattern in SEARCHING)
 
 
 def _all_prices(info: ModelInfo | None) -> list[ModelPrice]:

@@ -62,9 +62,12 @@ class Purse:
         self._prices = prices
         self._grace_seconds = grace_seconds
 
-    def tariff(self, vendor: str, model: str) -> Tariff:
-        """The price of a model. Raises PriceUnknownError."""
-        return self._prices.tariff(vendor, model)
+    def tariff(self, vendor: str, model: str, tier: Mapping[str, str]) -> Tariff:
+        """The price of a model in a tier. Raises PriceUnknownError."""
+        tariff = self._prices.tariff(vendor, model)
+        if not tariff.has_price_for(tier):
+            raise PriceUnknownError(f"The model {model!r} has no price in the tier asked for.")
+        return tariff
 
     async def reserve(self, job: Job, tariff: Tariff) -> tuple[Reservation, Sequence[Edit]]:
         """Reserve the worst case; the edits are the job's, and what was squeezed into the room.

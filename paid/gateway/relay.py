@@ -15,11 +15,12 @@ from paid.errors import DatabaseError, PriceUnknownError
 from paid.gateway.access import Access, Grant, token_of
 from paid.gateway.answers import CLOSE, AnswerError, no_key, refusal
 from paid.gateway.delivery import Delivery
-from paid.gateway.estimate import WANTED, RefusedError, read_ask, usage_edits
+from paid.gateway.estimate import WANTED, read_ask, usage_edits
 from paid.gateway.intake import IntakeError, take_in
 from paid.gateway.job import Job
 from paid.gateway.listing import Listing
 from paid.gateway.purse import Purse
+from paid.gateway.refusal import RefusedError
 from paid.gateway.routes import NotAllowedError, Route, find_route
 from paid.gateway.scanner import BadBodyError, Scanner
 from paid.gateway.spool import Spool
@@ -98,7 +99,7 @@ class Relay:
         try:
             await take_in(request, spool, scanner, self._largest_body_bytes)
             scan = scanner.finish()
-            ask = read_ask(route, scan, spool.size)
+            ask = read_ask(route, scan, spool, request.headers.get("anthropic-beta", ""))
             edits = usage_edits(route, scan, ask)
         except IntakeError as error:
             raise AnswerError(error.status, str(error), "body", CLOSE) from error
@@ -111,7 +112,7 @@ class Relay:
         refused: AnswerError | None = None
         for model in job.models():
             try:
-                tariff = self._purse.tariff(job.route.vendor, model)
+                tariff = self._purse.tariff(job.route.vendor, model, job.ask.tier)
             except PriceUnknownError as error:
                 refused = refused or AnswerError(404, str(error), "price_unknown")
                 continue

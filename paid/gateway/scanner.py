@@ -43,12 +43,13 @@ _MARKERS = {
         *(b'"file_id', b'"file_url', b'"file_data', b'"fileUri', b'"file_uri', b'"fileData'),
         *(b'"input_file', b'"input_audio', b'"application/pdf', b'"video/', b'"audio/'),
         b'"item_reference',
-        # Nobody escapes plain letters, but to hide one of the words above.
-        *(b"\\u004", b"\\u005", b"\\u006", b"\\u007"),
     ),
     "document": (b'"document"',),
     "source": (b'"source"',),
     "hour_cache": (b'"1h"',),
+    "later_tools": (b'"additional_tools"', b'"tool_search_output"', b'"tool_definition"'),
+    # Nobody escapes plain letters, but to hide one of the words above.
+    "escaped": (b"\\u004", b"\\u005", b"\\u006", b"\\u007"),
 }
 """Words in a body that may bring tokens which its bytes do not bound."""
 _LONGEST_MARKER = max(len(mark) for markers in _MARKERS.values() for mark in markers)

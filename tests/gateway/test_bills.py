@@ -104,7 +104,7 @@ OPUS_US = {
     "usage": {"input_tokens": 1000, "output_tokens": 100, "inference_geo": "us"},
 }  # fmt: skip
 
-# --- OpenAI: gpt-5.2 is 1.75 in, 0.175 cached, 14 out; gpt-5 1.25 and 10, flex half, fast double ---
+# --- OpenAI: gpt-5.2 is 1.75 in, 0.175 cached, 14 out; gpt-5 1.25 and 10, flex half, fast twice --
 
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,
          "model": "gpt-5.2-2025-12-11", "service_tier": "default"}  # fmt: skip
@@ -197,22 +197,29 @@ CASES = {
         ANTHROPIC,
         MESSAGES_ASK,
         messages(
-            delta("tool_use", output_tokens=350, server_tool_use={"web_search_requests": 0},
-                  **USED_UP), STOP,
-        ),  # fmt: skip
+            delta(
+                "tool_use", output_tokens=350, server_tool_use={"web_search_requests": 0}, **USED_UP
+            ),
+            STOP,
+        ),
         BEGUN + 350 * 15,
         SSE,
     ),
     "an error in mid-stream": Case(
-        ANTHROPIC, MESSAGES_ASK, messages(OVERLOADED, middle=THOUGHT[:6]),
-        BEGUN + 17 * 15, SSE, "partial",
+        ANTHROPIC,
+        MESSAGES_ASK,
+        messages(OVERLOADED, middle=THOUGHT[:6]),
+        BEGUN + 17 * 15,
+        SSE,
+        "partial",
     ),
     "an error before anything else": Case(
         ANTHROPIC, MESSAGES_ASK, sse({"type": "ping"}, OVERLOADED, named=True), 0, SSE
     ),
     "a conversation that was summed up on the way": Case(
         ANTHROPIC,
-        MESSAGES_ASK | {"context_management": {"edits": [{"type": "compact_20260112"}]}}
+        MESSAGES_ASK
+        | {"context_management": {"edits": [{"type": "compact_20260112"}]}}
         | {"messages": [{"role": "user", "content": "word " * 40_000}]},
         messages(
             delta("end_turn", output_tokens=350, iterations=[SUMMED_UP, SAMPLED], **USED_UP), STOP
@@ -249,22 +256,38 @@ CASES = {
         SSE,
     ),
     "a byte order mark and a charset": Case(
-        CHAT, CHAT_ASK, b"\xef\xbb\xbf" + sse(CHAT_CHUNKS[-1]), CHAT_COST,
+        CHAT,
+        CHAT_ASK,
+        b"\xef\xbb\xbf" + sse(CHAT_CHUNKS[-1]),
+        CHAT_COST,
         {"content-type": "text/event-stream; charset=utf-8"},
     ),
     "an answer that was cheaper, because it could wait": Case(
         CHAT,
         CHAT_ASK | {"model": "gpt-5", "service_tier": "flex"},
-        sse(CHUNK | {"model": "gpt-5-2025-08-07", "service_tier": "flex", "choices": [],
-                     "usage": CHAT_USAGE}),  # fmt: skip
+        sse(
+            CHUNK
+            | {
+                "model": "gpt-5-2025-08-07",
+                "service_tier": "flex",
+                "choices": [],
+                "usage": CHAT_USAGE,
+            }
+        ),
         ((2006 - 1920) * 1.25 + 1920 * 0.125 + 300 * 10) / 2,
         SSE,
     ),
     "the old name of the maximum": Case(
         CHAT,
         {"model": "gpt-4o-2024-11-20", "max_tokens": 500, "messages": MESSAGES},
-        json.dumps({"object": "chat.completion", "model": "gpt-4o-2024-11-20",
-                    "choices": [choice(0, end="stop")], "usage": CHAT_USAGE}).encode(),  # fmt: skip
+        json.dumps(
+            {
+                "object": "chat.completion",
+                "model": "gpt-4o-2024-11-20",
+                "choices": [choice(0, end="stop")],
+                "usage": CHAT_USAGE,
+            }
+        ).encode(),
         (2006 - 1920) * 2.5 + 1920 * 1.25 + 300 * 10,
         JSON,
     ),
@@ -287,21 +310,27 @@ CASES = {
     "a packed answer, though none was asked for": Case(
         RESPONSES,
         RESPONSES_ASK | {"stream": False},
-        gzip.compress(json.dumps(RESPONSE | {"status": "completed",
-                                             "usage": RESPONSES_USAGE}).encode()),  # fmt: skip
+        gzip.compress(
+            json.dumps(RESPONSE | {"status": "completed", "usage": RESPONSES_USAGE}).encode()
+        ),
         400 * 1.25 + 600 * 0.125 + 500,
         JSON | {"content-encoding": "gzip"},
     ),
     "thoughts, a cache and a tool of Gemini's": Case(
-        f"{GEMINI}:streamGenerateContent?alt=sse", {"contents": []}, sse(*GEMINI_PARTS),
-        GEMINI_COST, SSE,
+        f"{GEMINI}:streamGenerateContent?alt=sse",
+        {"contents": []},
+        sse(*GEMINI_PARTS),
+        GEMINI_COST,
+        SSE,
     ),
     "Gemini's stream as one JSON array": Case(
-        f"{GEMINI}:streamGenerateContent", {"contents": []},
-        json.dumps(GEMINI_PARTS, indent=1).encode(), GEMINI_COST,
+        f"{GEMINI}:streamGenerateContent",
+        {"contents": []},
+        json.dumps(GEMINI_PARTS, indent=1).encode(),
+        GEMINI_COST,
         {"content-type": "application/json; charset=UTF-8"},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("chunk", [1 << 20, 13])

@@ -97,8 +97,8 @@ async def test_what_was_spooled_comes_back_with_the_edits_made(size: int) -> Non
         (b'{"a": [{"type": "image"}, {"type":"image_url"}]}', "media", 2),
         (b'{"a": "he said \\"image\\""}', "media", None),
         (b'{"a": {"file_id": "f"}}', "elsewhere", 1),
-        (b'{"a": {"\\u0066ile_id": "f"}}', "elsewhere", 1),
-        (b'{"a": "a literal \\\\u0066 in code, and \\u00e4"}', "elsewhere", None),
+        (b'{"a": {"\\u0066ile_id": "f"}}', "escaped", 1),
+        (b'{"a": "a literal \\\\u0066 in code, and \\u00e4"}', "escaped", None),
         (b'{"a": {"ttl": "1h"}}', "hour_cache", 1),
     ],
 )

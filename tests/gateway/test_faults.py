@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from tests.gateway.conftest import ANTHROPIC, CHAT, GEMINI, KEYS, RESPONSES, Ben
 from tests.gateway.test_relay import set_policy
 from tests.gateway.vendor import (
     SSE,
+    Arrived,
     Play,
     anthropic_message,
     anthropic_stream,
@@ -26,6 +28,7 @@ from tests.gateway.vendor import (
     event,
     responses_stream,
 )
+from tests.waiting import HANGS_SECONDS, happens
 
 pytestmark = pytest.mark.anyio
 
@@ -155,9 +158,15 @@ async def test_a_client_that_leaves_gets_the_rest_back(bench: Bench) -> None:
 
 async def test_a_client_that_leaves_before_the_answer_pays_for_the_question(bench: Bench) -> None:
     bench.vendor.plays = [Play(pause=30)]
-    with pytest.raises(TimeoutError):
-        async with bench.post(ANTHROPIC, BODY, timeout=aiohttp.ClientTimeout(total=0.3)):
+
+    async def ask() -> None:
+        async with bench.post(ANTHROPIC, BODY):
             pass
+
+    asking = asyncio.create_task(ask())
+    await happens(lambda: bench.vendor.arrived, "the question at the vendor")
+    asking.cancel()
+    await asyncio.wait([asking])
     (entry,) = await bench.settled()
     assert (entry.basis, entry.output_tokens) == ("estimated", 0)
 
@@ -170,7 +179,7 @@ async def test_revoking_a_token_cuts_the_streams_under_it(bench: Bench) -> None:
         with bench.database.session() as session:
             tokens.revoke(session, bench.rows.run_id)
         with pytest.raises(aiohttp.ClientError):
-            await asyncio.wait_for(got.read(), 5)
+            await asyncio.wait_for(got.read(), HANGS_SECONDS)
     assert (await bench.settled())[0].basis == "partial"
 
 
@@ -239,15 +248,22 @@ class TestSeveralKeys:
         assert entry.amount_microdollars == GOOD_COST
 
     async def test_a_limited_key_rests_for_as_long_as_the_vendor_says(self, bench: Bench) -> None:
-        bench.vendor.plays = [refusal(429, {"retry-after": "3"}), GOOD, GOOD, GOOD]
-        for _ in range(2):
-            async with bench.post(ANTHROPIC, BODY):
-                pass
-        await asyncio.sleep(3.1)
-        async with bench.post(ANTHROPIC, BODY):
-            pass
-        used = [arrived.headers["x-api-key"] for arrived in bench.vendor.arrived]
-        assert used == ["sk-one", "sk-two", "sk-two", "sk-one"]
+        used: list[tuple[float, str]] = []
+
+        def play(arrived: Arrived) -> Play:
+            used.append((monotonic(), arrived.headers["x-api-key"]))
+            return GOOD if len(used) > 1 else refusal(429, {"retry-after": "3"})
+
+        async def first_key_is_back() -> bool:
+            async with bench.post(ANTHROPIC, BODY) as got:
+                assert got.status == 200
+            return used[-1][1] == "sk-one"
+
+        bench.vendor.default = play
+        await happens(first_key_is_back, "the end of the key's rest")
+        assert [key for _, key in used] == ["sk-one", *["sk-two"] * (len(used) - 2), "sk-one"]
+        assert len(used) > 2
+        assert used[-1][0] - used[0][0] >= 3
 
     async def test_a_limit_of_all_keys_that_lasts_parks_the_run(self, bench: Bench) -> None:
         reset = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
@@ -283,7 +299,7 @@ class TestSeveralKeys:
 class TestAtTheCap:
     @pytest.fixture
     def options(self) -> dict[str, Any]:
-        return {"hold_grace_seconds": 20}
+        return {"hold_grace_seconds": 2 * HANGS_SECONDS}
 
     async def test_raising_the_budget_lets_the_waiting_request_go_on(self, bench: Bench) -> None:
         with bench.database.session() as session:
@@ -295,15 +311,16 @@ class TestAtTheCap:
                 return int(got.status)
 
         asking = asyncio.create_task(ask())
-        for _ in range(100):
-            await asyncio.sleep(0.05)
+
+        def is_held() -> bool:
             with bench.database.session() as session:
-                if holds.current(session, bench.rows.run_id):
-                    break
+                return holds.current(session, bench.rows.run_id) is not None
+
+        await happens(is_held, "the run's hold")
         assert not asking.done()
         with bench.database.session() as session:
             budgets.raise_run(session, bench.rows.run_id, 500, timedelta(hours=1))
-        assert await asyncio.wait_for(asking, 5) == 200
+        assert await asyncio.wait_for(asking, HANGS_SECONDS) == 200
         with bench.database.session() as session:
             assert holds.current(session, bench.rows.run_id) is None
         assert (await bench.settled())[0].amount_microdollars == GOOD_COST
@@ -338,7 +355,8 @@ class TestAtTheCap:
                 await got.read()
                 return int(got.status)
 
-        assert await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(3))), 15) == [200] * 3
+        asked = asyncio.gather(*(ask() for _ in range(3)))
+        assert await asyncio.wait_for(asked, HANGS_SECONDS) == [200] * 3
         assert len(await bench.settled(3)) == 3
 
 
@@ -391,6 +409,47 @@ AT_THE_VENDOR = [
     (GEMINI, {"tools": [{"googleSearch": {}}]}),
     (GEMINI, {"tools": [{"url_context": {}}]}),
     (GEMINI, {"cachedContent": "cachedContents/1"}),
+    (GEMINI, {"cached_content": "cachedContents/1"}),
+    (GEMINI, {"generation_config": {"response_modalities": ["IMAGE"]}}),
+    (GEMINI, {"generation_config": {"candidate_count": 8}, "generationConfig": {}}),
+    (GEMINI, {"generationConfig": {"candidateCount": 1, "candidate_count": 8}}),
+    (GEMINI, {"tools": [{"functionDeclarations": [], "googleMaps": {}}]}),
+    (GEMINI, {"tools": [{"file_search": {}}]}),
+    (GEMINI, {"tools": {"googleSearch": {}}}),
+    (GEMINI, {"serviceTier": "SERVICE_TIER_PRIORITY"}),
+    (RESPONSES, {"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}),
+    (RESPONSES, {"tools": [{"type": "shell"}]}),
+    (RESPONSES, {"tools": [{"type": "programmatic_tool_calling"}]}),
+    (RESPONSES, {"tools": [{"type": "namespace", "tools": [{"type": "web_search"}]}]}),
+    (RESPONSES, {"tools": [{"type": "of_next_year"}]}),
+    (RESPONSES, {"input": [{"type": "additional_tools", "tools": [{"type": "web_search"}]}]}),
+    (RESPONSES, {"input": [{"type": "tool_search_output", "tools": [{"type": "mcp"}]}]}),
+    (RESPONSES, {"service_tier": "ultrafast"}),
+    (CHAT, {"service_tier": "of_next_year", "messages": []}),
+    (ANTHROPIC, {"max_tokens": 5, "tools": [{"type": "advisor_20260301", "model": "x"}]}),
+    (ANTHROPIC, {"max_tokens": 5, "fallbacks": [{"model": "claude-opus-4-6"}]}),
+    (ANTHROPIC, {"max_tokens": 5, "inference_geo": "moon"}),
+    (ANTHROPIC, {"max_tokens": 5, "container": "c_1"}),
+    (
+        ANTHROPIC,
+        {
+            "max_tokens": 5,
+            "messages": [
+                {
+                    "role": "system",
+                    "content": [
+                        {
+                            "type": "tool_addition",
+                            "tool": {
+                                "type": "tool_definition",
+                                "definition": {"type": "web_search_20260318"},
+                            },
+                        }
+                    ],
+                }
+            ],
+        },
+    ),
 ]
 
 
@@ -409,6 +468,95 @@ async def test_a_search_among_the_clients_own_tools_is_no_search_of_the_web(benc
     async with bench.post(RESPONSES, body | {"tools": [{"type": "tool_search"}]}) as got:
         assert got.status == 200
     assert (await bench.settled())[0].detail["reserved_microdollars"] < CENT
+
+
+CLIENTS_OWN: list[tuple[str, dict[str, Any]]] = [
+    (RESPONSES, {"tools": [{"type": "shell", "environment": {"type": "local"}}]}),
+    (RESPONSES, {"tools": [{"type": "local_shell"}, {"type": "apply_patch"}, {"type": "custom"}]}),
+    (RESPONSES, {"tools": [{"type": "namespace", "tools": [{"type": "function"}]}]}),
+    (
+        RESPONSES,
+        {"input": [{"type": "tool_search_output", "tools": [{"type": "function", "name": "mcp"}]}]},
+    ),
+    (RESPONSES, {"input": 'Say "tool_search_output" and {"tools": [{"type": "mcp"}]}'}),
+    (CHAT, {"tools": [{"type": "function", "function": {"name": "web_search"}}], "messages": []}),
+    (ANTHROPIC, {"model": "claude-sonnet-4-6", "max_tokens": 9, "tools": [{"name": "web_search"}]}),
+    (
+        ANTHROPIC,
+        {
+            "model": "claude-sonnet-4-6",
+            "max_tokens": 9,
+            "tools": [{"type": "bash_20250124"}, {"type": "text_editor_20250728"}],
+            "context_management": {"edits": [{"type": "clear_thinking_20251015"}]},
+        },
+    ),
+    (GEMINI, {"tools": [{"function_declarations": [{"name": "google_search"}]}]}),
+    (GEMINI, {"generation_config": {"max_output_tokens": 9, "candidate_count": 1}}),
+]
+
+
+@pytest.mark.parametrize(("path", "extra"), CLIENTS_OWN)
+async def test_the_clients_own_tools_pass_whatever_they_are_called(
+    bench: Bench, path: str, extra: dict[str, Any]
+) -> None:
+    async with bench.post(path, {"model": "gpt-5", "input": "x"} | extra) as got:
+        assert got.status == 200, await got.text()
+    assert len(bench.vendor.arrived) == 1
+
+
+SEARCHING = ["gpt-4o-search-preview", "gpt-5-search-api", "o4-mini-deep-research"]
+DRAWING = ["gpt-image-1.5", "gpt-audio"]
+
+
+@pytest.mark.parametrize("model", SEARCHING + DRAWING)
+async def test_a_model_that_does_more_than_write_has_no_price_here(
+    bench: Bench, model: str
+) -> None:
+    async with bench.post(CHAT, {"model": model, "messages": []}) as got:
+        assert (got.status, (await got.json())["error"]["code"]) == (404, "price_unknown")
+    assert bench.vendor.arrived == []
+
+
+RAISED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (CHAT, {"model": "gpt-5", "messages": []}, {"service_tier": "fast"}),
+    (CHAT, {"model": "gpt-5", "messages": []}, {"n": 2}),
+    (GEMINI, {"contents": []}, {"generation_config": {"candidate_count": 2}}),
+    (ANTHROPIC, BODY, {"context_management": {"edits": [{"type": "compact_20260112"}]}}),
+    (ANTHROPIC, BODY | {"model": "claude-opus-4-6"}, {"inference_geo": "us"}),
+    (ANTHROPIC, BODY | {"model": "claude-opus-5"}, {"speed": "fast"}),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "extra"), RAISED)
+async def test_what_costs_more_reserves_more(
+    bench: Bench, path: str, body: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    for each in (body, body | extra):
+        async with bench.post(path, each) as got:
+            assert got.status == 200, await got.text()
+    plain, dearer = (entry.detail["reserved_microdollars"] for entry in await bench.settled(2))
+    assert dearer > 1.05 * plain
+
+
+async def test_a_longer_window_is_reserved_for_who_asks_for_one(bench: Bench) -> None:
+    with bench.database.session() as session:
+        budgets.set_limits(session, bench.rows.project_id, run_cents=10_000, day_cents=None)
+    body = BODY | {"model": "claude-sonnet-4-5"}
+    body |= {"messages": [{"role": "user", "content": "x" * 600_000}]}
+    for headers in ({}, {"anthropic-beta": "fine, context-1m-2025-08-07"}):
+        async with bench.post(ANTHROPIC, body, headers=headers) as got:
+            assert got.status == 200
+    usual, longer = (entry.detail["reserved_microdollars"] for entry in await bench.settled(2))
+    assert usual < 200_001 * 3.75 + 2000 < 600_000 * 7.5 < longer
+
+
+async def test_a_tier_that_has_no_price_is_refused(bench: Bench) -> None:
+    body = BODY | {"model": "claude-haiku-4-5", "speed": "fast"}
+    async with bench.post(ANTHROPIC, body) as got:
+        assert got.status == 404
+    async with bench.post(GEMINI, {"contents": [], "service_tier": "priority"}) as got:
+        assert got.status == 404
+    assert bench.vendor.arrived == []
 
 
 async def test_an_encoded_body_is_not_taken(bench: Bench) -> None:
@@ -484,11 +632,7 @@ async def test_a_settlement_that_the_database_refuses_does_not_stop_the_others(
         assert [answer.status for answer in answers] == [200] * 4
         for answer in answers:
             await answer.read()
-        for _ in range(100):
-            if len(bench.entries()) == 3:
-                break
-            await asyncio.sleep(0.05)
-        assert len(bench.entries()) == 3
+        await happens(lambda: len(bench.entries()) == 3, "the settlement of the other three")
         assert bench.cost().reserved_microdollars > 0, "the fourth expires at its full amount"
     finally:
         with bench.database.session() as session:
