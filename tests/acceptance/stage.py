@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -25,18 +28,20 @@ from paid.embedded.process import read_pid, tail
 from paid.github.client import GitHub
 from paid.models import Event, Issue, Project, Run
 from paid.registration import register
-from paid.settings import Settings
+from paid.settings import Settings, child_environment
 from paid.store import events, project_settings, projects, runs
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.project_settings import ProjectChanges
 from paid.temporal import connect
 from paid.up import EmbeddedPaid
+from tests.acceptance.docker_socket import DockerSocket
 
 T = TypeVar("T")
 OWNER, ROBOT = "maria", "paid-robot"
 LONGEST_RUN_SECONDS = 60
 LOOK_SECONDS = 0.1
+DOCKER_WAIT_SECONDS = 20.0
 _NAMES = count(1)
 
 
@@ -56,10 +61,13 @@ class Stage:
         self.forge.start()
         self.model = ScriptedModel()
         model_url = self.model.start()
+        self.docker = DockerSocket(folder / "docker.sock")
         key = SecretStr(self.model.key)
         self.paid = EmbeddedPaid(
             Settings(
                 data_dir=folder / "data",
+                docker_host=self.docker.url,
+                docker_wait_seconds=DOCKER_WAIT_SECONDS,
                 openai_base_url=f"{model_url}/v1",
                 openai_api_key=[key],
                 anthropic_base_url=model_url,
@@ -76,9 +84,11 @@ class Stage:
         self.token = self.forge.add_user(ROBOT)
 
     def close(self) -> None:
+        self.docker.back()
         self.database.close()
         self.paid.stop()
         self._remove_what_goes_on()
+        self.docker.away()
         self.model.stop()
         self.forge.stop()
 
@@ -114,6 +124,7 @@ class Stage:
     def rest(self) -> None:
         """Stop every poll that still runs."""
         self.forge.mend()
+        self.docker.back()
         with self.database.session() as session:
             for project in projects.active(session):
                 projects.pause(session, projects.number(project), "the test is over", by="test")
@@ -188,6 +199,31 @@ class Stage:
             return run.id not in owned and not any(folder.exists() for folder in folders)
 
         self.until(clean, f"a clean host after run {run.id}")
+
+    def command(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run `paid` as a person at the terminal would."""
+        return subprocess.run(
+            [sys.executable, "-m", "paid", *argv],
+            env=self.paid.env, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    @contextmanager
+    def another_worker(self, name: str, data_dir: Path, docker_host: str) -> Iterator[None]:
+        """A second host of the installation, as `bin/temporal-worker` on another machine is."""
+        settings = self.settings.changed(
+            host_name=name, data_dir=data_dir, docker_host=docker_host,
+            secret_key_file=self.settings.secret_key_path,
+        )  # fmt: skip
+        log = data_dir / "worker.log"
+        with log.open("wb") as output, subprocess.Popen(
+            [sys.executable, "-m", "paid.worker"],
+            env=child_environment(settings), stdout=output, stderr=output,
+        ) as worker:  # fmt: skip
+            try:
+                self.until(lambda: b"worker.ready" in log.read_bytes(), f"the worker {name}")
+                yield
+            finally:
+                worker.terminate()
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to one of the installation's own programs."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from paid.contracts import RunStatus
+from paid.models import Run
 from paid.store import project_settings
 from paid.store.project_settings import ProjectChanges
 from tests.acceptance.stage import OWNER, ROBOT, Stage, Watched
@@ -28,6 +29,22 @@ def _comment(stage: Stage, watched: Watched, number: int, words: str) -> str:
         return next((comment.body for comment in comments if words in comment.body), None)
 
     return stage.until(found, f"a comment with {words!r}")
+
+
+def _fails_everywhere(
+    stage: Stage, watched: Watched, code: str, words: str, number: int = 1
+) -> Run:
+    """The run failed, and its reason is on the issue, on the command line and in its record."""
+    run = stage.ended(watched, number)
+    assert (run.status, run.error_code) == ("failed", code), run.error_message
+    assert words in run.error_message
+    assert words in stage.events(run, "run.ended")[0].data["message"]
+    assert words in stage.command("logs", str(run.id)).stdout
+    _comment(stage, watched, number, words)
+    stage.until(
+        lambda: stage.forge.issue(watched.name, number).labels == ["paid-failed"], "the label"
+    )
+    return run
 
 
 def test_an_agent_that_changes_nothing_ends_without_a_pull_request(stage: Stage) -> None:
@@ -178,3 +195,46 @@ def test_a_push_that_the_server_refuses_ends_the_run_with_the_reason(stage: Stag
         ["git", "bundle", "list-heads", str(kept)], capture_output=True, text=True, check=True
     )
     assert listed.stdout.split() == [run.head_sha, "refs/heads/paid-kept"]
+
+
+def test_without_docker_the_issue_says_so_and_the_run_begins_when_it_is_back(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    stage.docker.away()
+    _label(stage, watched)
+    _comment(stage, watched, 1, "Docker does not answer")
+    run = stage.begun(watched)
+    assert (run.status, run.waits, run.error_code) == ("queued", True, "docker_unavailable")
+    stage.docker.back()
+    assert (stage.ended(watched).status, stage.ended(watched).error_message) == ("completed", "")
+    _comment(stage, watched, 1, "has opened a pull request")
+    assert len(stage.events(run, "run.waiting")) == 1
+    assert "Docker does not answer" in stage.command("logs", str(run.id)).stdout
+
+
+def test_without_docker_for_good_a_run_fails_and_says_how_to_mend_it(stage: Stage) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    stage.docker.away()
+    asked = stage.command("run", f"{watched.name}#1")
+    assert asked.returncode == 0
+    assert "Docker does not answer" in asked.stdout
+    doctor = stage.command("doctor")
+    assert doctor.returncode == 1
+    assert "Docker does not answer" in doctor.stdout
+    run = _fails_everywhere(stage, watched, "docker_unavailable", "Docker did not answer")
+    assert "paid doctor" in run.error_message
+    assert stage.events(run, "run.host") == []
+    stage.docker.back()
+    stage.nothing_left(run)
+
+
+def test_a_host_without_docker_keeps_no_run_from_one_that_has_it(
+    stage: Stage, tmp_path: Path
+) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    with stage.another_worker("without-docker", tmp_path, f"unix://{tmp_path}/none.sock"):
+        for number in (1, 2, 3):
+            _label(stage, watched, number)
+        ended = [stage.ended(watched, number) for number in (1, 2, 3)]
+    assert [(run.status, run.host) for run in ended] == [
+        ("completed", stage.settings.host_name)
+    ] * 3
