@@ -9,6 +9,7 @@ from typing import Any
 
 from temporalio import activity
 
+from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import Host, this_attempt
 from paid.activities.task_text import Ask, ask_of
 from paid.activities.turn_log import TurnLog
@@ -63,12 +64,12 @@ class AgentActivities:
         turn = self._begin(given)
         if "result" in turn.hold.report:
             return _result_of(turn.hold.report["result"])
-        self._start(turn)
-        log, watch = self._follow(turn)
+        log, watch = self._started_and_followed(turn)
         if watch.detached:
             raise DetachedError("The worker lets go of the agent, which goes on.")
         if watch.cancelled:
             raise RunCancelledError("The run was cancelled; its container was killed.")
+        self._give_way(turn)
         exit = self._exit(turn, log)
         result = self._result(turn, log, watch, exit)
         self._end(turn, exit, result)
@@ -85,6 +86,24 @@ class AgentActivities:
             )
         agent = registry.get(facts.run.agent)
         return _Turn(given, facts, hold, name, agent.transcript())
+
+    def _started_and_followed(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
+        precedence, run_id = self._host.precedence, turn.given.run_id
+        precedence.expect(run_id)
+        try:
+            self._start(turn)
+            return self._follow(turn)
+        finally:
+            precedence.settle(run_id)
+
+    def _give_way(self, turn: _Turn) -> None:
+        """Let other runs start before this one's commits are taken; the container has ended."""
+        with heartbeats():
+            self._host.precedence.give_way(turn.given.run_id, leave=activity.is_cancelled)
+        if activity.is_cancelled():
+            if cancel_was_requested():
+                raise RunCancelledError("The run was cancelled after its agent had ended.")
+            raise DetachedError("The worker lets go of the agent's work, which is kept.")
 
     def _start(self, turn: _Turn) -> None:
         engine = self._host.engine
@@ -142,6 +161,7 @@ class AgentActivities:
             turn.transcript,
             ReportReader(engine.report_key(turn.name)),
             on_loop=lambda: watch.end(TurnEnd.LOOP, "The agent repeats itself."),
+            on_started=lambda: self._host.precedence.settle(turn.given.run_id),
         )
         watch = TurnWatch(
             engine,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from paid.containers.task import Task, write_task
 from paid.containers.workspace import Workspaces
 from paid.github.words import GitHubPort
 from paid.models import Policy, Project
+from paid.precedence import Precedence
 from paid.settings import Settings
 from paid.store import projects, tokens
 from paid.store.credentials import SecretBox
@@ -38,6 +39,7 @@ class Host:
     workspaces: Workspaces
     mirrors: Mirrors
     box: SecretBox
+    precedence: Precedence = field(default_factory=Precedence)
 
     def remote(self, project: Project) -> Remote:
         """The project's repository with its token, which stays on the host."""

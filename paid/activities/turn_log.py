@@ -33,6 +33,7 @@ class TurnLog:
 
     Args:
         on_loop: called once, from `take`, when the agent goes round in circles.
+        on_started: called from `take` when the agent is reported to run.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class TurnLog:
         transcript: Transcript,
         reader: ReportReader,
         on_loop: Callable[[], None],
+        on_started: Callable[[], None] = lambda: None,
     ) -> None:
         self._database, self._hold = database, hold
         self._transcript, self._reader = transcript, reader
         self._loop, self._on_loop = LoopDetector(), on_loop
+        self._on_started = on_started
         self._lock = threading.Lock()
         self._stored = not hold.cursor
         self._number = hold.batches
@@ -96,6 +99,8 @@ class TurnLog:
 
     def _take_report(self, report: Report) -> None:
         self.reports[report.name] = dict(report.fields)
+        if report.name == "started":
+            self._on_started()
         if report.name in _TOLD:
             self._events.append(NewEvent(f"step.{report.name}", dict(report.fields)))
 
