@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 ELSEWHERE = frozenset({401, 402, 403, 408, 429, 500, 502, 503, 504, 529})
 """Answers after which another key may do better."""
 LIMITED = frozenset({402, 429, 529})
+_TOLD = frozenset({"request-id", "retry-after", "retry-after-ms", "x-request-id", "x-should-retry"})
+"""What a refusal's headers tell a client: when to come back, and what to quote to the vendor."""
 LARGEST_REFUSAL_BYTES = 1 << 20
 
 
@@ -111,11 +113,7 @@ class Delivery:
         if answer.status == 401:
             # The vendor's text quotes a part of the key.
             return AnswerError(401, f"{vendor.name} refuses this host's key.", "host_key")
-        kept = {
-            name: value
-            for name, value in answer.headers.items()
-            if name.lower() in ("retry-after", "x-should-retry")
-        }
+        kept = {name: value for name, value in answer.headers.items() if name.lower() in _TOLD}
         message = _message(body) or f"{vendor.name} answered {answer.status}."
         return AnswerError(answer.status, message, f"vendor_{answer.status}", kept)
 

@@ -130,7 +130,7 @@ CHAT_CHUNKS = [
     ": OPENROUTER PROCESSING",
     CHUNK | {"choices": [choice(0, "")], "usage": None},
     CHUNK | {"choices": [choice(1, "A")], "usage": None},
-    "event: ping\n: still here\nretry: 3000",
+    ": still here",
     CHUNK | {"choices": [choice(0, "B")], "usage": None},
     CHUNK | {"choices": [choice(0, end="stop")], "usage": None},
     CHUNK | {"choices": [choice(1, end="length")], "usage": None},
