@@ -54,6 +54,7 @@ class WorkspaceActivities:
             runs.enter(session, run_id, RunStatus.PROVISIONING)
             run = runs.claim_host(session, run_id, settings.host_name, settings.run_slots)
             waits.over(session, run)
+        self._host.precedence.expect(run_id)
         queue = queues.host_queue(settings.temporal_task_queue, settings.host_name)
         return HostSlot(settings.host_name, queue)
 
@@ -96,6 +97,7 @@ class WorkspaceActivities:
     def release_container(self, run: RunInput) -> None:
         """End every container of the run and make its token worthless."""
         host = self._host
+        host.precedence.forget(run.run_id)
         with host.database.session() as session:
             tokens.revoke(session, run.run_id)
         with heartbeats():
