@@ -207,6 +207,12 @@ class PriceUnknownError(PaidError):
     code = "price_unknown"
 
 
+class ModelKeyMissingError(PaidError):
+    """Raised when the gateway of a run's host has no key for any vendor that its agent asks."""
+
+    code = "model_key_missing"
+
+
 class CredentialError(PaidError):
     """Raised when a stored secret cannot be decrypted with the keys at hand."""
 

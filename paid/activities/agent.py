@@ -28,7 +28,7 @@ from paid.errors import (
     RunCancelledError,
     SandboxNotTightError,
 )
-from paid.store import holds, ledger, runs, steps
+from paid.store import events, holds, ledger, runs, steps
 from paid.store.runs import RunFacts
 from paid.store.steps import StepHold
 
@@ -221,6 +221,8 @@ class AgentActivities:
         collected = log.reports.get("collected") or self._collect(turn)
         head = self._import(turn, collected)
         end, message = _how_it_ended(turn, log, watch, exit, look)
+        if end is TurnEnd.AGENT_ERROR:
+            message = self._with_refusal(turn, message[:1500])
         return TurnResult(
             end=end,
             head_sha=head,
@@ -228,6 +230,17 @@ class AgentActivities:
             output_digest=f"{log.digest}{head}",
             message=message[:2000],
         )
+
+    def _with_refusal(self, turn: _Turn, message: str) -> str:
+        """The agent's last words, and why the gateway refused it a model, which it may not say."""
+        with self._host.database.session() as session:
+            refused = events.newest(
+                session, turn.given.run_id, "model.refused", turn.hold.started_at
+            )
+        reason = "" if refused is None else str(refused.data.get("message", ""))[:400]
+        if not reason or reason in message:
+            return message
+        return f"{message} The gateway refused its model request: {reason}".strip()
 
     def _collect(self, turn: _Turn) -> Mapping[str, Any]:
         """Take what a killed agent left, in a container of its own."""

@@ -10,9 +10,17 @@ from temporalio import activity
 from paid import queues
 from paid.activities.heartbeat import heartbeats
 from paid.activities.parts import Host
+from paid.agents import registry
 from paid.containers.docker_api import UNAVAILABLE_HINT
 from paid.contracts import HostSlot, RunInput, RunStatus, Workspace
-from paid.errors import ContainerError, DockerUnavailableError, HostFullError, NoDockerError
+from paid.errors import (
+    ContainerError,
+    DockerUnavailableError,
+    HostFullError,
+    ModelKeyMissingError,
+    NoDockerError,
+)
+from paid.gateway.known_vendors import vendors_with_keys
 from paid.models import Run
 from paid.store import runs, tokens, waits
 
@@ -76,6 +84,7 @@ class WorkspaceActivities:
         host = self._host
         with host.database.session() as session:
             facts = runs.facts(session, run.run_id)
+        _check_model_keys(facts.run.agent, vendors_with_keys(host.settings.gateway_socket_path))
         project = facts.project
         assert project.id is not None  # noqa: S101 - read from PostgreSQL
         branch = facts.run.branch or f"paid/issue-{facts.issue.number}-{run.run_id}"
@@ -132,6 +141,25 @@ class WorkspaceActivities:
 def kept_bundle(data_dir: Path, run: Run) -> Path:
     """Where the work of a failed run is kept; `git fetch FILE paid-kept` brings it back."""
     return data_dir / "kept" / f"run-{_id(run)}.bundle"
+
+
+def _check_model_keys(agent_name: str, known: frozenset[str] | None) -> None:
+    """Raise ModelKeyMissingError when the agent could reach no model from this host.
+
+    `known` are the vendors with keys, None where the gateway does not say. A program of the
+    user's own (`command`) may need none.
+    """
+    agent = registry.get(agent_name)
+    wanted = sorted({wire.vendor for wire in agent.wires})
+    if known is None or not agent.default_model or known.intersection(wanted):
+        return
+    variables = " or ".join(f"{vendor.upper()}_API_KEY" for vendor in wanted)
+    raise ModelKeyMissingError(
+        f"The agent {agent_name} needs a model of {' or '.join(wanted)},"
+        " and the gateway has no key for it.",
+        hint=f"Set {variables} where the gateway (or `paid up`) runs, start it again,"
+        " and set the label again.",
+    )
 
 
 def _span(duration: timedelta) -> str:

@@ -32,6 +32,11 @@ class Wire(StrEnum):
     OPENAI_RESPONSES = "openai-responses"
     GEMINI = "gemini"
 
+    @property
+    def vendor(self) -> str:
+        """Whose API it is, and so whose key it takes."""
+        return self.value.partition("-")[0]
+
 
 @dataclass(frozen=True)
 class AgentImage:

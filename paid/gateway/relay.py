@@ -21,6 +21,7 @@ from paid.gateway.job import Job
 from paid.gateway.listing import Listing
 from paid.gateway.purse import Purse
 from paid.gateway.refusal import RefusedError
+from paid.gateway.refusals import Refusals
 from paid.gateway.routes import NotAllowedError, Route, find_route
 from paid.gateway.scanner import BadBodyError, Scanner
 from paid.gateway.spool import Spool
@@ -39,12 +40,14 @@ class Relay:
         purse: Purse,
         delivery: Delivery,
         listing: Listing,
+        refusals: Refusals,
         largest_body_bytes: int,
     ) -> None:
         self._access = access
         self._purse = purse
         self._delivery = delivery
         self._listing = listing
+        self._refusals = refusals
         self._largest_body_bytes = largest_body_bytes
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -77,6 +80,9 @@ class Relay:
             spool = Spool()
             try:
                 return await self._with_body(request, route, grant, spool)
+            except AnswerError as error:
+                await self._refusals.tell(grant, route.vendor, error)
+                raise
             finally:
                 spool.close()
 

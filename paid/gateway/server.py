@@ -10,7 +10,7 @@ import os
 import resource
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +18,7 @@ from typing import IO, Any
 from aiohttp import web
 
 from paid.errors import ConfigurationError
+from paid.gateway import known_vendors
 from paid.gateway.access import Access
 from paid.gateway.books import Books
 from paid.gateway.delivery import Delivery
@@ -27,6 +28,7 @@ from paid.gateway.lines import make_pool
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Prices, warm_up
 from paid.gateway.purse import Purse
+from paid.gateway.refusals import Refusals
 from paid.gateway.registries import Registries
 from paid.gateway.relay import Relay
 from paid.gateway.upstream import Upstream
@@ -55,7 +57,7 @@ async def serve(
     """
     async with _parts(settings) as (relay, egress):
         web_server = web.Server(
-            _handler(relay),
+            _handler(relay, settings.vendors_with_keys),
             handler_cancellation=True,
             keepalive_timeout=KEEPALIVE_SECONDS,
             auto_decompress=False,
@@ -89,10 +91,13 @@ def _most_connections() -> int:
     return min(MOST_CONNECTIONS, (soft - SPARE_DESCRIPTORS) // 2)
 
 
-def _handler(relay: Relay) -> Callable[[web.BaseRequest], Any]:
+def _handler(relay: Relay, vendors_with_keys: Sequence[str]) -> Callable[[web.BaseRequest], Any]:
+    """The relay, and beside it what this host's own programs ask."""
+    said = {"/health": "ok\n", known_vendors.PATH: " ".join(vendors_with_keys) + "\n"}
+
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        if request.raw_path == "/health" and request.method == "GET":
-            return web.Response(text="ok\n")
+        if request.method == "GET" and request.raw_path in said:
+            return web.Response(text=said[request.raw_path])
         return await relay.handle(request)
 
     return handle
@@ -123,7 +128,7 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = _relay(settings, access, books, upstream)
+        relay = _relay(settings, access, books, upstream, Refusals(pool))
         egress = Egress(
             access=access,
             pool=pool,
@@ -142,7 +147,9 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
         await pool.close()
 
 
-def _relay(settings: Settings, access: Access, books: Books, upstream: Upstream) -> Relay:
+def _relay(
+    settings: Settings, access: Access, books: Books, upstream: Upstream, refusals: Refusals
+) -> Relay:
     known = vendors(settings)
     purse = Purse(
         books=books,
@@ -158,6 +165,7 @@ def _relay(settings: Settings, access: Access, books: Books, upstream: Upstream)
         purse=purse,
         delivery=delivery,
         listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
+        refusals=refusals,
         largest_body_bytes=settings.largest_body_mib << 20,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -59,6 +60,14 @@ def after(session: Session, after_id: int, limit: int = 500) -> list[Event]:
     """All events after `after_id`, oldest first, at most `limit`."""
     question = select(Event).where(col(Event.id) > after_id).order_by(col(Event.id)).limit(limit)
     return list(session.exec(question))
+
+
+def newest(session: Session, run_id: int, kind: str, since: datetime) -> Event | None:
+    """The run's newest event of a kind that is not older than `since`."""
+    question = select(Event).where(
+        Event.run_id == run_id, Event.kind == kind, col(Event.at) >= since
+    )
+    return session.exec(question.order_by(col(Event.id).desc()).limit(1)).first()
 
 
 def last_id(session: Session) -> int:
