@@ -29,7 +29,7 @@ def template_environment(asset_version: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["asset_version"] = asset_version
+    environment.globals.update(asset_version=asset_version, money=money)
     environment.filters.update(
         money=money,
         badge=badge,

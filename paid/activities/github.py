@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from sqlmodel import Session
 from temporalio import activity
 
 from paid.activities.heartbeat import heartbeats
 from paid.activities.parts import GitHubFor
 from paid.contracts import RunInput, RunStatus
 from paid.github.status import say
-from paid.github.texts import WAITING, StatusView, status_comment
+from paid.github.texts import (
+    PAUSED_BY_VENDOR,
+    WAITING,
+    StatusView,
+    dollars,
+    status_comment,
+)
 from paid.github.untrusted import hidden_in
-from paid.models import LabelPurpose
+from paid.models import LabelPurpose, Run
 from paid.settings import Settings
-from paid.store import issues, ledger, projects, runs
+from paid.store import estimates, holds, issues, ledger, pauses, projects, runs
 from paid.store.database import Database
+from paid.store.pauses import Pause
 from paid.store.runs import RunFacts
 
 DONE_LABEL = "paid-done"
 FAILED_LABEL = "paid-failed"
-_PAUSED = {
-    RunStatus.BUDGET_EXCEEDED: "Nothing is lost: raise the budget, and it goes on where it was."
-}
 _QUIET_ENDS = {RunStatus.CANCELLED}
 """Ends after which no label says that something failed."""
 
@@ -52,9 +57,9 @@ class GitHubActivities:
     def _comment(self, run_id: int) -> None:
         with self._database.session() as session:
             facts = runs.facts(session, run_id)
-            cost = ledger.run_cost(session, run_id)
+            view = self._view(session, facts)
         project, issue = facts.project, facts.issue
-        body = status_comment(self._view(facts, cost))
+        body = status_comment(view)
         comment_id = say(
             self._github_for(project),
             project.full_name,
@@ -65,11 +70,16 @@ class GitHubActivities:
         with self._database.session() as session:
             issues.keep_comment(session, projects.number(project), issue.number, comment_id)
 
-    def _view(self, facts: RunFacts, cost: ledger.RunCost) -> StatusView:
+    def _view(self, session: Session, facts: RunFacts) -> StatusView:
         run = facts.run
+        assert run.id is not None  # noqa: S101 - read from PostgreSQL
+        cost = ledger.run_cost(session, run.id)
+        pause = pauses.of_run(session, run, holds.current(session, run.id))
+        likely = estimates.of_run(session, run.id)
         return StatusView(
-            status=WAITING if run.waits else run.status,
-            message=run.error_message or _PAUSED.get(RunStatus(run.status), ""),
+            status=_shown_status(run, pause),
+            message=run.error_message or (pause.text if pause else ""),
+            likely=likely.said(dollars) if likely else "",
             run_id=run.id,
             run_url=f"{self._settings.dashboard_url}/runs/{run.id}",
             agent=run.agent,
@@ -102,6 +112,12 @@ class GitHubActivities:
         with self._database.session() as session:
             labels = projects.labels(session, projects.number(facts.project))
         return {labels[LabelPurpose.BUILD], labels[LabelPurpose.CANCEL]}
+
+
+def _shown_status(run: Run, pause: Pause | None) -> str:
+    if run.waits:
+        return WAITING
+    return PAUSED_BY_VENDOR if pause is not None and pause.reason == "quota" else run.status
 
 
 def _label_of(status: RunStatus) -> str | None:

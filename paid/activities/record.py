@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from sqlmodel import Session
 from temporalio import activity
 
 from paid.contracts import EndInput, PullRequest, RunEnd, RunInput, RunPlan, RunStatus
 from paid.models import Run
-from paid.store import budgets, holds, runs
+from paid.store import budgets, caps, estimates, holds, pauses, runs
 from paid.store.database import Database
+from paid.store.holds import Hold
+from paid.store.pauses import Pause
 
 
 class RecordActivities:
@@ -24,10 +27,11 @@ class RecordActivities:
 
         A run that may not is put on record as budget_exceeded, which is a pause: nothing was
         spent, and a raised limit or a new day lets it go on. One that waits for a vendor's quota
-        is queued again, and goes on by itself.
+        is queued again, and goes on by itself. The first call records the likely cost.
         """
         with self._database.session() as session:
             facts = runs.facts(session, run.run_id)
+            estimates.record(session, facts.run)
             room = budgets.room(session, run.run_id)
             hold = holds.current(session, run.run_id)
             if room.allowed and hold is None:
@@ -38,11 +42,7 @@ class RecordActivities:
                     max_seconds=facts.policy.max_seconds,
                     has_checks=bool(facts.policy.checks),
                 )
-            reason = _reason(room, hold)
-            quota = room.allowed and hold is not None and hold.reason == "quota"
-            status = RunStatus.QUEUED if quota else RunStatus.BUDGET_EXCEEDED
-            runs.enter(session, run.run_id, status, reason=reason)
-            return RunPlan(allowed=False, reason=reason, status=status, wait_seconds=_wait(hold))
+            return _paused(session, facts.run, hold)
 
     @activity.defn(name="end_run")
     def end_run(self, end: EndInput) -> RunEnd:
@@ -57,23 +57,36 @@ class RecordActivities:
             return RunEnd(RunStatus(run.status), pull_request)
 
 
-LONGEST_LOOK_SECONDS = 900.0
-"""A paused run looks again by itself so often: a new day's budget sends no signal."""
+LOOK_SECONDS = 900.0
+"""How often a run that is paused for money looks again at first: a new day sends no signal."""
+LOOKS_APART = 0.1
+"""Later it looks after so much of the time that it has waited: about 60 times in 14 days, so that
+the workflow's history stays small."""
 
 
-def _wait(hold: holds.Hold | None) -> float:
-    if hold is None or hold.until is None:
-        return LONGEST_LOOK_SECONDS
-    left = (hold.until - datetime.now(UTC)).total_seconds()
-    return min(LONGEST_LOOK_SECONDS, max(1.0, left))
+def _paused(session: Session, run: Run, hold: Hold | None) -> RunPlan:
+    quota = hold is not None and hold.reason == "quota"
+    if hold is not None and quota:
+        pause = pauses.for_quota(hold)
+    else:
+        cap = caps.met(session, run, hold)
+        assert cap is not None  # noqa: S101 - nothing else leaves a run without room
+        pause = pauses.for_money(cap)
+    assert run.id is not None  # noqa: S101 - read from PostgreSQL
+    status = RunStatus.QUEUED if quota else RunStatus.BUDGET_EXCEEDED
+    runs.enter(session, run.id, status, reason=pause.text)
+    since = runs.entered(session, run.id, status)
+    return RunPlan(allowed=False, reason=pause.why, status=status, wait_seconds=_wait(pause, since))
 
 
-def _reason(room: budgets.Room, hold: holds.Hold | None) -> str:
-    if not room.allowed:
-        return f"The {room.cap or 'project'} budget is used up. Raise it, and the run goes on."
-    if hold is not None and hold.reason == "quota":
-        return "The model vendor's quota is used up; the run goes on by itself when it resets."
-    return "A request did not fit into the budget. Raise it, and the run goes on."
+def _wait(pause: Pause, since: datetime) -> float:
+    """Until the pause ends by itself; a wait for money looks before, because people raise caps."""
+    now = datetime.now(UTC)
+    left = None if pause.until is None else max(1.0, (pause.until - now).total_seconds())
+    if pause.reason == "quota" and left is not None:
+        return left
+    look = max(LOOK_SECONDS, LOOKS_APART * (now - since).total_seconds())
+    return look if left is None else min(left, look)
 
 
 def _winner(run: Run, end: EndInput) -> tuple[RunStatus, str, str]:

@@ -9,13 +9,13 @@ from temporalio.client import Client
 
 from paid import control, run_request
 from paid.cli import connection, logs, output
-from paid.cli.output import Json, say, shown
+from paid.cli.output import Json, dollars, say, shown
 from paid.doctor import State, containers, examine
 from paid.errors import ConfigurationError
 from paid.github.client import GitHub
 from paid.models import Run
 from paid.settings import Settings
-from paid.store import projects
+from paid.store import estimates, projects
 from paid.store.credentials import SecretBox
 
 
@@ -48,14 +48,18 @@ def run(
             made = run_request.request(database, github, project, wanted.number, by=by)
         finally:
             github.close()
+        with database.session() as session:
+            likely = estimates.estimate(session, made.project_id)
     started = _start(settings, made)
     if as_json:
-        output.print_json({"id": made.id, "workflow_id": made.workflow_id, "started": started})
+        answer = {"id": made.id, "workflow_id": made.workflow_id, "started": started}
+        output.print_json(answer | {"estimate": vars(likely)})
     elif started:
         say(f"Run {made.id} is started. See it with `paid logs -f {made.id}`.")
     else:
         say(f"Run {made.id} is recorded; Temporal does not answer, so it starts with `paid up`.")
     if not as_json:
+        say(f"Its cost: {likely.said(dollars)}.")
         _warn_without_docker(settings)
     if follow and made.id is not None:
         logs.logs(made.id, follow=True, as_json=as_json)

@@ -2,64 +2,211 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from temporalio.client import Client
+from sqlmodel import Session
 
-from paid import control
 from paid.cli import connection, output
+from paid.cli.given import cents, percents
 from paid.cli.output import Json, dollars, say, shown
-from paid.cli.projects import Name
+from paid.cli.project_set import apply as set_project
 from paid.cli.runs import RunNumber
-from paid.errors import ConfigurationError
-from paid.settings import Settings
-from paid.store import budgets, ledger, projects, runs
+from paid.cli.waking import wake
+from paid.errors import BadInputError
+from paid.models.ledger import ORGANISATION
+from paid.store import budgets, caps, estimates, exports, holds, ledger, projects, runs
+from paid.store.budgets import Limit, Period
+from paid.store.ledger import Spent
 
 app = typer.Typer(help="Budgets: what was spent, and what may be.", no_args_is_help=True)
-Hours = Annotated[float | None, typer.Option(min=0.1, max=8760, help="For so long; else for good.")]
+EVERYTHING = typer.Argument(metavar="[OWNER/REPO]", help="None: the whole organisation.")
+MaybeName = Annotated[str | None, EVERYTHING]
+Cents = Annotated[str | None, typer.Option(metavar="CENTS|none")]
+Hours = Annotated[
+    float | None, typer.Option(min=0.1, max=8760, help="Raise it for so long; else for good.")
+]
 
 
 @app.command("show")
-def show(name: Name, as_json: Json = False) -> None:
-    """Show what a project has spent and may spend, and what its next run will likely cost."""
+def show(name: MaybeName = None, as_json: Json = False) -> None:
+    """Show what a project, or all together, have spent and may spend, and what a run costs.
+
+    [dim]paid budget show[/]
+    [dim]paid budget show team/app[/]
+    """
     with connection.database() as database, database.session() as session:
-        project = projects.find(session, name)
-        project_id = projects.number(project)
-        spent = ledger.spent(session, "project", project_id)
-        limits = budgets.limits(session, project_id)
-        likely = ledger.estimate(session, project_id)
+        found = _of_organisation(session) if name is None else _of_project(session, name)
     if as_json:
-        output.print_json(
-            {
-                "spent": {period: vars(amount) for period, amount in spent.items()},
-                "limits": {period: vars(limit) for period, limit in limits.items()},
-                "estimate": vars(likely),
-            }
-        )
+        output.print_json(found | {"spent": _plain(found["spent"])} | _limits_json(found["limits"]))
         return
+    _print(found["limits"], found["spent"])
+    say(f"Days begin in {found['time_zone']}; warnings at {_percents(found['warn_percents'])}.")
+    if "estimate" in found:
+        likely = estimates.read(found["estimate"])
+        say(f"A run: {likely.said(dollars)}.")
+
+
+def _of_organisation(session: Session) -> dict[str, Any]:
+    organisation = budgets.organisation(session)
+    return {
+        "spent": ledger.spent(session, "organisation", ORGANISATION),
+        "limits": budgets.organisation_limits(session),
+        "time_zone": organisation.time_zone,
+        "warn_percents": organisation.warn_percents,
+    }
+
+
+def _of_project(session: Session, name: str) -> dict[str, Any]:
+    project = projects.find(session, name)
+    project_id = projects.number(project)
+    return {
+        "spent": ledger.spent(session, "project", project_id),
+        "limits": budgets.limits(session, project_id),
+        "time_zone": project.time_zone,
+        "warn_percents": projects.policy(session, project_id).warn_percents,
+        "estimate": vars(estimates.estimate(session, project_id)),
+    }
+
+
+def _print(limits: Mapping[str, Limit], spent: Mapping[str, Spent]) -> None:
     rows = []
     for period, limit in limits.items():
         amount = spent.get(period)
         used = dollars(amount.spent_microdollars) if amount else "-"
         held = dollars(amount.reserved_microdollars) if amount else "-"
-        raised = f" ({output.cents(limit.raised_to_cents)} for now)" if limit.raised_until else ""
-        rows.append((period, used, held, output.cents(limit.cents) + raised))
+        rows.append((period, used, held, output.cents(limit.cents) + _raised(limit)))
     output.table(["PERIOD", "SPENT", "RESERVED", "LIMIT"], rows, right="SPENT,RESERVED,LIMIT")
-    if likely.runs:
-        half, most = dollars(likely.p50_microdollars), dollars(likely.p90_microdollars)
-        say(f"Half of the last {likely.runs} runs cost at most {half}, nine in ten at most {most}.")
+
+
+def _raised(limit: Limit) -> str:
+    if limit.raised_until is None:
+        return ""
+    until = f"{limit.raised_until.astimezone(UTC):%d %b, %H:%M} UTC"
+    return f" ({output.cents(limit.raised_to_cents)} until {until})"
+
+
+def _percents(warn: Sequence[int]) -> str:
+    return ", ".join(f"{percent}%" for percent in warn) or "no percent"
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: vars(value) for name, value in values.items()}
+
+
+def _limits_json(limits: Mapping[str, Limit]) -> dict[str, Any]:
+    return {"limits": _plain(limits)}
+
+
+@app.command("set", no_args_is_help=True)
+def set_(
+    name: MaybeName = None,
+    run_cents: Cents = None,
+    issue_cents: Cents = None,
+    daily_cents: Cents = None,
+    weekly_cents: Cents = None,
+    monthly_cents: Cents = None,
+    hours: Hours = None,
+    time_zone: Annotated[str | None, typer.Option(help="When its days begin.")] = None,
+    warn_percent: Annotated[
+        list[str] | None, typer.Option(help="Warn at that part of a limit; repeat it; none.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Set the limits of a project, or of the whole organisation; what waits and fits goes on.
+
+    [dim]paid budget set --monthly-cents 50000 --time-zone Europe/Berlin[/]
+    [dim]paid budget set team/app --daily-cents 4000 --hours 12[/]
+    """
+    given = {
+        "run": run_cents,
+        "issue": issue_cents,
+        "day": daily_cents,
+        "week": weekly_cents,
+        "month": monthly_cents,
+    }
+    limits = {period: cents(value) for period, value in given.items() if value is not None}
+    others = {"time_zone": time_zone, "warn_percents": percents(warn_percent)}
+    others = {key: value for key, value in others.items() if value is not None}
+    if hours is not None:
+        if others or not limits or None in limits.values():
+            raise BadInputError("Hours go with new limits, and with nothing else.")
+        _raise_for_hours(name, limits, timedelta(hours=hours), as_json)
+    elif name is None:
+        _set_organisation(limits, others, as_json)
+    else:
+        words = {"day": "daily", "week": "weekly", "month": "monthly"}
+        named = {f"{words.get(period, period)}_cents": limit for period, limit in limits.items()}
+        set_project(name, named | others, as_json)
+
+
+def _set_organisation(limits: dict[str, Any], others: dict[str, Any], as_json: bool) -> None:
+    if not limits and not others:
+        raise BadInputError("Nothing was named.", hint="`paid budget set --help` lists it.")
+    _only_windows(limits)
+    settings, by = connection.settings(), connection.caller()
+    with connection.database(settings) as database, database.session() as session:
+        budgets.change_organisation(session, limits, **others, by=by)
+        waiting = holds.waiting_workflows(session)
+        found = _of_organisation(session)
+    wake(settings, waiting)
+    if as_json:
+        output.print_json(_limits_json(found["limits"]) | {"time_zone": found["time_zone"]})
+    else:
+        _print(found["limits"], found["spent"])
+
+
+def _raise_for_hours(
+    name: str | None, limits: dict[str, Any], duration: timedelta, as_json: bool
+) -> None:
+    settings, by = connection.settings(), connection.caller()
+    with connection.database(settings) as database, database.session() as session:
+        if name is None:
+            _only_windows(limits)
+            project_id = None
+        else:
+            project_id = projects.number(projects.find(session, name))
+        for period, limit in limits.items():
+            budgets.raise_window(session, project_id, _period(period), limit, duration, by=by)
+        waiting = holds.waiting_workflows(session, project_id)
+        found = _of_organisation(session) if name is None else _of_project(session, name)
+    wake(settings, waiting)
+    if as_json:
+        output.print_json(_limits_json(found["limits"]))
+    else:
+        _print(found["limits"], found["spent"])
+
+
+def _only_windows(limits: dict[str, Any]) -> None:
+    if limits.keys() - set(budgets.WINDOWS):
+        raise BadInputError(
+            "The organisation has limits for a day, a week and a month.",
+            hint="Name a project to limit its runs and issues.",
+        )
+
+
+def _period(name: str) -> Period:
+    found: dict[str, Period] = {
+        "run": "run", "issue": "issue", "day": "day", "week": "week", "month": "month",
+    }  # fmt: skip
+    return found[name]
 
 
 @app.command("raise")
 def raise_(
     number: RunNumber,
-    cents: Annotated[int, typer.Option(min=1, max=10**10, help="The run's new limit, in cents.")],
+    amount: Annotated[
+        int, typer.Option("--cents", min=1, max=10**10, help="The new limit, in cents.")
+    ],
     hours: Hours = None,
     as_json: Json = False,
 ) -> None:
-    """Raise the limit of one run; a run that waits for money goes on.
+    """Raise the limit that a run waits for, whichever it is, and the run goes on.
+
+    It may be the run's own, its issue's, its project's or the organisation's; a run that does not
+    wait gets a higher one of its own.
 
     [dim]paid budget raise 12 --cents 800[/]
     [dim]paid budget raise 12 --cents 800 --hours 4[/]
@@ -67,28 +214,19 @@ def raise_(
     settings = connection.settings()
     duration = None if hours is None else timedelta(hours=hours)
     with connection.database(settings) as database, database.session() as session:
-        workflow_id = runs.get(session, number).workflow_id
-        budgets.raise_run(session, number, cents, duration)
+        run = runs.get(session, number)
+        cap = caps.raise_for(session, run, amount, duration, by=connection.caller())
         room = budgets.room(session, number)
-    _tell(settings, workflow_id)
+        waiting = [*holds.waiting_workflows(session), run.workflow_id]
+    wake(settings, waiting)
+    raised = {"scope": cap.scope, "period": cap.period, "to_cents": amount, "hours": hours}
     if as_json:
-        output.print_json({"id": number, "room": vars(room)})
-    elif room.allowed:
-        say(f"Run {number} may now spend ${cents / 100:.2f}; {dollars(room.microdollars)} is left.")
-    else:
-        say(f"Run {number} may spend more, but {shown(room.cap)} still holds it back.")
-
-
-def _tell(settings: Settings, workflow_id: str) -> None:
-    """Wake a paused run; one that nobody wakes looks again by itself."""
-
-    async def tell(client: Client) -> bool:
-        return await control.tell_budget_changed(client, workflow_id)
-
-    try:
-        connection.ask_temporal(settings, tell)
-    except ConfigurationError:
-        say("Temporal does not answer: the run goes on when it is back.")
+        output.print_json({"id": number, "raised": raised, "room": vars(room)})
+        return
+    span = "" if hours is None else f" for {hours:g} hours"
+    say(f"{shown(cap.name).capitalize()} is ${amount / 100:.2f}{span} now.")
+    if not room.allowed:
+        say(f"{shown(room.cap)} still holds run {number} back.")
 
 
 def export(
@@ -104,7 +242,6 @@ def export(
     since = None if days is None else datetime.now(UTC) - timedelta(days=days)
     with connection.database() as database, database.session() as session:
         project_id = projects.number(projects.find(session, project)) if project else None
-        rows = ledger.export(session, by, project_id=project_id, since=since)
-    print(ledger.as_json(rows) if as_json else ledger.as_csv(rows), end="")
-    if as_json:
-        print()
+        found = exports.table(session, by, project_id=project_id, since=since)
+        for chunk in exports.as_json(found) if as_json else exports.as_csv(found):
+            print(chunk, end="")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from paid.cli.output import dollars, one_line, plain
+from paid.store import estimates
 
 WIDE = 160
 KIND_WIDE = 20
@@ -102,6 +103,17 @@ def _waiting(data: Data) -> str:
     return one_line(str(data.get("message", "")), 2 * WIDE)
 
 
+def _estimate(data: Data) -> str:
+    return estimates.read(data).said(dollars)
+
+
+def _hold(data: Data) -> str:
+    """Which cap or vendor, and until when."""
+    place = " ".join(str(data[name]) for name in ("scope", "period", "vendor") if data.get(name))
+    until = f", until {data['until']}" if data.get("until") else ""
+    return one_line(f"waits: {place.replace(' total', '')}{until}", WIDE)
+
+
 LINES: Mapping[str, Callable[[Data], str | None]] = {
     "agent.message": _words,
     "agent.thought": _words,
@@ -119,4 +131,7 @@ LINES: Mapping[str, Callable[[Data], str | None]] = {
     "model.usage": _model_usage,
     "run.ended": _ended,
     "run.waiting": _waiting,
+    "budget.estimate": _estimate,
+    "budget.hold": _hold,
+    "quota.hold": _hold,
 }

@@ -12,11 +12,12 @@ from paid.cli import connection, output
 from paid.cli.given import NONE, cents, percents, read_secret, words
 from paid.cli.output import Json, say, shown
 from paid.cli.projects import Name
+from paid.cli.waking import wake
 from paid.errors import BadInputError
 from paid.github.client import GitHub
 from paid.models import LabelPurpose, Project
 from paid.registration import ensure_labels
-from paid.store import projects
+from paid.store import holds, projects
 from paid.store.credentials import SecretBox
 from paid.store.project_settings import REGISTRIES, ProjectChanges, change
 
@@ -160,6 +161,8 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
         changed = change(session, project_id, changes, by=connection.caller(), box=box)
         labels = projects.labels(session, project_id)
         token = projects.token(session, box, project)
+        waiting = holds.waiting_workflows(session, project_id)
+    wake(settings, waiting)
     made = _ensure_labels(project, token, labels, changed)
     if as_json:
         output.print_json({"id": project_id, "changed": changed, "labels_made": made})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from paid.cli import completion, connection, output
 from paid.cli.output import Json, age, dollars, one_line, say, shown
 from paid.errors import ConfigurationError
 from paid.store import projects, run_list, runs
+from paid.store.pauses import Pause
 from paid.store.run_list import RunFilter, RunGroup, RunSeen
 
 RunNumber = Annotated[
@@ -65,7 +67,7 @@ def _cells(seen: RunSeen) -> tuple[object, ...]:
     if run.cancel_requested_at is not None and not run.ended:
         state = f"{state} (cancelling)"
     elif seen.hold is not None:
-        state = f"{state} (waits: {seen.hold.reason})"
+        state = f"{state} (waits: {seen.hold.reason}{_until(seen.pause)})"
     elif run.waits:
         state = f"{state} (waits: {WAITS_FOR.get(run.error_code, run.error_code)})"
     issue = f"#{seen.issue.number} {one_line(seen.issue.title, 40)}"
@@ -81,6 +83,12 @@ def _cells(seen: RunSeen) -> tuple[object, ...]:
     )
 
 
+def _until(pause: Pause | None) -> str:
+    if pause is None or pause.until is None:
+        return ""
+    return f" until {pause.until.astimezone(UTC):%d %b, %H:%M} UTC"
+
+
 def as_row(seen: RunSeen) -> dict[str, Any]:
     """A run as JSON."""
     run = seen.run
@@ -91,6 +99,8 @@ def as_row(seen: RunSeen) -> dict[str, Any]:
         "title": seen.issue.title,
         "status": run.status,
         "held": seen.hold.reason if seen.hold else None,
+        "held_until": seen.pause.until if seen.pause else None,
+        "held_because": seen.pause.text if seen.pause else None,
         "waits": run.waits,
         "agent": run.agent,
         "model": run.model,
@@ -98,6 +108,7 @@ def as_row(seen: RunSeen) -> dict[str, Any]:
         "iterations": run.iterations,
         "tokens_used": run.tokens_used,
         "cost_microdollars": seen.cost.spent_microdollars,
+        "estimate": vars(seen.estimate) if seen.estimate else None,
         "pull_request": run.pr_url,
         "error_code": run.error_code,
         "error": run.error_message,

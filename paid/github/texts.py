@@ -23,10 +23,12 @@ _FILES_LISTED = 30
 _COMMITS_LISTED = 20
 
 WAITING = "waiting"
-"""Not a `RunStatus`: a run that no host could take so far."""
+PAUSED_BY_VENDOR = "paused_by_vendor"
+"""Not `RunStatus`es: a run that no host could take so far, and one that waits for a vendor."""
 
 HEADLINES = {
     WAITING: "waits for a machine that can take this.",
+    PAUSED_BY_VENDOR: "has paused: the model vendor's limit is reached.",
     "queued": "has seen the label and will start soon.",
     "provisioning": "is preparing a container.",
     "running": "is working on this.",
@@ -50,12 +52,14 @@ class StatusView:
     """What the issue's comment says.
 
     `message` is a sentence for people, `hint` what they can do; both may hold words of strangers.
-    `run_url` is None where the dashboard cannot be reached by those who read the issue.
+    `likely` is what the run may cost, shown until its cost is known. `run_url` is None where the
+    dashboard cannot be reached by those who read the issue.
     """
 
     status: str
     message: str = ""
     hint: str = ""
+    likely: str = ""
     run_id: int | None = None
     run_url: str | None = None
     agent: str = ""

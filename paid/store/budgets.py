@@ -6,10 +6,11 @@ raising one lets go on what waited for it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, text
 from sqlalchemy.dialects.postgresql import insert
@@ -20,12 +21,14 @@ from paid.errors import BadInputError
 from paid.models import BudgetLimit
 from paid.models.columns import now
 from paid.models.ledger import ORGANISATION, Organisation
-from paid.store import holds
+from paid.store import events, holds
+from paid.store.events import NewEvent
 from paid.store.setting_rules import RULES
 
 MICRODOLLARS_PER_CENT = 10_000
 MOST_CENTS = 100_000_000_00
 """A hundred million dollars: above it a number is a mistake, and sums stay far from 64 bits."""
+_HOUR = timedelta(hours=1)
 PERIODS = ("run", "issue", "day", "week", "month")
 WINDOWS = ("day", "week", "month")
 
@@ -92,15 +95,16 @@ def set_organisation_limits(
     holds.release_what_fits(session)
 
 
-def set_organisation(
+def change_organisation(
     session: Session,
+    limits: Mapping[str, int | None],
     *,
     time_zone: str | None = None,
     warn_percents: list[int] | None = None,
+    by: str,
 ) -> None:
-    """When the organisation's days begin, and at which percents of its limits people are warned.
-
-    What is None stays. Raises BadInputError.
+    """Set limits in cents by period (None lifts one), when its days begin, and when people are
+    warned. What is not given stays. Raises BadInputError.
     """
     row = session.get_one(Organisation, ORGANISATION, with_for_update=True)
     if time_zone is not None:
@@ -108,7 +112,11 @@ def set_organisation(
     if warn_percents is not None:
         row.warn_percents = RULES["warn_percents"]("warn_percents", warn_percents)
     session.add(row)
-    session.flush()
+    _set_all(session, "organisation", ORGANISATION, dict(limits))
+    told: dict[str, Any] = {f"{period}_cents": limit for period, limit in limits.items()}
+    told |= {"by": by, "time_zone": row.time_zone, "warn_percents": row.warn_percents}
+    events.append_to_system(session, NewEvent("organisation.changed", told))
+    holds.release_what_fits(session)
 
 
 def organisation(session: Session) -> Organisation:
@@ -140,6 +148,25 @@ def raise_organisation_for_a_while(
     """Lift what all projects together may spend for some hours."""
     _lift(session, "organisation", ORGANISATION, period, to_cents, duration)
     holds.release_what_fits(session)
+
+
+def raise_window(
+    session: Session,
+    project_id: int | None,
+    period: Period,
+    to_cents: int,
+    duration: timedelta,
+    *,
+    by: str,
+) -> None:
+    """The same for either (None is the organisation), told in the record."""
+    told = {"by": by, "period": period, "to_cents": to_cents, "hours": duration / _HOUR}
+    if project_id is None:
+        raise_organisation_for_a_while(session, period, to_cents, duration)
+        events.append_to_system(session, NewEvent("organisation.budget_raised", told))
+    else:
+        raise_for_a_while(session, project_id, period, to_cents, duration)
+        events.append_to_project(session, project_id, NewEvent("project.budget_raised", told))
 
 
 def raise_run(

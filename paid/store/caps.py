@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
@@ -37,6 +37,8 @@ class Cap:
     limit_microdollars: int
     spent_microdollars: int
     needed_microdollars: int = 0
+    ends_at: datetime | None = None
+    """When its period is over and a new one begins; None for a run's and an issue's."""
 
     @property
     def name(self) -> str:
@@ -51,10 +53,15 @@ def waiting(session: Session, run: Run, hold: RunHold | holds.Hold | None) -> Ca
 
     A request that did not fit leaves a hold; a run that could not even begin has none.
     """
+    if run.ended_at is not None or (hold is None and run.status != RunStatus.BUDGET_EXCEEDED):
+        return None
+    return met(session, run, hold)
+
+
+def met(session: Session, run: Run, hold: RunHold | holds.Hold | None) -> Cap | None:
+    """The cap of a hold; without one, the run's tightest. None when it is not about money."""
     if hold is not None:
         return _of_hold(hold) if hold.reason == "budget" else None
-    if run.ended_at is not None or run.status != RunStatus.BUDGET_EXCEEDED:
-        return None
     scope, _, period = (budgets.room(session, _id(run)).cap or "").partition(" ")
     return _in_force(session, run, scope, period or "total") if scope in _SCOPES else None
 
@@ -99,6 +106,7 @@ def _of_hold(hold: RunHold | holds.Hold) -> Cap:
         limit_microdollars=_whole(detail.get("limit_microdollars")),
         spent_microdollars=_whole(detail.get("spent_microdollars")),
         needed_microdollars=_whole(detail.get("needed_microdollars")),
+        ends_at=hold.until,
     )
 
 
@@ -107,7 +115,13 @@ def _in_force(session: Session, run: Run, scope: str, period: str) -> Cap | None
     spent = ledger.spent(session, _SCOPES[scope], ids.get(scope) or ORGANISATION)[period]
     if spent.limit_microdollars is None:
         return None
-    return Cap(scope, period, spent.limit_microdollars, spent.spent_microdollars)
+    return Cap(
+        scope,
+        period,
+        spent.limit_microdollars,
+        spent.spent_microdollars,
+        ends_at=spent.ends_at,
+    )
 
 
 def _raise(session: Session, run: Run, cap: Cap, to_cents: int, duration: timedelta | None) -> None:

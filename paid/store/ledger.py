@@ -1,19 +1,15 @@
-"""What was spent: for pages, for estimates, and for export. Writing is the gateway's business."""
+"""What was spent, for pages. Writing is the gateway's business."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import bindparam, text
 from sqlmodel import Session, col, select
 
-from paid.errors import BadInputError
 from paid.models import LedgerEntry
 
 Scope = Literal["run", "issue", "project", "organisation"]
@@ -39,15 +35,6 @@ class RunCost:
     input_tokens: int = 0
     output_tokens: int = 0
     requests: int = 0
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run of a project is likely to cost, from `runs` that ended; None without any."""
-
-    runs: int
-    p50_microdollars: int | None
-    p90_microdollars: int | None
 
 
 _SPENT = text(
@@ -118,89 +105,3 @@ def entries(session: Session, run_id: int) -> list[LedgerEntry]:
     """A run's model requests, oldest first."""
     question = select(LedgerEntry).where(LedgerEntry.run_id == run_id)
     return list(session.exec(question.order_by(col(LedgerEntry.id))))
-
-
-_ESTIMATE = text(
-    """
-    SELECT count(*) AS runs,
-           percentile_disc(0.5) WITHIN GROUP (ORDER BY cost) AS p50,
-           percentile_disc(0.9) WITHIN GROUP (ORDER BY cost) AS p90
-    FROM (
-        SELECT sum(e.amount_microdollars)::bigint AS cost
-        FROM run r JOIN ledger_entry e ON e.run_id = r.id
-        WHERE r.project_id = :project AND r.ended_at IS NOT NULL
-          AND r.status IN ('completed', 'no_changes', 'failed', 'budget_exceeded')
-        GROUP BY r.id ORDER BY r.id DESC LIMIT 200
-    ) latest
-    """
-)
-
-
-def estimate(session: Session, project_id: int) -> Estimate:
-    """What the next run will likely cost, from the last 200 that ended and were not cancelled."""
-    row = session.connection().execute(_ESTIMATE, {"project": project_id}).one()
-    return Estimate(row.runs, row.p50, row.p90)
-
-
-_GROUPS = {
-    "run": "e.run_id",
-    "issue": "i.number",
-    "project": "p.owner || '/' || p.name",
-    "model": "e.model",
-    "agent": "e.agent",
-    "day": "e.day",
-}
-_SUMS = """
-    count(*) AS requests, sum(e.input_tokens)::bigint AS input_tokens,
-    sum(e.cache_read_tokens)::bigint AS cache_read_tokens,
-    sum(e.cache_write_tokens)::bigint AS cache_write_tokens,
-    sum(e.output_tokens)::bigint AS output_tokens,
-    sum(e.reasoning_tokens)::bigint AS reasoning_tokens,
-    sum(e.amount_microdollars)::bigint AS amount_microdollars
-"""
-
-
-def export(
-    session: Session, by: str, *, project_id: int | None = None, since: datetime | None = None
-) -> list[dict[str, Any]]:
-    """Sums by run, issue, project, model, agent or day, as rows for a table.
-
-    Rows by run and by issue name their project too, because an issue's number alone says little.
-    """
-    if by not in _GROUPS:
-        raise BadInputError(f"Cannot export by {by}.", hint=f"Choose one of {', '.join(_GROUPS)}.")
-    groups = {by: _GROUPS[by]}
-    if by in ("run", "issue"):
-        groups = {"project": _GROUPS["project"], "issue": _GROUPS["issue"]} | groups
-    named = ", ".join(f"{expression} AS {name}" for name, expression in groups.items())
-    question = (
-        f"SELECT {named}, {_SUMS} FROM ledger_entry e"  # noqa: S608 - from the table above
-        " JOIN project p ON p.id = e.project_id JOIN issue i ON i.id = e.issue_id"
-        " WHERE (CAST(:project AS bigint) IS NULL OR e.project_id = :project)"
-        " AND (CAST(:since AS timestamptz) IS NULL OR e.at >= :since)"
-        f" GROUP BY {', '.join(groups.values())} ORDER BY {', '.join(groups.values())}"
-    )
-    rows = session.connection().execute(text(question), {"project": project_id, "since": since})
-    return [dict(row) for row in rows.mappings()]
-
-
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    """Rows with a header; a cell that a spreadsheet would take for a formula gets a quote mark."""
-    if not rows:
-        return ""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
-    return file.getvalue()
-
-
-def as_json(rows: list[dict[str, Any]]) -> str:
-    """A JSON list of objects; days as YYYY-MM-DD."""
-    return json.dumps(rows, default=str, indent=2)
-
-
-def _harmless(value: object) -> object:
-    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if risky else value

@@ -13,8 +13,10 @@ from sqlmodel import Session, col, select
 from paid.contracts import RunStatus
 from paid.models import Event, Issue, Output, Policy, Project, Run, RunHold, Step
 from paid.store import ledger, projects, run_list
+from paid.store.estimates import Estimate
 from paid.store.events import run_chain
 from paid.store.ledger import RunCost, Spent
+from paid.store.pauses import Pause
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class RunDetail:
     policy: Policy
     cost: RunCost
     hold: RunHold | None
+    pause: Pause | None
+    estimate: Estimate | None
     steps: list[Step]
     milestones: list[Event]
     """Its changes of status and its end, oldest first."""
@@ -60,6 +64,8 @@ def run(session: Session, run_id: int) -> RunDetail:
         policy=session.exec(select(Policy).where(Policy.project_id == seen.run.project_id)).one(),
         cost=seen.cost,
         hold=seen.hold,
+        pause=seen.pause,
+        estimate=seen.estimate,
         steps=list(session.exec(select(Step).where(Step.run_id == run_id).order_by(col(Step.id)))),
         milestones=_milestones(session, run_id),
         spent={scope: ledger.spent(session, scope, of) for scope, of in scopes.items()},

@@ -14,8 +14,10 @@ from paid.contracts import ENDED, RunStatus
 from paid.errors import NotFoundError
 from paid.models import Issue, Project, Run, RunHold
 from paid.models.ledger import ORGANISATION
-from paid.store import ledger
+from paid.store import estimates, ledger, pauses
+from paid.store.estimates import Estimate
 from paid.store.ledger import RunCost, Spent
+from paid.store.pauses import Pause
 
 RUNS_PER_PAGE = 25
 
@@ -52,6 +54,9 @@ class RunSeen:
     project: Project
     cost: RunCost
     hold: RunHold | None
+    pause: Pause | None = None
+    estimate: Estimate | None = None
+    """What its start said that it will cost; None before."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,17 @@ def _seen(session: Session, question: Select[Run, Issue, Project]) -> list[RunSe
     ids = [row.id for row, _, _ in rows if row.id is not None]
     costs = ledger.run_costs(session, ids)
     holds = {hold.run_id: hold for hold in _open_holds(session, ids)}
-    nothing = RunCost()
+    likely = estimates.of_runs(session, ids)
     return [
-        RunSeen(run, issue, project, costs.get(run.id or 0, nothing), holds.get(run.id or 0))
+        RunSeen(
+            run,
+            issue,
+            project,
+            cost=costs.get(run.id or 0, RunCost()),
+            hold=holds.get(run.id or 0),
+            pause=pauses.of_run(session, run, holds.get(run.id or 0)),
+            estimate=likely.get(run.id or 0),
+        )
         for run, issue, project in rows
     ]
 

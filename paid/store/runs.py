@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from paid.contracts import RunStatus
 from paid.errors import HostFullError, NotFoundError, RunCancelledError
-from paid.models import Issue, Policy, Project, Run
+from paid.models import Event, Issue, Policy, Project, Run
 from paid.models.columns import now
 from paid.store import events, tokens
 from paid.store.events import NewEvent
@@ -73,6 +73,15 @@ def enter(session: Session, run_id: int, status: RunStatus, **data: Any) -> Run:
         session.add(run)
         say(session, run, f"run.{status}", **data)
     return run
+
+
+def entered(session: Session, run_id: int, status: RunStatus) -> datetime:
+    """When the run last came to a status; now, when no event tells."""
+    question = select(func.max(col(Event.at))).where(
+        Event.run_id == run_id, Event.kind == f"run.{status}"
+    )
+    at: datetime | None = session.exec(question).one()
+    return at or now()
 
 
 def end(session: Session, run_id: int, status: RunStatus, code: str, message: str) -> Run:

@@ -195,6 +195,8 @@ def test_a_runs_budget_is_shown_and_raised(paid: Paid, run_id: int) -> None:
     assert paid("budget", "show", "acme/greeter").code == 0
     raised = paid("budget", "raise", str(run_id), "--cents", "900", "--hours", "2", "--json")
     assert raised.code == 0, raised.err
+    assert raised.json["raised"]["scope"] == "run"
+    assert "not above" in paid("budget", "raise", str(run_id), "--cents", "900").err
     assert paid("budget", "raise", str(run_id), "--cents", "0").code == 2
     assert paid("budget", "raise", "77", "--cents", "900").code == 3
 

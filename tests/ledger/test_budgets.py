@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from paid.errors import BadInputError
-from paid.store import budgets, holds, ledger, tokens
+from paid.store import budgets, estimates, holds, ledger, tokens
 from paid.store.budgets import Limit
 from paid.store.database import Database
 from tests.ledger.rows import add_issue, add_rows, add_run, item, reserve, settle, settlement
@@ -152,7 +152,7 @@ def test_a_request_to_cancel_ends_the_token_at_once(database: Database) -> None:
 def test_an_estimate_says_on_how_many_runs_it_rests(database: Database) -> None:
     rows = add_rows(database)
     with database.session() as session:
-        assert ledger.estimate(session, rows.project_id).runs == 0
+        assert estimates.estimate(session, rows.project_id).runs == 0
         for cents in (1, 2, 3, 4, 100):
             run = add_run(session, rows.project_id, add_issue(session, rows.project_id))
             _spend(session, run, cents)
@@ -160,36 +160,12 @@ def test_an_estimate_says_on_how_many_runs_it_rests(database: Database) -> None:
                 text("UPDATE run SET ended_at = now(), status = 'failed' WHERE id = :id"),
                 {"id": run},
             )
-        found = ledger.estimate(session, rows.project_id)
+        found = estimates.estimate(session, rows.project_id)
     assert (found.runs, found.p50_microdollars, found.p90_microdollars) == (
         5,
         3 * CENT,
         100 * CENT,
     )
-
-
-@pytest.mark.parametrize("by", ["run", "issue", "project", "model", "agent", "day"])
-def test_spending_is_exported_in_every_grouping(database: Database, by: str) -> None:
-    rows = add_rows(database)
-    with database.session() as session:
-        _spend(session, rows.run_id, 3)
-        _spend(session, rows.run_id, 4)
-        found = ledger.export(session, by, project_id=rows.project_id)
-        nothing = ledger.export(session, by, project_id=rows.project_id + 1)
-    assert [row["amount_microdollars"] for row in found] == [7 * CENT]
-    assert found[0][by] is not None
-    assert json.loads(ledger.as_json(found))[0]["requests"] == 2
-    assert ledger.as_csv(found).count("\n") == 2
-    assert (nothing, ledger.as_csv(nothing)) == ([], "")
-
-
-def test_a_csv_cell_never_is_a_formula() -> None:
-    assert "'=1+1" in ledger.as_csv([{"model": "=1+1"}])
-
-
-def test_an_unknown_grouping_is_refused(database: Database) -> None:
-    with database.session() as session, pytest.raises(BadInputError):
-        ledger.export(session, "colour")
 
 
 def test_pages_see_what_is_spent_reserved_and_allowed(database: Database) -> None:

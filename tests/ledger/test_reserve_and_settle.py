@@ -180,7 +180,7 @@ def test_a_project_and_the_organisation_choose_their_own_thresholds(database: Da
         project_settings.change(session, rows.project_id, changes, by="test")
         budgets.set_limits(session, rows.project_id, run_cents=100, day_cents=None)
         budgets.set_organisation_limits(session, month_cents=100)
-        budgets.set_organisation(session, warn_percents=[40])
+        budgets.change_organisation(session, {}, warn_percents=[40], by="test")
         _spend_evenly(session, rows.run_id)
         told = [
             (warning["scope"], warning["percent"]) for warning in _warnings(session, rows.run_id)

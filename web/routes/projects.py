@@ -13,7 +13,7 @@ from litestar.response import Redirect, Template
 from sqlmodel import Session
 
 from paid.errors import PaidError
-from paid.store import budgets, ledger, pages, project_settings, projects, run_list
+from paid.store import budgets, estimates, ledger, pages, project_settings, projects, run_list
 from paid.store.run_list import RunFilter
 from web.access import Visitor
 from web.routes.parameters import ProjectId, SectionName
@@ -119,7 +119,7 @@ def _page(session: Session, project_id: int, saved: str) -> ProjectPage:
         labels=projects.labels(session, project_id),
         limits=budgets.limits(session, project_id),
         meters=project_meters(ledger.spent(session, "project", project_id)),
-        estimate=ledger.estimate(session, project_id),
+        estimate=estimates.estimate(session, project_id),
         bars=bars(pages.spend_by_day(session, project_id)),
         recent=run_list.page(session, RunFilter(project_id=project_id)).rows[:RECENT_RUNS],
         saved=saved if saved in SECTIONS else "",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from paid.contracts import RunStatus
 from paid.models import Event
+from paid.store import estimates
 from web.plain_text import shortened
 from web.rendering import count, money, pretty, words
 from web.views import agent_words
@@ -108,6 +109,10 @@ def _usage(_: str, data: Data) -> Item:
     return Item("usage", title)
 
 
+def _estimate(_: str, data: Data) -> Item:
+    return Item("other", f"Cost before the start: {estimates.read(data).said(money)}")
+
+
 def _budget(kind: str, data: Data) -> Item:
     place = f"{text_of(data, 'scope')} {text_of(data, 'period')}".replace("total", "").strip()
     if kind == "budget.warning":
@@ -158,6 +163,7 @@ _READERS: dict[str, Callable[[str, Data], Item]] = {
     **agent_words.READERS,
     "model.usage": _usage,
     "run.": _run,
+    "budget.estimate": _estimate,
     "budget.": _budget,
     "quota.": _quota,
     "egress.": _egress,

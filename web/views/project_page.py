@@ -12,7 +12,8 @@ from paid.agents import registry
 from paid.errors import BadInputError
 from paid.models import Policy, Project
 from paid.store.budgets import Limit
-from paid.store.ledger import Estimate, Spent
+from paid.store.estimates import Estimate
+from paid.store.ledger import Spent
 from paid.store.pages import ProjectSeen
 from paid.store.project_settings import REGISTRIES, ProjectChanges
 from paid.store.run_list import RunSeen

@@ -70,6 +70,10 @@ class ScriptedModel:
         """Switch a fault on."""
         self._vendors.faults.add(fault)
 
+    def mend(self) -> None:
+        """Switch all faults off."""
+        self._vendors.faults.clear()
+
     def reset(self) -> None:
         """Forget bill, requests, faults and scenario."""
         self._vendors.bill.clear()
