@@ -95,6 +95,15 @@ def check_usable(found: Repository) -> None:
         raise BadInputError(
             f"{found.full_name} is archived: nobody can push to it.", hint="Unarchive it first."
         )
+    if found.disabled:
+        raise BadInputError(
+            f"{found.full_name} is disabled by GitHub.", hint="Its owner is told why, on its page."
+        )
+    if not found.has_issues:
+        raise BadInputError(
+            f"{found.full_name} has its issues switched off, and labels on issues start runs.",
+            hint="Switch them on in the repository's settings, under Features.",
+        )
     if not found.can_push:
         raise GitHubUnauthorizedError(
             f"The token may read {found.full_name}, but not write to it.",

@@ -66,8 +66,8 @@ class PollActivities:
                 return self._look(poll, project, github)
             except GitHubUnauthorizedError as error:
                 return self._pause(poll.project_id, str(error))
-            except GitHubNotFoundError:
-                reason = f"{project.full_name} is gone, or hidden from the token."
+            except GitHubNotFoundError as error:
+                reason = f"{project.full_name} is gone, or hidden from the token: {error.message}"
                 return self._pause(poll.project_id, reason)
             except GitHubRateLimitedError as error:
                 # not a retry of this attempt: what is on record must start meanwhile
@@ -131,6 +131,10 @@ def _unusable(project: Project, found: Repository) -> str | None:
         return f"{project.full_name} is another repository now: the one that was added is gone."
     if found.archived:
         return f"{project.full_name} is archived: nobody can push to it."
+    if found.disabled:
+        return f"{project.full_name} is disabled by GitHub; its owner is told why, on its page."
+    if not found.has_issues:
+        return f"{project.full_name} has its issues switched off. Switch them on again."
     if not found.can_push:
         return f"The token may not write to {project.full_name} any more. Give it the right again."
     return None

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
-from paid.errors import GitHubError, GitHubNotFoundError
+from paid.errors import (
+    GitHubError,
+    GitHubNotFoundError,
+    GitHubUnauthorizedError,
+    GitHubUnavailableError,
+)
 from paid.github import reading
 from paid.github.connection import TIMEOUT_SECONDS, Connection
 from paid.github.words import (
+    WRITERS,
     Comment,
     Edit,
     IssueSeen,
@@ -48,9 +56,19 @@ class GitHub:
             and not self._connection.get(f"{_repo(repo)}/branches", {"per_page": 1}).data
         )
         scopes = answer.headers.get("x-oauth-scopes")
-        return reading.read(
+        found = reading.read(
             lambda data: reading.repository(data, empty=empty, scopes=scopes), answer.data
         )
+        if answer.data.get("permissions") is None and not found.archived:
+            return replace(found, can_push=self._may_push(found.full_name))
+        return found
+
+    def _may_push(self, repo: str) -> bool:
+        """Whether the token's person may, where the repository's description does not say."""
+        try:
+            return self.permission(repo, self.login()) in WRITERS
+        except GitHubUnauthorizedError:
+            return False  # only who may push is told
 
     def issues(
         self, repo: str, label: str | None = None, since: datetime | None = None
@@ -65,7 +83,7 @@ class GitHub:
             reading.read(reading.issue, item)
             for item in self._connection.pages(f"{_repo(repo)}/issues", parameters)
         ]
-        # a redirect after a rename loses the parameters, so the label is looked at here too
+        # PyGithub loses the parameters at a 301, so the label is looked at here too
         return [
             issue
             for issue in found
@@ -81,9 +99,20 @@ class GitHub:
         except GitHubNotFoundError:
             return None
         found = reading.read(reading.issue, data)
-        # GitHub redirects from a transferred issue to what it is now, in another repository
-        here = str(data.get("repository_url", "")).lower().endswith(f"/repos/{repo.lower()}")
-        return found if found.number == number and here else None
+        return found if found.number == number and self._is_in(repo, data) else None
+
+    def _is_in(self, repo: str, issue: Any) -> bool:
+        """Whether an issue is (still) in a repository.
+
+        GitHub redirects from a transferred issue to what it is now, in another repository; and
+        one whose repository was renamed names the new one, which the old name leads to as well.
+        """
+        address = str(issue.get("repository_url", "")).lower()
+        if address.endswith(f"/repos/{repo.lower()}"):
+            return True
+        now = self._connection.get(_repo(repo)).data
+        name = str(now.get("full_name", "")).lower() if isinstance(now, dict) else ""
+        return bool(name) and address.endswith(f"/repos/{name}")
 
     def label_events(self, repo: str, number: int) -> list[LabelEvent]:
         """Labels set and taken away, oldest first."""
@@ -163,7 +192,12 @@ class GitHub:
         else:
             return False
         label = {"name": name, "color": color.lstrip("#"), "description": description}
-        self._connection.write("POST", f"{_repo(repo)}/labels", label)
+        try:
+            self._connection.write("POST", f"{_repo(repo)}/labels", label)
+        except GitHubError as error:
+            if error.retryable or "already_exists" not in error.message:
+                raise
+            return False  # somebody made it between the two
         return True
 
     def find_pull_request(self, repo: str, branch: str) -> PullRequestSeen | None:
@@ -197,6 +231,9 @@ class GitHub:
             # asked only when refused: nearly always there is none yet
             if (existing := self._open_pull_request(repo, branch, error)) is not None:
                 return existing
+            if "head invalid" in error.message:
+                said = f"GitHub does not see the branch {branch} yet, which was just pushed."
+                raise GitHubUnavailableError(said) from error
             if not (draft and "draft" in error.message.lower()):
                 raise
             plain = {**wanted, "draft": False}
@@ -231,4 +268,8 @@ def _pull(repo: str, number: int) -> str:
 
 
 def _is_of(pull: PullRequestSeen, repo: str) -> bool:
-    return pull.head_repository is not None and pull.head_repository.lower() == repo.lower()
+    """Not a fork's; the repository may have been renamed since its name was stored."""
+    return pull.head_repository is not None and pull.head_repository.lower() in {
+        repo.lower(),
+        (pull.base_repository or repo).lower(),
+    }

@@ -21,11 +21,13 @@ import requests
 from github import Auth, Github
 
 from paid.errors import GitHubError, GitHubRateLimitedError, GitHubUnavailableError
-from paid.github.answers import Answer, nonsense, read_answer
+from paid.github.addresses import is_elsewhere, moved_to, next_page
+from paid.github.answers import Answer, graphql_error, nonsense, read_answer
 
 TIMEOUT_SECONDS = 30
 PAGE_SIZE = 100
 MOST_PAGES = 200
+MOST_REDIRECTS = 3
 CACHE_CHARS = 32 * 1024 * 1024
 _MESSAGE_CHARS = 300
 
@@ -38,6 +40,11 @@ class _Kept:
     etag: str
     body: str
     headers: Mapping[str, str]
+
+    @property
+    def chars(self) -> int:
+        """Headers count: an empty list, asked with ever new `since`, has little else."""
+        return len(self.body) + sum(len(name) + len(text) for name, text in self.headers.items())
 
 
 class EtagCache:
@@ -62,14 +69,14 @@ class EtagCache:
         with self._lock:
             self._drop(key)
             self._kept[key] = kept
-            self._chars += len(kept.body)
+            self._chars += kept.chars
             while self._chars > self._most_chars:
                 self._drop(next(iter(self._kept)))
 
     def _drop(self, key: str) -> None:
         gone = self._kept.pop(key, None)
         if gone is not None:
-            self._chars -= len(gone.body)
+            self._chars -= gone.chars
 
 
 class Connection:
@@ -96,7 +103,8 @@ class Connection:
         condition = {"If-None-Match": kept.etag} if kept else {}
         status, headers, body = self._send("GET", path, parameters, condition, None)
         if status == 304 and kept is not None:
-            return read_answer(200, kept.headers, kept.body)
+            # what else the answer says is of now: a page that is as it was may have a next one
+            return read_answer(304, {**kept.headers, **headers}, kept.body)
         answer = self._read(status, headers, body)
         if headers.get("etag"):
             self._cache.put(key, _Kept(headers["etag"], body, headers))
@@ -104,12 +112,19 @@ class Connection:
 
     def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[Any]:
         """Every item of a list, page by page; each page is conditional on its own."""
-        for page in range(1, MOST_PAGES + 1):
-            answer = self.get(path, {**(parameters or {}), "per_page": PAGE_SIZE, "page": page})
+        wanted: Parameters = {**(parameters or {}), "per_page": PAGE_SIZE}
+        address, asked = path, wanted
+        for number in range(1, MOST_PAGES + 1):
+            answer = self.get(address, asked)
             if not isinstance(answer.data, list):
                 raise nonsense("a list was expected")
             yield from answer.data
-            if 'rel="next"' not in answer.headers.get("link", ""):
+            following = next_page(answer.headers.get("link", ""), self._api_url)
+            if following is not None:
+                address, asked = following, {}
+            elif _may_go_on(answer):
+                address, asked = path, {**wanted, "page": number + 1}
+            else:
                 return
         raise GitHubError(f"The list at {path} is longer than {MOST_PAGES * PAGE_SIZE} items.")
 
@@ -121,10 +136,14 @@ class Connection:
         """The `data` of a GraphQL answer; a GitHubError where nothing speaks GraphQL."""
         with self._github() as github:
             url = github.requester.graphql_url
-        data = self.write("POST", url, {"query": query, "variables": dict(variables)}).data
-        if not isinstance(data, dict) or not isinstance(data.get("data"), dict):
-            raise GitHubError("GitHub refused the GraphQL question.")
-        return data["data"]
+        asked = {"query": query, "variables": dict(variables)}
+        status, headers, body = self._send("POST", url, None, {}, asked)
+        if status in (404, 405, 501):
+            raise GitHubError("This server speaks no GraphQL.")
+        data = self._read(status, headers, body).data
+        if isinstance(data, dict) and isinstance(data.get("data"), dict):
+            return data["data"]
+        raise graphql_error(headers, data)
 
     def close(self) -> None:
         """Close the connections that are idle; the object may be used again."""
@@ -142,6 +161,22 @@ class Connection:
             raise
 
     def _send(
+        self,
+        verb: str,
+        path: str,
+        parameters: Parameters | None,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+    ) -> _Raw:
+        """Ask, and ask where the answer says: PyGithub follows 301 alone, and loses its query."""
+        for _ in range(MOST_REDIRECTS + 1):
+            answered = self._ask(verb, path, parameters, headers, body)
+            if not is_elsewhere(answered[0], verb):
+                return answered
+            path, parameters = moved_to(answered[1].get("location"), self._api_url), None
+        raise GitHubError(f"GitHub redirected more than {MOST_REDIRECTS} times.")
+
+    def _ask(
         self,
         verb: str,
         path: str,
@@ -204,3 +239,11 @@ class Connection:
             raise GitHubRateLimitedError(
                 "GitHub's rate limit still holds; nothing was asked.", retry_after_seconds=left
             )
+
+
+def _may_go_on(answer: Answer) -> bool:
+    """Whether a list may have grown behind a full page that is as it was.
+
+    An ETag is of the page, and a server that answers 304 need not say that there is a next one.
+    """
+    return answer.status == 304 and len(answer.data) >= PAGE_SIZE

@@ -53,6 +53,8 @@ def repository(data: Any, *, empty: bool, scopes: str | None) -> Repository:
         archived=bool(data.get("archived", False)),
         can_push=can_push and not data.get("archived", False),
         empty=empty,
+        disabled=bool(data.get("disabled", False)),
+        has_issues=data.get("has_issues") is not False,
     )
 
 
@@ -68,7 +70,7 @@ def issue(data: Any) -> IssueSeen:
         state=_text(data["state"]),
         updated_at=_moment(data["updated_at"]),
         html_url=_text(data["html_url"]),
-        is_pull_request="pull_request" in data,
+        is_pull_request=data.get("pull_request") is not None,
     )
 
 
@@ -152,6 +154,7 @@ def pull_request(data: Any) -> PullRequestSeen:
         head_sha=_text(data["head"]["sha"]),
         head_repository=source.get("full_name"),
         base_branch=_text(data["base"]["ref"]),
+        base_repository=(data["base"].get("repo") or {}).get("full_name"),
     )
 
 

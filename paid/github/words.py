@@ -29,6 +29,10 @@ class Repository:
     can_push: bool
     empty: bool
     """Whether it has no commit; False, too, when it was not looked into."""
+    disabled: bool = False
+    """Whether GitHub itself has closed it, for a debt or a breach of its terms."""
+    has_issues: bool = True
+    """Whether its issues are switched on."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class PullRequestSeen:
     head_sha: str
     head_repository: str | None
     base_branch: str
+    base_repository: str | None = None
 
 
 class GitHubPort(Protocol):
