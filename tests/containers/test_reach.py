@@ -100,7 +100,8 @@ class Canary:
                            socket.SOCK_DGRAM) as udp:  # fmt: skip
             udp.connect((address, self.port))
             udp.send(b"here")
-            return first and self._heard["udp"].get(timeout=30) == udp.getsockname()[1]
+            heard = self._heard["udp"].get(timeout=30)
+            return first and heard == int(udp.getsockname()[1])
 
     def close(self) -> None:
         self._tcp.shutdown(socket.SHUT_RDWR)  # a close alone would leave its thread waiting
