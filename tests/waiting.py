@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-HANGS_SECONDS = 60.0
+HANGS_SECONDS = 60
 LOOK_SECONDS = 0.02
 
 

@@ -22,6 +22,12 @@ class StartSlots:
         self._condition = threading.Condition()
         self._queue: deque[object] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many are in the queue."""
+        with self._condition:
+            return len(self._queue)
+
     @contextmanager
     def one(self) -> Iterator[None]:
         """Hold one slot."""

@@ -35,8 +35,9 @@ IMAGE_HINT = "Build it: python -m paid.containers.images build"
 class DockerApi:
     """A connection that is made at its first use and shared by all threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, call_seconds: int = CALL_SECONDS) -> None:
         self._host = settings.docker_host
+        self._call_seconds = call_seconds
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -50,7 +51,10 @@ class DockerApi:
         with self._lock:
             if self._client is None:
                 self._client = docker.APIClient(
-                    base_url=self._host, version="auto", timeout=CALL_SECONDS, max_pool_size=64
+                    base_url=self._host,
+                    version="auto",
+                    timeout=self._call_seconds,
+                    max_pool_size=64,
                 )
             return self._client
 
@@ -74,7 +78,7 @@ class DockerApi:
                     **({"since": since} if since else {}),
                 },
                 stream=True,
-                timeout=CALL_SECONDS,
+                timeout=self._call_seconds,
             )
             # 409: it is being removed just now.
             if response.status_code in (404, 409):

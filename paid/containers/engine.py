@@ -20,7 +20,7 @@ from paid.containers.contract import (
     Started,
     StepSpec,
 )
-from paid.containers.docker_api import ContainerConflictError, DockerApi
+from paid.containers.docker_api import CALL_SECONDS, ContainerConflictError, DockerApi
 from paid.containers.docker_log import DockerLog
 from paid.containers.instance import instance_id
 from paid.containers.openings import openings
@@ -40,9 +40,9 @@ BUSY_SECONDS = 5.0
 class DockerEngine:
     """The engine that this host's Docker is. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, call_seconds: int = CALL_SECONDS) -> None:
         self._settings = settings
-        self.api = DockerApi(settings)
+        self.api = DockerApi(settings, call_seconds=call_seconds)
         self._slots = StartSlots(settings.start_slots)
         self._instance = instance_id(settings.data_dir)
         self._suffix = f"-{self._instance[:8]}"

@@ -41,8 +41,12 @@ class Workspaces:
         settings: Settings,
         image: str | None = None,
         limits: Limits | None = None,
+        *,
+        reserve_bytes: int = RESERVE_BYTES,
+        reserve_inodes: int = RESERVE_INODES,
     ) -> None:
         self._engine = engine
+        self._reserve_bytes, self._reserve_inodes = reserve_bytes, reserve_inodes
         self._data_dir = settings.data_dir
         image, limits = image or base_image_ref(), limits or Limits()
         self.folder = settings.data_dir / "workspaces"
@@ -155,7 +159,8 @@ class Workspaces:
         self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         facts = os.statvfs(self._data_dir)
         free = facts.f_bavail * facts.f_frsize
-        if free < RESERVE_BYTES or (facts.f_files > 0 and facts.f_favail < RESERVE_INODES):
+        few_files = facts.f_files > 0 and facts.f_favail < self._reserve_inodes
+        if free < self._reserve_bytes or few_files:
             raise DiskFullError(
                 f"Only {free // 1_000_000} MB and {facts.f_favail} files"
                 f" are free under {self._data_dir}.",

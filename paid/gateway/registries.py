@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,10 +33,14 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
 
 
 class Registries:
-    """The list as it stands in its file; read anew when the file changes."""
+    """The list as it stands in its file; read anew when the file changes.
 
-    def __init__(self, file: Path) -> None:
+    `ask` answers what a package client would print.
+    """
+
+    def __init__(self, file: Path, ask: Callable[[tuple[str, ...]], str] | None = None) -> None:
         self._file = file
+        self._ask = ask or _ask
         self._read_at: tuple[int, int] | None = None
         self._hosts: tuple[str, ...] = ()
 
@@ -56,7 +60,7 @@ class Registries:
         """Ask the package clients and write the file, unless it is there already."""
         if self._file.exists():
             return
-        hosts = sorted({host for command in _COMMANDS for host in _hosts_of(_ask(command))})
+        hosts = sorted({host for command in _COMMANDS for host in _hosts_of(self._ask(command))})
         self._file.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._file.with_suffix(".new")
         fresh.write_text(json.dumps({"hosts": hosts}, indent=2) + "\n")

@@ -29,8 +29,15 @@ class Relay:
     it that it is done once.
     """
 
-    def __init__(self, database: Database, hand_over: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hand_over: Callable[[str, str], None],
+        *,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
         self._database, self._hand_over = database, hand_over
+        self._look_seconds = look_seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox relay", daemon=True)
 
@@ -78,7 +85,7 @@ class Relay:
 
     def _wait(self, connection: psycopg.Connection) -> None:
         """Until something was told; in slices, so that a stop is not kept waiting."""
-        left = LOOK_SECONDS
+        left = self._look_seconds
         while left > 0 and not self._stopping.is_set():
             if list(connection.notifies(timeout=0.5, stop_after=1)):
                 self._stopping.wait(GATHER_SECONDS)

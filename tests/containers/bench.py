@@ -14,6 +14,7 @@ from paid.containers.reports import Report, ReportReader
 from paid.containers.task import Task, write_task
 from paid.containers.workspace import Workspaces
 from paid.settings import Settings
+from tests.waiting import HANGS_SECONDS
 
 MEBIBYTE = 1024 * 1024
 SMALL = Limits(cpus=2.0, memory_bytes=512 * MEBIBYTE, pids=128, log_bytes=8 * MEBIBYTE)
@@ -169,7 +170,7 @@ class Bench:
                     seen(line)
                 else:
                     lines.append(line)
-        ended = self.engine.wait(name, 10.0)
+        ended = self.engine.wait(name, HANGS_SECONDS)
         assert ended is not None
         return Done(name, ended, reports, lines)
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from paid.containers import workspace
 from paid.containers.disk import DiskGuard, Ended
 from paid.containers.engine import DockerEngine
 from paid.containers.task import Task
+from paid.containers.workspace import Workspaces
 from paid.errors import DiskFullError
 from paid.settings import Settings
 from tests.conftest import missing
-from tests.containers.bench import MEBIBYTE, Bench, Repository
+from tests.containers.bench import MEBIBYTE, SMALL, Bench, Repository
 
 RESERVE_BYTES = 64 * MEBIBYTE
 
@@ -45,14 +45,21 @@ def run(*argv: str) -> None:
 
 @pytest.fixture
 def benches(
-    small_disk: Path, base_image: str, repository: Repository, monkeypatch: pytest.MonkeyPatch
+    small_disk: Path, base_image: str, repository: Repository
 ) -> Iterator[tuple[Bench, Bench]]:
     """Two runs of an installation on the small disk, with a reserve to match."""
-    monkeypatch.setattr(workspace, "RESERVE_BYTES", 2 * RESERVE_BYTES)
-    monkeypatch.setattr(workspace, "RESERVE_INODES", 4000)
     settings = Settings(data_dir=small_disk / "data")
     engine = DockerEngine(settings)
     one, two = (Bench(engine, settings, base_image, repository, number) for number in (1, 2))
+    for bench in (one, two):
+        bench.workspaces = Workspaces(
+            engine,
+            settings,
+            base_image,
+            SMALL,
+            reserve_bytes=2 * RESERVE_BYTES,
+            reserve_inodes=4000,
+        )
     yield one, two
     one.clear()
     two.clear()
@@ -60,9 +67,9 @@ def benches(
 
 
 BOMBS = {
-    "one large file": "dd if=/dev/zero of=big bs=1M count=225 2>&1; echo full; sleep 60",
+    "one large file": "dd if=/dev/zero of=big bs=1M count=225 2>&1; echo full; sleep 600",
     "many small files": "for d in $(seq 100); do mkdir $d; cd $d; touch $(seq 180); cd ..; done;"
-    " echo full; sleep 60",
+    " echo full; sleep 600",
 }
 
 

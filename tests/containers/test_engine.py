@@ -17,6 +17,7 @@ from paid.containers.reports import ReportReader
 from paid.containers.task import Task
 from paid.errors import ContainerLostError
 from tests.containers.bench import Bench
+from tests.waiting import HANGS_SECONDS
 
 
 @dataclass
@@ -75,7 +76,7 @@ def test_a_step_is_started_once_and_adopted_afterwards(stage: Stage) -> None:
     spec = stage.make("one")
     first = stage.engine.start(spec)
     again = stage.engine.start(spec)
-    stage.engine.wait(spec.name, 20)
+    stage.engine.wait(spec.name, HANGS_SECONDS)
     ended = stage.engine.start(spec)
     assert [first.adopted, again.adopted, ended.adopted] == [False, True, True]
     assert first.container_id == again.container_id == ended.container_id
@@ -86,7 +87,7 @@ def test_the_output_comes_in_order_and_the_end_is_known(stage: Stage) -> None:
     spec = stage.make("one", "two", "three")
     stage.engine.start(spec)
     assert stage.said(spec.name) == ["one", "two", "three"]
-    ended = stage.engine.wait(spec.name, 20)
+    ended = stage.engine.wait(spec.name, HANGS_SECONDS)
     assert ended is not None
     assert (ended.code, ended.oom_killed) == (0, False)
 
@@ -94,7 +95,7 @@ def test_the_output_comes_in_order_and_the_end_is_known(stage: Stage) -> None:
 def test_a_reader_goes_on_from_its_cursor(stage: Stage) -> None:
     spec = stage.make(*(f"line{number}" for number in range(20)))
     stage.engine.start(spec)
-    stage.engine.wait(spec.name, 20)
+    stage.engine.wait(spec.name, HANGS_SECONDS)
     lines = list(stage.engine.follow(spec.name))
     for index in range(len(lines)):
         rest = list(stage.engine.follow(spec.name, lines[index].cursor))
@@ -106,18 +107,16 @@ def test_waiting_ends_when_its_time_is_over(stage: Stage) -> None:
     stage.engine.start(spec)
     before = time.monotonic()
     assert stage.engine.wait(spec.name, 0.3) is None
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < HANGS_SECONDS
 
 
 def test_a_closed_reader_ends_although_the_step_goes_on(stage: Stage) -> None:
     spec = stage.make("one", endless=True)
     stage.engine.start(spec)
     log = stage.engine.follow(spec.name)
-    threading.Timer(1.0, log.close).start()
-    before = time.monotonic()
     assert any(line.text == "one" for line in log)
+    threading.Timer(0.5, log.close).start()
     assert list(log) == []
-    assert time.monotonic() - before < 5
     assert stage.engine.wait(spec.name, 0) is None
 
 
@@ -127,7 +126,7 @@ def test_ending_a_step_ends_its_reader_and_can_be_repeated(stage: Stage, how: st
     stage.start_and_hear(spec, "one")
     for _ in range(2):
         getattr(stage.engine, how)(spec.name)
-    ended = stage.engine.wait(spec.name, 10)
+    ended = stage.engine.wait(spec.name, HANGS_SECONDS)
     assert ended is not None
     assert stage.said(spec.name) == ["one"]
 
@@ -141,7 +140,7 @@ def test_a_frozen_step_can_be_frozen_and_thawed_twice_and_stopped(stage: Stage) 
     assert facts is not None
     assert facts["State"]["Status"] == "paused"
     stage.engine.stop(spec.name, grace_seconds=5)
-    assert stage.engine.wait(spec.name, 10) is not None
+    assert stage.engine.wait(spec.name, HANGS_SECONDS) is not None
 
 
 def test_what_is_not_there_is_lost_or_nothing(stage: Stage, tmp_path: Path) -> None:

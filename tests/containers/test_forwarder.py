@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from paid.containers.image.paid_step.forwarder import Forwarder
+from tests.waiting import wait_until
 
 Serve = Callable[[socket.socket], None]
 
@@ -63,7 +64,7 @@ def forward(tmp_path: Path) -> Iterator[Callable[[Serve], tuple[str, int]]]:
 
 def exchange(address: tuple[str, int], data: bytes) -> bytes:
     with socket.create_connection(address) as client:
-        client.settimeout(20)
+        client.settimeout(60)
         sender = threading.Thread(target=send_and_end, args=(client, data))
         sender.start()
         answer = read_all(client)
@@ -96,7 +97,7 @@ def test_fifty_streams_at_once_arrive_whole(forward: Callable[[Serve], tuple[str
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert wrong == []
 
 
@@ -114,7 +115,7 @@ def test_a_reader_that_does_not_read_holds_the_writer_back(
             return
 
     with socket.create_connection(forward(pour)) as client:
-        client.settimeout(5)
+        client.settimeout(60)
         time.sleep(2)
         assert sent[0] < 20_000_000
 
@@ -131,23 +132,26 @@ def test_a_client_that_breaks_off_ends_the_gateways_side(
     client = socket.create_connection(forward(wait_for_the_end))
     client.sendall(b"half a request")
     client.close()
-    assert ended.wait(5)
+    assert ended.wait(60)
 
 
 def test_a_gateway_that_is_not_there_closes_the_connection(tmp_path: Path) -> None:
     forwarder = Forwarder(("127.0.0.1", 0), str(tmp_path / "none.sock"))
     forwarder.start()
     with socket.create_connection(forwarder.address) as client:
-        client.settimeout(5)
+        client.settimeout(60)
         assert client.recv(10) == b""
 
 
 def test_idle_streams_cost_no_processor_time(forward: Callable[[Serve], tuple[str, int]]) -> None:
     address = forward(lambda client: (read_all(client), None)[1])
     clients = [socket.create_connection(address) for _ in range(50)]
-    time.sleep(0.3)
-    before = time.process_time()
-    time.sleep(1.0)
-    assert time.process_time() - before < 0.2
+
+    def rests() -> bool:
+        before = time.process_time()
+        time.sleep(0.5)
+        return time.process_time() - before < 0.1
+
+    wait_until(rests, "half a second without work")
     for client in clients:
         client.close()

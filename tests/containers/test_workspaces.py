@@ -182,7 +182,7 @@ def test_checks_run_on_the_exact_commit_in_an_untouched_tree(bench: Bench, tmp_p
         ("sleep", "600"),
         ("sh", "-c", "yes | head -c 100000; (trap '' TERM; sleep 600 &)"),
     )
-    task = Task(mode="verify", head_sha=head, checks=checks, check_timeout_seconds=2)
+    task = Task(mode="verify", head_sha=head, checks=checks, check_timeout_seconds=5)
     verified = bench.run(bench.spec("verify", 1, task, volume=volume))
     results = [report.fields for report in verified.reports if report.name == "check"]
     assert [result["code"] for result in results] == [3, 0, 127, None, 0]
@@ -304,10 +304,10 @@ def test_a_commit_is_not_an_option(bench: Bench) -> None:
         bench.workspaces.create(bench.run_id, 1, bench.repository.mirror, "--upload-pack=evil")
 
 
-def test_a_full_disk_stops_new_workspaces_with_a_hint(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("paid.containers.workspace.RESERVE_BYTES", 1 << 60)
+def test_a_full_disk_stops_new_workspaces_with_a_hint(bench: Bench) -> None:
+    bench.workspaces = Workspaces(
+        bench.engine, bench.settings, bench.image, SMALL, reserve_bytes=1 << 60
+    )
     with pytest.raises(DiskFullError, match="Free some disk"):
         bench.volume()
 

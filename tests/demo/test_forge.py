@@ -23,7 +23,7 @@ def client(forge: Forge, token: str) -> Github:
         auth=Auth.Token(token),
         base_url=forge.api_url,
         retry=None,
-        timeout=5,
+        timeout=60,
         seconds_between_requests=0,
         seconds_between_writes=0,
     )
@@ -39,7 +39,7 @@ def repository(forge: Forge, planted: Planted) -> Iterator[Repository]:
 @pytest.fixture
 def raw(forge: Forge, planted: Planted) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {planted.token}"}
-    with httpx.Client(base_url=forge.api_url, headers=headers, timeout=5) as raw:
+    with httpx.Client(base_url=forge.api_url, headers=headers, timeout=60) as raw:
         yield raw
 
 
@@ -97,7 +97,9 @@ def test_since_leaves_out_what_did_not_change(forge: Forge, planted: Planted) ->
     issue.updated_at = datetime.now(UTC) - timedelta(hours=2)
     since = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    answer = httpx.get(f"{forge.api_url}{ISSUES}", params={"since": since, "direction": "asc"})
+    answer = httpx.get(
+        f"{forge.api_url}{ISSUES}", params={"since": since, "direction": "asc"}, timeout=60
+    )
 
     assert [found["number"] for found in answer.json()] == [1, 3]
 
@@ -154,7 +156,9 @@ def test_a_private_repository_is_hidden(forge: Forge) -> None:
     forge.add_repository("acme/secret", {"a": "b"}, "boss", private=True)
 
     answer = httpx.get(
-        f"{forge.api_url}/repos/acme/secret", headers={"authorization": f"token {token}"}
+        f"{forge.api_url}/repos/acme/secret",
+        headers={"authorization": f"token {token}"},
+        timeout=60,
     )
 
     assert answer.status_code == 404
@@ -164,7 +168,9 @@ def test_a_token_for_other_repositories_sees_nothing(forge: Forge, planted: Plan
     token = forge.add_user(OWNER, ["acme/other"])
 
     answer = httpx.get(
-        f"{forge.api_url}/repos/{planted.repository}", headers={"authorization": f"token {token}"}
+        f"{forge.api_url}/repos/{planted.repository}",
+        headers={"authorization": f"token {token}"},
+        timeout=60,
     )
 
     assert answer.status_code == 404
@@ -284,12 +290,12 @@ def test_merging_is_refused_and_seen(forge: Forge, planted: Planted, raw: httpx.
 def test_an_empty_repository_has_no_branch(forge: Forge, tmp_path: Path) -> None:
     forge.add_repository("acme/empty", {}, "boss")
 
-    assert httpx.get(f"{forge.api_url}/repos/acme/empty/branches").json() == []
+    assert httpx.get(f"{forge.api_url}/repos/acme/empty/branches", timeout=60).json() == []
 
 
 def test_a_default_branch_may_have_any_name(forge: Forge) -> None:
     forge.add_repository("acme/odd", {"a": "b"}, "boss", "--upload-pack=touch")
 
-    found = httpx.get(f"{forge.api_url}/repos/acme/odd").json()
+    found = httpx.get(f"{forge.api_url}/repos/acme/odd", timeout=60).json()
 
     assert found["default_branch"] == "--upload-pack=touch"

@@ -37,7 +37,7 @@ class Checked:
 @pytest.fixture
 def github(forge: Forge, planted: Planted) -> Iterator[Checked]:
     headers = {"authorization": f"Bearer {planted.token}"}
-    with httpx.Client(base_url=forge.api_url, headers=headers) as client:
+    with httpx.Client(base_url=forge.api_url, headers=headers, timeout=60) as client:
         yield Checked(client)
 
 
@@ -231,10 +231,12 @@ OPTIONAL = dict.fromkeys(("organization", "installation", "enterprise", "changes
 def test_basic_authentication_is_taken_too(forge: Forge, planted: Planted) -> None:
     word = base64.b64encode(f"x-access-token:{planted.token}".encode()).decode()
 
-    answer = httpx.get(f"{forge.api_url}/user", headers={"authorization": f"Basic {word}"})
+    answer = httpx.get(
+        f"{forge.api_url}/user", headers={"authorization": f"Basic {word}"}, timeout=60
+    )
 
     assert answer.json()["login"] == "paid-robot"
 
 
 def test_the_api_is_at_the_root_as_well(forge: Forge, planted: Planted) -> None:
-    assert httpx.get(f"{forge.url}{REPO}").json()["full_name"] == planted.repository
+    assert httpx.get(f"{forge.url}{REPO}", timeout=60).json()["full_name"] == planted.repository

@@ -64,7 +64,7 @@ def github(tmp_path: Path) -> Iterator[httpx.Client]:
     forge.start()
     token = plant(forge).token
     with httpx.Client(
-        base_url=forge.api_url, headers={"authorization": f"Bearer {token}"}, timeout=20
+        base_url=forge.api_url, headers={"authorization": f"Bearer {token}"}, timeout=60
     ) as client:
         yield client
     forge.stop()
@@ -73,7 +73,7 @@ def github(tmp_path: Path) -> Iterator[httpx.Client]:
 @pytest.fixture
 def vendor(model: ScriptedModel) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {model.key}"}
-    with httpx.Client(base_url=model.url, headers=headers, timeout=20) as client:
+    with httpx.Client(base_url=model.url, headers=headers, timeout=60) as client:
         yield client
 
 

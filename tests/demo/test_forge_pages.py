@@ -16,7 +16,9 @@ ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>[x](javascript:al
 @pytest.fixture
 def browser(forge: Forge, planted: Planted) -> Iterator[httpx.Client]:
     headers = {"origin": forge.url}
-    with httpx.Client(base_url=forge.url, headers=headers, follow_redirects=True) as browser:
+    with httpx.Client(
+        base_url=forge.url, headers=headers, follow_redirects=True, timeout=60
+    ) as browser:
         yield browser
 
 
@@ -106,15 +108,15 @@ def test_other_sites_forms_are_refused(forge: Forge, planted: Planted) -> None:
     form = {"label": "paid-build", "set": "yes"}
     url = f"{forge.url}/demo/timespan/issues/1/labels"
 
-    foreign = httpx.post(url, data=form, headers={"origin": "https://evil.example"})
-    without = httpx.post(url, data=form)
+    foreign = httpx.post(url, data=form, headers={"origin": "https://evil.example"}, timeout=60)
+    without = httpx.post(url, data=form, timeout=60)
 
     assert (foreign.status_code, without.status_code) == (403, 403)
     assert forge.issue(planted.repository, 1).labels == []
 
 
 def test_other_host_names_are_refused(forge: Forge, planted: Planted) -> None:
-    answer = httpx.get(f"{forge.url}/demo/timespan", headers={"host": "evil.example"})
+    answer = httpx.get(f"{forge.url}/demo/timespan", headers={"host": "evil.example"}, timeout=60)
 
     assert answer.status_code == 403
 

@@ -23,7 +23,7 @@ def start(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
 
 def stop(program: subprocess.Popen[str], number: signal.Signals) -> int:
     program.send_signal(number)
-    program.communicate(timeout=20)
+    program.communicate(timeout=60)
     return program.returncode
 
 
@@ -34,7 +34,9 @@ def test_the_forge_serves_the_sample_until_it_is_told_to_stop(
     program, said = start("paid.demo.forge", "--root", str(tmp_path / "forge"), "--sample")
 
     headers = {"authorization": f"Bearer {said['token']}"}
-    found = httpx.get(f"{said['api_url']}/repos/{said['repository']}", headers=headers).json()
+    found = httpx.get(
+        f"{said['api_url']}/repos/{said['repository']}", headers=headers, timeout=60
+    ).json()
 
     assert found["permissions"]["push"] is True
     assert stop(program, number) == 0
@@ -45,7 +47,7 @@ def test_the_model_takes_its_key_from_a_file_and_does_not_tell_it(tmp_path: Path
     program, said = start("paid.demo.scripted_model", "--key-file", str(tmp_path / "key"))
 
     headers = {"authorization": "Bearer a-key"}
-    answer = httpx.get(f"{said['url']}/v1/models", headers=headers)
+    answer = httpx.get(f"{said['url']}/v1/models", headers=headers, timeout=60)
 
     assert "key" not in said
     assert answer.status_code == 200
@@ -58,7 +60,7 @@ def test_an_unknown_agent_is_refused_with_a_hint(tmp_path: Path) -> None:
         env={"PAID_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

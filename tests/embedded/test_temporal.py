@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,8 @@ from temporalio.client import Client
 from paid.embedded import TemporalServer
 from paid.embedded.process import read_pid
 from paid.errors import EmbeddedServiceError
+from tests.embedded.test_postgres import is_gone
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -36,14 +38,13 @@ def temporal(tmp_path: Path) -> Iterator[TemporalServer]:
     server.destroy()
 
 
-def is_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        status = Path(f"/proc/{pid}/status")
-        if not status.exists() or "zombie" in status.read_text():
-            return True
-        time.sleep(0.05)
-    return False
+def sockets_of(pid: int) -> set[str]:
+    """The inodes of a process's open sockets, which come and go while they are listed."""
+    found = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(fd))
+    return {it.removeprefix("socket:[").removesuffix("]") for it in found}
 
 
 async def test_a_workflow_survives_a_restart(temporal: TemporalServer) -> None:
@@ -79,11 +80,8 @@ async def test_search_attributes_are_known_at_start(tmp_path: Path) -> None:
 def test_only_loopback_is_listened_on(temporal: TemporalServer) -> None:
     temporal.start()
     pid = read_pid(temporal._folder / "temporal.pid")
-    inodes = {
-        os.readlink(fd).removeprefix("socket:[").removesuffix("]")
-        for fd in Path(f"/proc/{pid}/fd").iterdir()
-        if os.readlink(fd).startswith("socket:")
-    }
+    assert pid is not None
+    inodes = sockets_of(pid)
     addresses = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -116,7 +114,7 @@ def test_a_killed_starter_takes_the_server_with_it(temporal: TemporalServer) -> 
         pid = read_pid(temporal._folder / "temporal.pid")
         assert pid is not None
         starter.kill()
-    assert is_gone(pid)
+    wait_until(lambda: is_gone(pid), "the server's end")
     assert temporal.start()
 
 
@@ -130,7 +128,7 @@ def test_a_killed_lifeline_leaves_nothing_that_a_start_cannot_end(
     os.kill(temporal._process._lifeline.pid, signal.SIGKILL)
     temporal.stop()
     assert temporal.start()
-    assert is_gone(pid)
+    wait_until(lambda: is_gone(pid), "the server's end")
 
 
 def test_a_missing_program_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

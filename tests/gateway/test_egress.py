@@ -358,14 +358,11 @@ async def test_names_are_names() -> None:
 # --- the registries -------------------------------------------------------------------------------
 
 
-async def test_the_package_clients_say_which_hosts_they_need(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_package_clients_say_which_hosts_they_need(tmp_path: Path) -> None:
     said = {"python3": "https://index.example/simple\n", "npm": "https://npm.example:8443/\n"}
     said["go"] = "https://proxy.example,direct\nsum.example\n"
-    monkeypatch.setattr(registries, "_ask", lambda command: said[command[0]])
     file = tmp_path / "registries.json"
-    found = Registries(file)
+    found = Registries(file, lambda command: said[command[0]])
     assert found.hosts() == ()
     found.discover()
     names = ["index.example", "npm.example", "proxy.example", "sum.example"]

@@ -12,6 +12,7 @@ from paid.demo.forge import Forge
 from paid.github.client import GitHub
 from paid.github.fake import FakeForge, FakeGitHub
 from paid.github.words import GitHubPort
+from tests.waiting import HANGS_SECONDS
 
 REPO = "acme/greeter"
 
@@ -42,7 +43,9 @@ class ForgeStage:
         self._clients: list[GitHub] = []
 
     def as_(self, login: str) -> GitHub:
-        github = GitHub(self.forge.add_user(login), self.forge.api_url, timeout_seconds=5)
+        github = GitHub(
+            self.forge.add_user(login), self.forge.api_url, timeout_seconds=HANGS_SECONDS
+        )
         self._clients.append(github)
         return github
 

@@ -229,12 +229,12 @@ def test_what_is_hidden_in_an_issue_is_told_in_words() -> None:
 
 
 def test_a_megabyte_is_cut_soon_and_with_a_marker() -> None:
-    began = time.monotonic()
+    began = time.thread_time()  # what the text costs, however busy the machine is
     cleaned = clean("word <!-- x --> `a " * 60_000, max_chars=10_000)
     assert cleaned.truncated
     assert cleaned.text.endswith("goes on]")
     assert len(cleaned.text) < 10_100
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_megabyte_is_cut_soon_and_with_a_marker() -> None:
     ],
 )
 def test_a_text_made_to_be_slow_is_not(piece: str) -> None:
-    began = time.thread_time()  # what the text costs, however busy the machine is
+    began = time.thread_time()
     clean(piece * 60_000, max_chars=30_000)
     assert time.thread_time() - began < 10
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +12,10 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from paid.models import Issue, Run
 from paid.models.columns import now
@@ -52,7 +55,12 @@ def project_id(database: Database, box: SecretBox) -> int:
         default_branch="main",
         token="ghp_token",
     )
+    # Polls are named for their project, and all tests share one Temporal server.
+    first = random.randrange(10**6, 10**9)  # noqa: S311 - no secret
     with database.session() as session:
+        session.connection().execute(
+            text(f"ALTER TABLE project ALTER COLUMN id RESTART WITH {first}")
+        )
         return projects.number(projects.add(session, box, new))
 
 
@@ -80,7 +88,7 @@ def make_run(database: Database, project_id: int) -> MakeRun:
                 project_id=project_id,
                 issue_id=issue.id,
                 generation=1,
-                workflow_id=f"run:7:{number}:{project_id}:{id(database)}",
+                workflow_id=f"run:7:{number}:{uuid4()}",
                 requested_by="maria",
                 agent="codex",
                 created_at=now() - age,

@@ -20,7 +20,8 @@ from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.events import NewEvent
 from tests.jobs.conftest import MakeRun, Receiver
-from tests.jobs.test_queue import QUICK, wait_until
+from tests.jobs.test_queue import QUICK
+from tests.waiting import wait_until
 
 SECRET = "a secret of sixteen and more"
 

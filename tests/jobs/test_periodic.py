@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -23,6 +22,7 @@ from paid.store.database import Database
 from paid.temporal import connect
 from paid.workflows.periodic_job import EnqueueInput, PeriodicJobWorkflow
 from tests.jobs.conftest import MakeRun
+from tests.waiting import happens
 
 
 @pytest.mark.anyio
@@ -43,9 +43,7 @@ async def test_each_schedule_puts_its_job_in_the_outbox(
         async with worker:
             await ensure_schedules(client, shared)
             await ensure_schedules(client, shared)
-            async with asyncio.timeout(30):
-                while actors(database) != set(PERIODS):  # noqa: ASYNC110 - the worker tells nobody
-                    await asyncio.sleep(0.1)
+            await happens(lambda: actors(database) == set(PERIODS), "the jobs of all schedules")
     for job in PERIODS:
         await client.get_schedule_handle(f"{shared}-{job}").delete()
 

@@ -6,15 +6,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 from paid.jobs.broker import JobQueue, Timing
+from tests.waiting import HANGS_SECONDS, wait_until
 
 QUICK = Timing(
     heartbeat=timedelta(seconds=0.2),
-    dead_after=timedelta(seconds=1.5),
+    dead_after=timedelta(seconds=5),
     first_retry=timedelta(milliseconds=50),
     last_retry=timedelta(milliseconds=200),
 )
@@ -24,6 +24,7 @@ import sys, time
 from datetime import timedelta
 from pathlib import Path
 from paid.jobs.broker import JobQueue, Timing
+from tests.waiting import HANGS_SECONDS, wait_until
 
 def work(key):
     Path(sys.argv[2]).write_text(key)
@@ -35,13 +36,6 @@ queue.start()
 queue.hand_over("work", "k")
 time.sleep(600)
 """
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_killed_workers_job_runs_again(database_url: str, tmp_path: Path) -> None:
@@ -106,6 +100,6 @@ def test_stopping_lets_a_job_finish(database_url: str) -> None:
     queue = JobQueue(database_url, {"work": work}, QUICK)
     queue.start()
     queue.hand_over("work", "k")
-    assert begun.wait(30)
+    assert begun.wait(HANGS_SECONDS)
     queue.stop()
     assert finished.is_set()

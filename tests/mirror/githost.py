@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class GitHost:
         self.root = root
         self.token = token
         self.status: int | None = None
+        self.pause_seconds = 0.0
         self.log: list[str] = []
         host = self
 
@@ -98,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _serve(self, body: bytes) -> None:
+        time.sleep(self.owner.pause_seconds)
         if self.owner.status is not None:
             self.send_error(self.owner.status)
             return

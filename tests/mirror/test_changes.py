@@ -100,6 +100,15 @@ HIDDEN = {
         [base64.b64encode(b"x" * 30 + SECRET.encode())[:60].decode(),
          base64.b64encode(b"x" * 30 + SECRET.encode())[60:].decode()]
     ),
+    "raw over two lines": SECRET[:7] + "\n" + SECRET[7:],
+    "a few letters a line": "\n".join(SECRET[n : n + 5] for n in range(0, len(SECRET), 5)),
+    "reversed, a few a line": "\n  ".join(SECRET[::-1][n : n + 5] for n in range(0, 60, 5)),
+    "hex, two letters a line": "\r\n".join(
+        SECRET.encode().hex()[n : n + 4] for n in range(0, 2 * len(SECRET), 4)
+    ),
+    "base64 folded at sixteen": "\n".join(
+        base64.b64encode(SECRET.encode()).decode()[n : n + 16] for n in range(0, 90, 16)
+    ),
     "url-encoded": quote("".join(f"%{byte:02x}" for byte in SECRET.encode()), safe="%"),
     "within a long line": "y" * 3_000_000 + SECRET + "z" * 2_000_000,
     "in a binary file": "\0\1\2" + SECRET,

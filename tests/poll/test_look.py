@@ -306,7 +306,7 @@ def test_a_paused_or_removed_project_is_told_so_by_the_record(watched: Watched) 
 
 def test_a_rate_limit_is_a_wait_and_nothing_is_asked_before(watched: Watched) -> None:
     watched.forge.fail(Fault(kind="secondary", path=r"/issues", seconds=30))
-    assert watched.look().wait_seconds == pytest.approx(30, abs=1)
+    assert 10 < watched.look().wait_seconds <= 31
     watched.forge.gate.log.clear()
     assert 0 < watched.look().wait_seconds <= 30
     assert watched.forge.gate.log == []

@@ -65,8 +65,9 @@ async def test_a_run_that_has_ended_is_not_started_again(client: Client) -> None
         await child.signal("finish")
         assert await child.result() == run.run_id
         first = (await child.describe()).run_id
+    seen = len(script.looks)
     async with polling(client, script):
-        await asyncio.sleep(0.5)
+        await until(lambda: len(script.looks) >= seen + 3)
         assert (await child.describe()).run_id == first
 
 

@@ -7,6 +7,7 @@ import time
 from paid.errors import EmbeddedServiceError
 from paid.up import supervisor
 from paid.up.supervisor import Supervisor, Watched
+from tests.waiting import wait_until
 
 
 class Part:
@@ -33,11 +34,11 @@ class Part:
 
 
 def look_until(watched: Watched, part: Part, starts: int, said: list[str]) -> None:
-    deadline = time.monotonic() + 20
-    while part.starts < starts:
-        assert time.monotonic() < deadline
+    def has_started() -> bool:
         watched.look(said.append)
-        time.sleep(0.01)
+        return part.starts >= starts
+
+    wait_until(has_started, f"start {starts}")
 
 
 def test_a_part_that_lives_is_left_alone() -> None:

@@ -19,7 +19,7 @@ from paid.store.database import Database
 from web import server as web_server
 from web.server import serve
 
-START_SECONDS = 15
+START_SECONDS = 60
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Dashboard:
         """A browser-like client: it keeps cookies and says where its changes come from."""
         headers = {"origin": self.url, "accept": "text/html"}
         with httpx.Client(
-            base_url=self.url, headers=headers, timeout=20, trust_env=False
+            base_url=self.url, headers=headers, timeout=60, trust_env=False
         ) as client:
             if signed_in:
                 token = self.login_link().partition("token=")[2]

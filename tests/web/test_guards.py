@@ -134,7 +134,7 @@ def test_websockets_are_closed(dashboard: Dashboard) -> None:
         "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
         "origin": "http://evil.example",
     }
-    answer = httpx.get(f"{dashboard.url}/runs/stream", headers=upgrade)
+    answer = httpx.get(f"{dashboard.url}/runs/stream", headers=upgrade, timeout=60)
     assert answer.status_code in {303, 400, 401, 403, 404}
 
 
@@ -157,4 +157,4 @@ def test_templates_hold_no_script_and_no_style() -> None:
 
 
 def test_metrics_are_for_this_machine_only(dashboard: Dashboard) -> None:
-    assert "paid_web_requests_total" in httpx.get(f"{dashboard.url}/metrics").text
+    assert "paid_web_requests_total" in httpx.get(f"{dashboard.url}/metrics", timeout=60).text

@@ -23,6 +23,7 @@ from paid.errors import (
     SandboxNotTightError,
 )
 from paid.queues import CLAIM_SOON
+from tests.waiting import happens
 from tests.workflows.conftest import StartRun
 from tests.workflows.fakes import HEAD
 
@@ -331,8 +332,8 @@ def _heartbeating(begun: asyncio.Event) -> Any:
 
 
 async def _eventually(handle: Any, status: str) -> bool:
-    for _ in range(100):
-        if await handle.query("status") == status:
-            return True
-        await asyncio.sleep(0.02)  # no signal tells of a workflow's progress
-    return False
+    async def is_so() -> bool:
+        return bool(await handle.query("status") == status)
+
+    await happens(is_so, f"the status {status}")
+    return True
