@@ -1,7 +1,8 @@
 """Looking for secrets in what is about to be published.
 
 Our own secrets are looked for raw, reversed, in hex, in base64 at each alignment and
-url-encoded; everybody's keys by the shapes that their issuers gave them.
+url-encoded, however the lines are broken; everybody's keys by the shapes that their issuers gave
+them.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ class SecretScan:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         needles = {needle for secret in secrets for needle in needles_of(secret)}
         self._ours = _any_of(needles)
+        self._most_bytes = max(map(len, needles), default=0)
         self._shapes = {name: re.compile(shape) for name, shape in SHAPES.items()}
-        self._rest = b""
+        self._rest = self._folded = b""
         self._found: set[str] = set()
 
     def feed(self, piece: bytes) -> None:
@@ -55,11 +57,20 @@ class SecretScan:
         return self._found
 
     def _look(self, text: bytes) -> None:
-        if self._ours is not None and self._ours.search(text):
+        if self._ours is not None and (self._ours.search(text) or self._is_in_folds_of(text)):
             self._found.add(OURS)
         for name, shape in self._shapes.items():
             if name not in self._found and shape.search(text):
                 self._found.add(name)
+
+    def _is_in_folds_of(self, text: bytes) -> bool:
+        """Whether a secret of ours is there when the lines are put together, spaces left out."""
+        assert self._ours is not None  # noqa: S101 - asked only with secrets
+        lines = (b"\n" + text).replace(b"\n+", b"")
+        self._folded += lines.translate(None, b" \t\r\n")
+        found = self._ours.search(self._folded) is not None
+        self._folded = self._folded[-self._most_bytes :]
+        return found
 
 
 def needles_of(secret: str) -> Iterator[bytes]:
