@@ -25,7 +25,7 @@ from web.addresses import addresses
 from web.live import Live
 from web.rate_limit import AttemptLimit
 from web.rendering import STATIC, template_environment
-from web.routes import health, projects, run_streams, runs, sign_in, webhooks
+from web.routes import health, money, projects, run_streams, runs, sign_in, webhooks
 from web.services import Services
 from web.shell import Shell
 from web.temporal_link import TemporalLink
@@ -86,6 +86,7 @@ def _routers() -> list[ControllerRouterHandler]:
         *runs.ROUTES,
         *run_streams.ROUTES,
         *projects.ROUTES,
+        *money.ROUTES,
         sign_in.sign_out,
     ]
     return [

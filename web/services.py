@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+import anyio
 import anyio.to_thread
 from litestar.di import NamedDependency
 from sqlmodel import Session
@@ -39,6 +40,21 @@ class Services:
                 return question(session)
 
         return await anyio.to_thread.run_sync(work)
+
+    async def stream(self, question: Callable[[Session], Iterator[str]]) -> AsyncIterator[bytes]:
+        """The chunks that a question yields, each made on a thread, all in one transaction."""
+
+        def chunks() -> Generator[str]:
+            with self.database.session() as session:
+                yield from question(session)
+
+        made = chunks()
+        try:
+            while (chunk := await anyio.to_thread.run_sync(next, made, None)) is not None:
+                yield chunk.encode()
+        finally:
+            with anyio.CancelScope(shield=True):  # also when the reader went away
+                await anyio.to_thread.run_sync(made.close)
 
 
 GivenServices = NamedDependency[Services]

@@ -227,8 +227,10 @@ def _lift(
             f"The {scope} has no {period} limit to raise.",
             hint="What has no limit may spend already; set one without hours.",
         )
-    row.raised_to_microdollars = _microdollars(to_cents)
-    row.raised_until = now() + _positive(duration)
+    amount = _microdollars(to_cents)
+    if amount <= row.limit_microdollars:
+        raise BadInputError("That is not above the limit.", hint="Lower limits are set for good.")
+    row.raised_to_microdollars, row.raised_until = amount, now() + _positive(duration)
     session.add(row)
     session.flush()
 

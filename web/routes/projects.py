@@ -13,11 +13,21 @@ from litestar.response import Redirect, Template
 from sqlmodel import Session
 
 from paid.errors import PaidError
-from paid.store import budgets, estimates, ledger, pages, project_settings, projects, run_list
+from paid.store import (
+    budgets,
+    estimates,
+    holds,
+    ledger,
+    pages,
+    project_settings,
+    projects,
+    run_list,
+)
 from paid.store.run_list import RunFilter
 from web.access import Visitor
 from web.routes.parameters import ProjectId, SectionName
 from web.services import GivenServices
+from web.views.limits import RaiseWindow
 from web.views.project_page import (
     SECTIONS,
     ProjectPage,
@@ -66,11 +76,13 @@ async def change_settings(
     """Change one group of settings; a refusal is shown beside its form."""
     form = await request.form()
     by = f"{request.user.login} (dashboard)"
+
+    def change(session: Session) -> list[str]:
+        project_settings.change(session, project_id, changes_from(form, section), by=by)
+        return holds.waiting_workflows(session, project_id)
+
     try:
-        changes = changes_from(form, section)
-        await services.ask(
-            lambda session: project_settings.change(session, project_id, changes, by=by)
-        )
+        waiting = await services.ask(change)
     except PaidError as refused:
         if section not in SECTIONS or refused.code != "bad_input":
             raise
@@ -82,7 +94,29 @@ async def change_settings(
             "section_name": section,
         }
         return Template("projects/show.html", context=context, status_code=400)
-    return Redirect(f"/projects/{project_id}?saved={section}#{section}", status_code=303)
+    told = BackgroundTask(services.temporal.budgets_changed, waiting)
+    return Redirect(
+        f"/projects/{project_id}?saved={section}#{section}", status_code=303, background=told
+    )
+
+
+@post("/projects/{project_id:int}/raise", status_code=303)
+async def raise_limit(
+    request: VisitorRequest, services: GivenServices, project_id: ProjectId
+) -> Redirect:
+    """Raise one of the project's limits for some hours."""
+    wanted = RaiseWindow.read(await request.form())
+    by = f"{request.user.login} (dashboard)"
+
+    def change(session: Session) -> list[str]:
+        projects.get(session, project_id, lock=True)
+        budgets.raise_window(
+            session, project_id, wanted.period, wanted.cents, wanted.duration, by=by
+        )
+        return holds.waiting_workflows(session, project_id)
+
+    told = BackgroundTask(services.temporal.budgets_changed, await services.ask(change))
+    return Redirect(f"/projects/{project_id}?saved=budget#budget", status_code=303, background=told)
 
 
 @post("/projects/{project_id:int}/pause", status_code=303)
@@ -126,4 +160,4 @@ def _page(session: Session, project_id: int, saved: str) -> ProjectPage:
     )
 
 
-ROUTES = [list_projects, show_project, change_settings, pause_project, resume_project]
+ROUTES = [list_projects, show_project, change_settings, raise_limit, pause_project, resume_project]

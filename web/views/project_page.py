@@ -17,7 +17,7 @@ from paid.store.ledger import Spent
 from paid.store.pages import ProjectSeen
 from paid.store.project_settings import REGISTRIES, ProjectChanges
 from paid.store.run_list import RunSeen
-from web.rendering import moment, money
+from web.views import limits
 from web.views.budget_raise import cents_of
 from web.views.meters import Meter, money_meter
 
@@ -81,16 +81,17 @@ class ProjectPage:
         return len(self.bars) * (CHART_BAR + CHART_GAP) - CHART_GAP
 
     def dollars(self, period: str) -> str:
-        """A cap for its field; empty when there is none."""
-        cents = self.limits[period].cents
-        return "" if cents is None else f"{cents // 100}.{cents % 100:02d}"
+        """A cap for its field."""
+        return limits.in_dollars(self.limits[period])
 
     def raised(self, period: str) -> str:
-        """Says that a cap is lifted for a while; empty when it is not."""
-        limit = self.limits[period]
-        if limit.raised_to_cents is None or limit.raised_until is None:
-            return ""
-        return f"{money(limit.raised_to_cents * 10_000)} until {moment(limit.raised_until)}"
+        """Says that a cap is lifted for a while."""
+        return limits.raised(self.limits[period])
+
+    @property
+    def raisable(self) -> list[tuple[str, str]]:
+        """The caps that can be raised for a while."""
+        return limits.choices(self.limits)
 
 
 def cards(seen: Sequence[ProjectSeen]) -> list[ProjectCard]:
