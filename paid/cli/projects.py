@@ -16,7 +16,7 @@ from paid.cli.project_add import start_poll
 from paid.errors import ConfigurationError
 from paid.models import Policy, Project
 from paid.settings import Settings
-from paid.store import budgets, projects
+from paid.store import budgets, issues, projects
 
 app = typer.Typer(help="Projects: the repositories that Paid watches.", no_args_is_help=True)
 Name = Annotated[
@@ -92,6 +92,9 @@ def details(session: Session, project: Project) -> dict[str, Any]:
         "webhook": project.webhook_credential_id is not None,
         "policy": {name: getattr(policy, name) for name in _policy_names()},
         "limits_cents": {period: limit.cents for period, limit in limits.items()},
+        "refused_labels": [
+            {"at": event.at, **event.data} for event in issues.refusals(session, project_id)
+        ],
     }
 
 
@@ -102,12 +105,18 @@ def _policy_names() -> list[str]:
 def _lines(key: str, value: Any) -> list[tuple[str, object]]:
     if key == "limits_cents":
         return [(f"{period} limit", output.cents(limit)) for period, limit in value.items()]
+    if key == "refused_labels":
+        return [("refused label", _refusal(told)) for told in value]
     if isinstance(value, dict):
         return [
             (f"{inner} {'label' if key == 'labels' else ''}".strip(), text)
             for inner, text in value.items()
         ]
     return [(key.replace("_", " "), "-" if value in (None, "") else value)]
+
+
+def _refusal(told: dict[str, Any]) -> str:
+    return f"#{told['issue']} {told['code']}: {told['message']}"
 
 
 @app.command("pause")

@@ -156,14 +156,15 @@ class Workspaces:
         return {layer for record in records for layer in _layers_of(record)}
 
     def _check_disk(self) -> None:
+        """`folder` may be a disk of its own, apart from the rest of the data."""
         self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        facts = os.statvfs(self._data_dir)
+        facts = os.statvfs(self.folder if self.folder.is_dir() else self._data_dir)
         free = facts.f_bavail * facts.f_frsize
         few_files = facts.f_files > 0 and facts.f_favail < self._reserve_inodes
         if free < self._reserve_bytes or few_files:
             raise DiskFullError(
                 f"Only {free // 1_000_000} MB and {facts.f_favail} files"
-                f" are free under {self._data_dir}.",
+                f" are free under {self.folder}.",
                 hint="Free some disk, or move the data folder (PAID_DATA_DIR) to a larger one.",
             )
 

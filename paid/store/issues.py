@@ -22,6 +22,8 @@ from paid.store.events import NewEvent, storable
 
 REQUESTED = "run.requested"
 """The first event of each run: who asked, and by which label event."""
+REFUSED = "issue.refused"
+"""A label that starts nothing, on the project's chain: the issue, who set it, and why not."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,17 @@ def refuse(
     row.label_event_id = max(event.id, row.label_event_id or 0)
     session.add(row)
     data = {"issue": issue.number, "by": event.actor, "code": code, "message": message}
-    events.append_to_project(session, project_id, NewEvent("issue.refused", data))
+    events.append_to_project(session, project_id, NewEvent(REFUSED, data))
+
+
+def refusals(session: Session, project_id: int, limit: int = 5) -> list[Event]:
+    """The labels that started nothing, the newest first."""
+    question = (
+        select(Event)
+        .where(Event.project_id == project_id, Event.kind == REFUSED)
+        .order_by(col(Event.id).desc())
+    )
+    return list(session.exec(question.limit(limit)))
 
 
 def keep_comment(session: Session, project_id: int, number: int, comment_id: int) -> None:

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 from pydantic import SecretStr
 from sqlmodel import col, select
 
@@ -39,7 +40,7 @@ from tests.acceptance.docker_socket import DockerSocket
 
 T = TypeVar("T")
 OWNER, ROBOT = "maria", "paid-robot"
-LONGEST_RUN_SECONDS = 60
+LONGEST_RUN_SECONDS = 240
 LOOK_SECONDS = 0.1
 DOCKER_WAIT_SECONDS = 20.0
 _NAMES = count(1)
@@ -100,18 +101,24 @@ class Stage:
         for volume in engine.owned_volumes():
             engine.remove_volume(volume.name)
 
-    def watch(self, files: dict[str, str] | None = None, **changes: object) -> Watched:
-        """Make a repository, add it as a project, and poll it every second."""
+    def watch(
+        self, files: dict[str, str] | None = None, *, token: str | None = None, **changes: object
+    ) -> Watched:
+        """Make a repository, add it as a project, and poll it every second.
+
+        `token` is another one of the robot's, to be revoked without harm to other tests.
+        """
+        token = token or self.token
         name = f"demo/repository-{next(_NAMES)}"
         self.forge.add_repository(name, sample.files() if files is None else files, OWNER)
         self.forge.set_permission(name, ROBOT, "write")
         for issue in sample.issues():
             self.forge.add_issue(name, issue.title, issue.body, OWNER)
         box = SecretBox(self.settings.secret_key_path)
-        github = GitHub(self.token, self.forge.api_url)
+        github = GitHub(token, self.forge.api_url)
         found = register(
             self.database, box, github,
-            full_name=name, api_url=self.forge.api_url, token=self.token, by="test",
+            full_name=name, api_url=self.forge.api_url, token=token, by="test",
         )  # fmt: skip
         settings: dict[str, object] = {"interval_seconds": 1, "agent": "command", **changes}
         with self.database.session() as session:
@@ -224,6 +231,20 @@ class Stage:
                 yield
             finally:
                 worker.terminate()
+
+    @contextmanager
+    def browser(self) -> Iterator[httpx.Client]:
+        """Somebody who is signed in to the dashboard."""
+        base, token = self.paid.dashboard_url, self.paid.login_url.partition("token=")[2]
+        headers = {"origin": base, "accept": "text/html"}
+        with httpx.Client(base_url=base, headers=headers, timeout=20, trust_env=False) as client:
+            client.post("/login", data={"token": token})
+            yield client
+
+    def file(self, watched: Watched, branch: str, path: str) -> str:
+        """A file as the forge has it."""
+        argv = ["git", "-C", str(self.forge.git_dir(watched.name)), "show", f"{branch}:{path}"]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
     def kill(self, part: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to one of the installation's own programs."""

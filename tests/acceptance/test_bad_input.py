@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from paid.containers.contract import GIBIBYTE
 from paid.contracts import RunStatus
 from paid.models import Run
 from paid.store import project_settings
 from paid.store.project_settings import ProjectChanges
 from tests.acceptance.stage import OWNER, ROBOT, Stage, Watched
 from tests.acceptance.test_scenarios import QUICKLY
+from tests.conftest import missing
 
 NOTHING = ["python3", "-c", "print('nothing to do')"]
+WAITS_FOR_PAUSE = [
+    "python3",
+    "-c",
+    "import pathlib, time; print('begun', flush=True); time.sleep(6);"
+    "pathlib.Path('made.txt').write_text('made')",
+]
+"""Works until the poll, which looks every second, has seen what happened."""
+ASKS_GEMINI = """
+import os, sys, urllib.request
+request = urllib.request.Request(
+    "http://127.0.0.1:8377/gemini/v1beta/models/gemini-2.5-pro:generateContent",
+    data=b'{"contents": [{"parts": [{"text": "Hello"}]}]}',
+    headers={"x-goog-api-key": os.environ["PAID_RUN_TOKEN"], "Content-Type": "application/json"})
+try:
+    urllib.request.urlopen(request, timeout=60)
+except OSError:
+    sys.exit("it went wrong")
+"""
 LONG = ["python3", "-c", "import time; print('begun', flush=True); time.sleep(300)"]
 
 
@@ -56,13 +80,12 @@ def test_an_agent_that_changes_nothing_ends_without_a_pull_request(stage: Stage)
     assert stage.forge.pulls(watched.name) == []
 
 
-def test_an_empty_repository_is_told_so_on_its_issue(stage: Stage) -> None:
+def test_an_empty_repository_is_told_so_everywhere(stage: Stage) -> None:
     watched = stage.watch(agent_command=QUICKLY)
     stage.forge.delete_branch(watched.name, "main")
     _label(stage, watched)
-    run = stage.ended(watched)
-    assert (run.status, run.error_code) == ("failed", "bad_input")
-    _comment(stage, watched, 1, "could not do this")
+    run = _fails_everywhere(stage, watched, "bad_input", "The repository is empty")
+    stage.nothing_left(run)
 
 
 def test_a_title_with_options_shells_and_markup_stays_text(stage: Stage) -> None:
@@ -93,6 +116,17 @@ def test_an_outsider_cannot_start_a_run_and_is_told_once(stage: Stage) -> None:
     _label(stage, watched, actor="eve")
     _comment(stage, watched, 1, "did not start")
     assert stage.run_of(watched) is None
+    assert "label_by_outsider" in stage.command("project", "show", watched.name).stdout
+
+
+@pytest.mark.parametrize("other", ["paid-plan", "paid-cancel"])
+def test_two_labels_at_once_start_nothing_and_are_explained(stage: Stage, other: str) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    stage.forge.add_label(watched.name, 1, other, actor=OWNER)
+    _label(stage, watched)
+    _comment(stage, watched, 1, "are both set, and they ask for different things")
+    assert stage.run_of(watched) is None
+    assert "two_labels" in stage.command("project", "show", watched.name).stdout
 
 
 def test_the_same_label_again_starts_a_second_run_only_when_set_anew(stage: Stage) -> None:
@@ -147,17 +181,30 @@ def test_a_run_without_budget_waits_and_goes_on_when_it_is_raised(stage: Stage) 
     assert stage.ended(watched).status == "completed"
 
 
-def test_a_token_that_is_revoked_in_mid_run_pauses_the_project(stage: Stage) -> None:
-    watched = stage.watch(agent_command=LONG)
+@pytest.mark.parametrize("what", ["revoked", "right withdrawn", "repository gone"])
+def test_a_token_or_repository_that_goes_in_mid_run_ends_it_and_keeps_its_work(
+    stage: Stage, what: str, tmp_path: Path
+) -> None:
+    """Nobody can write on the issue then: the project's pause and the record say it."""
+    token = stage.forge.add_user(ROBOT)
+    watched = stage.watch(token=token, agent_command=WAITS_FOR_PAUSE)
     _label(stage, watched)
-    stage.saw(stage.begun(watched), "agent.message")
-    stage.forge.set_permission(watched.name, ROBOT, "none")
+    run = stage.begun(watched)
+    stage.saw(run, "agent.message")
+    if what == "revoked":
+        stage.forge.revoke_token(token)
+    elif what == "right withdrawn":
+        stage.forge.set_permission(watched.name, ROBOT, "read")
+    else:
+        stage.forge.delete_repository(watched.name)
     stage.until(lambda: stage.project_state(watched) == "paused", "the project's pause")
-    stage.forge.set_permission(watched.name, ROBOT, "write")
-    run = stage.run_of(watched)
-    assert run is not None
-    stage.cancel(run)
-    assert stage.ended(watched).status == "cancelled"
+    run = stage.ended(watched)
+    assert run.status == "failed"
+    assert run.error_code in ("github_unauthorized", "github_not_found", "push_rejected")
+    assert Path(stage.saw(run, "run.work_kept").data["file"]).is_file()
+    assert run.error_message[:40] in stage.command("logs", str(run.id)).stdout
+    assert "paused" in stage.command("project", "show", str(watched.project_id)).stdout
+    stage.nothing_left(run)
 
 
 def test_a_change_of_the_workflows_is_held_back(stage: Stage) -> None:
@@ -238,3 +285,89 @@ def test_a_host_without_docker_keeps_no_run_from_one_that_has_it(
     assert [(run.status, run.host) for run in ended] == [
         ("completed", stage.settings.host_name)
     ] * 3
+
+
+def test_an_agent_without_a_key_for_its_models_is_not_started(stage: Stage) -> None:
+    watched = stage.watch(agent="gemini")
+    _label(stage, watched)
+    run = _fails_everywhere(stage, watched, "model_key_missing", "the gateway has no key for it")
+    assert "GEMINI_API_KEY" in run.error_message
+    assert stage.events(run, "run.workspace") == []
+    stage.nothing_left(run)
+
+
+def test_a_key_that_is_missed_only_by_the_agent_is_named_at_the_end(stage: Stage) -> None:
+    """A program of one's own may use any vendor, so nobody can know it before."""
+    watched = stage.watch(agent_command=["python3", "-c", ASKS_GEMINI])
+    _label(stage, watched)
+    run = _fails_everywhere(stage, watched, "agent", "This host has no key for gemini")
+    stage.nothing_left(run)
+
+
+@pytest.mark.parametrize("branch", ["-x", "--upload-pack=touch${IFS}canary"])
+def test_a_default_branch_that_looks_like_an_option_is_a_branch(stage: Stage, branch: str) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    stage.forge.rename_default_branch(watched.name, branch)
+    _label(stage, watched)
+    run = stage.ended(watched)
+    assert (run.status, run.error_message) == ("completed", "")
+    (pull,) = stage.forge.pulls(watched.name)
+    assert pull.base_ref == branch
+    assert not any(stage.settings.data_dir.rglob("canary"))
+    assert not Path("canary").exists()
+    stage.nothing_left(run)
+
+
+def test_such_a_repository_is_not_taken_on_anew(stage: Stage, tmp_path: Path) -> None:
+    """Where people can still choose another name, Paid asks for one."""
+    stage.forge.add_repository("demo/odd", {"README": "odd"}, OWNER, "--upload-pack=x")
+    stage.forge.set_permission("demo/odd", ROBOT, "write")
+    (tmp_path / "token").write_text(stage.token)
+    given = ("--api-url", stage.forge.api_url, "--token-file", str(tmp_path / "token"))
+    added = stage.command("project", "add", "demo/odd", *given)
+    assert added.returncode == 2
+    assert "git would take for an option" in added.stderr
+
+
+def test_a_full_disk_fails_a_run_clearly_and_the_next_one_works_when_there_is_room(
+    stage: Stage, tmp_path: Path
+) -> None:
+    watched = stage.watch(agent_command=QUICKLY)
+    with _small_disk(tmp_path / "image", stage.settings.data_dir / "workspaces") as disk:
+        filler = disk / "filler"
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - 5 * GIBIBYTE // 2)
+        _label(stage, watched)
+        run = _fails_everywhere(stage, watched, "disk_full", "are free under")
+        assert "Free some disk" in run.error_message
+        stage.nothing_left(run)
+        filler.unlink()
+        _label(stage, watched)
+        again = stage.until(
+            lambda: (found := stage.run_of(watched)) and found.generation == 2 and found.ended,
+            "the end of a second run",
+        )
+        assert again
+        ended = stage.run_of(watched)
+        assert ended is not None
+        assert (ended.status, ended.error_message) == ("completed", "")
+        stage.nothing_left(ended)
+
+
+@contextmanager
+def _small_disk(image: Path, folder: Path) -> Iterator[Path]:
+    """A file system of 6 GiB on `folder`, for as long as it lasts; the image is a sparse file."""
+    folder.mkdir(exist_ok=True)
+    mode = folder.stat().st_mode
+    for command in (
+        ["truncate", "--size", "6G", str(image)],
+        ["mkfs.ext4", "-q", "-F", "-N", "400000", str(image)],
+        ["mount", "-o", "loop", str(image), str(folder)],
+    ):
+        if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+            missing(f"a small file system: {command[0]} does not work here")
+    folder.chmod(mode)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -81,6 +81,17 @@ class Hands:
             self._repository(name)
             del self.world.repositories[name.lower()]
 
+    def rename_repository(self, name: str, new: str) -> None:
+        """Call it something else, maybe with another owner; the old name redirects from now on."""
+        with self.world.lock:
+            repository = self._repository(name)
+            self.git.rename(name, new)
+            del self.world.repositories[name.lower()]
+            repository.owner, _, repository.name = new.partition("/")
+            self.world.user(repository.owner)
+            self.world.repositories[new.lower()] = repository
+            self.world.renamed[name.lower()] = new
+
     def set_permission(self, name: str, login: str, permission: Permission) -> None:
         """What somebody may do."""
         with self.world.lock:
@@ -192,6 +203,15 @@ class Hands:
     def delete_branch(self, name: str, branch: str) -> None:
         """Delete a branch."""
         self.git.set_branch(name, branch, None)
+
+    def rename_default_branch(self, name: str, branch: str) -> None:
+        """Call the default branch something else, as its settings page does."""
+        with self.world.lock:
+            repository = self._repository(name)
+            head = self.git.branches(name)[repository.default_branch]
+            self.git.set_branch(name, branch, head)
+            self.git.set_branch(name, repository.default_branch, None)
+            repository.default_branch = branch
 
     def protect(self, name: str, branch: str) -> None:
         """Refuse pushes to a branch from now on."""
