@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ GITHUB_CONTRACT = (
         "De6U3XB6O3DtCa7bKgCMzTHdeopqqZ6SNivMYJnK65ierKL1AnNIA0tkRYCRS7lwGT792d+Ps1WbfHlso6MynQ==",
     ),
 )
+DRIVER_LIBRARY = "libatomic.so.1"
+"""The Node inside playwright's wheel is linked with it, and nothing else brings it along."""
 TEST_SERVER_VERSION = "1.31.0"
 COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 JAR_DIGESTS = Path(__file__).with_name("test_server.sha256")
@@ -42,13 +45,23 @@ exec java -cp "$(dirname "$0")/jars/*" io.temporal.testserver.TestServer "$@"
 
 
 def ensure_browser() -> str:
-    """Debian's chromium, which the playwright tests drive; returns its path."""
+    """Debian's chromium, and what playwright needs to drive it; returns the browser's path."""
+    if not _loads(DRIVER_LIBRARY):
+        apt.install("libatomic1")
     for name in ("chromium", "chromium-browser", "google-chrome"):
         found = shutil.which(name)
         if found is not None:
             return found
     apt.install("chromium", "fonts-dejavu-core")
     return shutil.which("chromium") or "/usr/bin/chromium"
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def ensure_github_contract(cache_dir: Path) -> str:

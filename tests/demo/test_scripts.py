@@ -38,8 +38,10 @@ FEEDBACK = (
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The sample's files, as an agent finds them."""
+    # Python takes a file for unchanged that is written twice in a second with the same length.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     for name, text in sample.files().items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
