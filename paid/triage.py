@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from paid.github.words import Edit, IssueSeen, LabelEvent
+from paid.github.words import GHOST, Edit, IssueSeen, LabelEvent
 
 CLOCK_SLACK = timedelta(seconds=1)
 """A label's event and the issue's `updated_at` are written one after the other."""
@@ -36,9 +36,14 @@ class Labels:
 
 @dataclass(frozen=True)
 class Known:
-    """What the record has of the issue: the label event that was acted on, if any."""
+    """What the record has of the issue: the label event that was acted on, if any.
+
+    `is_live` says that a run of it goes on, `is_ending` that this run was told to stop.
+    """
 
     label_event_id: int | None = None
+    is_live: bool = False
+    is_ending: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,15 +76,18 @@ def decide(
     events: Sequence[LabelEvent],
     trusted: Callable[[str], bool],
     edits: Callable[[], Sequence[Edit] | None],
+    *,
+    overdue: bool = False,
 ) -> Verdict:
     """What to do about an open issue that carries the build or the plan label.
 
-    `trusted` says whether a login may ask for runs; `edits` is asked only when it matters.
+    `trusted` says whether a login may ask for runs; `edits` is asked only when it matters;
+    `overdue` says that the event of a label would have been listed by now.
     """
     wanted = labels.build if issue.has(labels.build) else labels.plan
     event = standing_label(events, wanted)
     if event is None:
-        return Verdict(Action.WAIT)  # GitHub lists events a little after the label shows
+        return _without_event(issue, wanted, known, events) if overdue else Verdict(Action.WAIT)
     if known.label_event_id is not None and event.id <= known.label_event_id:
         return NOTHING
     if not trusted(event.actor):
@@ -89,7 +97,8 @@ def decide(
         return conflict
     if not _is_text_as_labelled(issue, event, trusted, edits):
         return _refused(event, "edited_after_label", _EDITED, _AGAIN)
-    return Verdict(Action.START, event)
+    # a label that is set anew while its run still stops must not be lost with that run
+    return Verdict(Action.WAIT if known.is_ending else Action.START, event)
 
 
 def reason_to_cancel(
@@ -107,6 +116,20 @@ def reason_to_cancel(
         return "The issue was closed."
     wanted = labels.plan if purpose == "plan" else labels.build
     return None if not by_label or issue.has(wanted) else f"The label {wanted} was removed."
+
+
+def _without_event(
+    issue: IssueSeen, wanted: str, known: Known, events: Sequence[LabelEvent]
+) -> Verdict:
+    """The label is there, and no event set it: events keep the name that a label had then.
+
+    It stands for the newest event there is, so that it is said once; who set it, nobody knows.
+    """
+    newest = max((event.id for event in events), default=0)
+    if known.is_live or (known.label_event_id is not None and newest <= known.label_event_id):
+        return NOTHING
+    event = LabelEvent(newest, wanted, GHOST, issue.updated_at, added=True)
+    return _refused(event, "label_without_event", _NO_EVENT.format(wanted), _AGAIN)
 
 
 def _conflict(issue: IssueSeen, labels: Labels, event: LabelEvent) -> Verdict | None:
@@ -150,4 +173,5 @@ _ONE = "Remove both, then set the one that is meant."
 _NO_PLANNING = "Planning is not part of this version of Paid."
 _EDITED = "The issue was changed after the label was set, so what was asked for may not be what "
 _EDITED += "it says now."
+_NO_EVENT = "GitHub does not say who set the label {}; it may have been renamed since."
 _AGAIN = "Read it again; if it is what you want, remove the label and set it anew."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -23,6 +23,11 @@ _log = structlog.get_logger(__name__)
 
 RUNS_A_LOOK = 4
 """How many runs a look records before it breaks off, so that they can start."""
+EVENT_DELAY = timedelta(minutes=10)
+"""GitHub lists the event of a label seconds after the label, or it is long past."""
+OVERLAP = timedelta(seconds=30)
+"""A change may show in lists after a later one does, and GitHub's `since` may leave its own second
+out: so much before the newest change is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +85,13 @@ class Look:
         recorded; the next look goes on from there.
         """
         found = self._labelled(since)
-        rows = self._known(found)
+        rows, live = self._known(found), self._live()
         recorded, settled = 0, True
         for issue in found:
             if issue.number <= after:
                 continue
             try:
-                action = self._judge(issue, rows.get(issue.number))
+                action = self._judge(issue, rows.get(issue.number), live.get(issue.number))
             except GitHubNotFoundError:
                 continue  # deleted between the list and the question
             settled &= action is not Action.WAIT
@@ -102,11 +107,17 @@ class Look:
             row = rows.get(issue.number)
             if row is None or row.remote_updated_at != issue.updated_at:
                 return since
-        return max((issue.updated_at for issue in found), default=since)
+        if not found:
+            return since
+        return max(issue.updated_at for issue in found) - OVERLAP
 
     def _known(self, found: Sequence[IssueSeen]) -> dict[int, Issue]:
         with self._database.session() as session:
             return issues.known(session, self._project_id, [issue.number for issue in found])
+
+    def _live(self) -> dict[int, LiveRun]:
+        with self._database.session() as session:
+            return {run.issue_number: run for run in issues.live_runs(session, self._project_id)}
 
     def _labelled(self, since: datetime | None) -> list[IssueSeen]:
         found = {
@@ -124,15 +135,20 @@ class Look:
             else:
                 issues.note(session, self._project_id, issue)
 
-    def _judge(self, issue: IssueSeen, row: Issue | None) -> Action:
+    def _judge(self, issue: IssueSeen, row: Issue | None, live: LiveRun | None) -> Action:
         """Decide and record; nothing is recorded of an issue that has to be looked at again."""
         verdict = decide(
             issue,
             self._labels,
-            Known(row.label_event_id if row else None),
+            Known(
+                label_event_id=row.label_event_id if row else None,
+                is_live=live is not None,
+                is_ending=live is not None and live.cancel_requested,
+            ),
             self._github.label_events(self._repo, issue.number),
             self._is_trusted,
             lambda: self._github.edits(self._repo, issue.number),
+            overdue=datetime.now(UTC) - issue.updated_at > EVENT_DELAY,
         )
         if verdict.action is Action.REFUSE:
             self._refuse(issue, row, verdict)

@@ -8,12 +8,17 @@ from typing import Any, TypeVar
 
 from paid.errors import GitHubError
 from paid.github.answers import nonsense
-from paid.github.words import Comment, Edit, IssueSeen, LabelEvent, PullRequestSeen, Repository
+from paid.github.words import (
+    GHOST,
+    Comment,
+    Edit,
+    IssueSeen,
+    LabelEvent,
+    PullRequestSeen,
+    Repository,
+)
 
 T = TypeVar("T")
-
-GHOST = "ghost"
-"""GitHub's name for the author of what a deleted account wrote; its JSON says null."""
 
 _PERMISSIONS = ("admin", "maintain", "write", "triage", "read", "none")
 _WRITING_SCOPES = frozenset({"repo", "public_repo"})

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+GHOST = "ghost"
+"""GitHub's name for the author of what a deleted account wrote; its JSON says null."""
 WRITERS = frozenset({"admin", "maintain", "write"})
 """Permissions that let a person push; who has one of them may ask Paid for a run."""
 

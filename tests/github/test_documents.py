@@ -17,7 +17,7 @@ from paid.errors import (
 )
 from paid.github.addresses import next_page
 from paid.github.answers import error_of
-from tests.github.conftest import REPO
+from tests.github.conftest import REPO, ForgeStage
 from tests.github.scripted import Asked, Reply, Scripted, scripted
 
 ISSUES = f"/api/v3/repos/{REPO}/issues"
@@ -319,3 +319,17 @@ def test_a_repository_that_is_gone_is_still_gone(server: Scripted) -> None:
     server.answer = lambda _: NOT_FOUND
     with pytest.raises(GitHubNotFoundError):
         server.github.repository(REPO)
+
+
+def test_everything_works_under_a_repositorys_old_name(forge_stage: ForgeStage) -> None:
+    maria, number = forge_stage.as_("maria"), forge_stage.issue()
+    forge_stage.branch("paid/issue-1-1")
+    forge_stage.forge.rename_repository(REPO, "Acme-Inc/welcomer")
+    maria.add_labels(REPO, number, ["paid-build"])
+    assert [seen.number for seen in maria.issues(REPO, "paid-build")] == [number]
+    seen = maria.issue(REPO, number)
+    assert seen is not None
+    assert seen.labels == ("paid-build",)
+    words = {"title": "T", "body": "B", "branch": "paid/issue-1-1", "base": "main"}
+    made = maria.create_pull_request(REPO, **words)
+    assert maria.create_pull_request(REPO, **words).number == made.number

@@ -91,3 +91,15 @@ def test_a_repository_with_its_issues_switched_off_is_paused_with_that_reason(
     watched.forge.world.repositories[REPO].has_issues = False
     watched.look()
     assert "issues switched off" in str(watched.project().paused_reason)
+
+
+def test_a_renamed_repository_is_followed_and_its_runs_go_on(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    watched.forge.rename_repository(REPO, "Acme-Inc/welcomer")
+    watched.look()
+    assert watched.project().full_name == "Acme-Inc/welcomer"
+    assert watched.project().clone_url.endswith("/Acme-Inc/welcomer.git")
+    (run,) = watched.runs()
+    assert run.cancel_requested_at is None

@@ -127,6 +127,8 @@ class IssueEndpoints:
 
 def list_issues(call: Call) -> Answer:
     """Filtered by state, labels (all of them), creator and since; sorted; pull requests too."""
+    if not call.repository.has_issues:
+        raise ApiError(410, "Issues are disabled for this repo")
     issues = [issue for issue in call.repository.issues.values() if _wanted(call, issue)]
     field = {"updated": "updated_at", "comments": "comments"}.get(call.query.get("sort", ""), "")
     if field == "comments":
@@ -137,7 +139,7 @@ def list_issues(call: Call) -> Answer:
         issues.sort(key=lambda issue: issue.number)
     if call.query.get("direction", "desc") == "desc":
         issues.reverse()
-    return paged(issues, lambda issue: _issue(call, issue))
+    return paged(issues, lambda issue: _issue(call, issue), cursors=True)
 
 
 def _wanted(call: Call, issue: Issue) -> bool:

@@ -99,11 +99,12 @@ class Answer:
     items: Sequence[Any] | None = None
     render: Callable[[Any], Json] | None = None
     """`items` are paged by the gate, and only those on the page are rendered."""
+    cursors: bool = False
 
 
-def paged(items: Sequence[Any], render: Callable[[Any], Json]) -> Answer:
+def paged(items: Sequence[Any], render: Callable[[Any], Json], *, cursors: bool = False) -> Answer:
     """A list, of which the gate answers the page that was asked for."""
-    return Answer(items=items, render=render)
+    return Answer(items=items, render=render, cursors=cursors)
 
 
 Endpoint = Callable[[Call], Answer]

@@ -11,15 +11,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
 from aiohttp import web
 
-from paid.demo.forge.calls import DEFAULT_PER_PAGE, MAX_PER_PAGE, Answer, Call, Endpoint
+from paid.demo.forge.calls import Answer, Call, Endpoint
 from paid.demo.forge.errors import ApiError
 from paid.demo.forge.faults import Fault, Switches
 from paid.demo.forge.git_store import GitStore
 from paid.demo.forge.links import Links
+from paid.demo.forge.paging import page_of
 from paid.demo.forge.world import Token, World
 
 HOUR_SECONDS = 3600
@@ -73,6 +73,7 @@ class Gate:
             token = self.token_of(request)
             if token is not None and token.used >= self.limit:
                 raise self._used_up(self.window_ends)
+            self._follow_rename(request)
             call = await self._call(request, token)
             answer, data = await asyncio.to_thread(self._answer, endpoint, call, request)
             response = self._respond(request, answer, data)
@@ -94,6 +95,19 @@ class Gate:
         if token is None or token.revoked:
             raise ApiError(401, "Bad credentials")
         return token
+
+    def _follow_rename(self, request: web.Request) -> None:
+        """GitHub's answer for the old name of a repository: 301 to reads, 307 to writes."""
+        info = request.match_info
+        old = f"{info.get('owner')}/{info.get('repo')}"
+        new = self.world.renamed.get(old.lower())
+        if new is None:
+            return
+        to = request.path_qs.replace(f"/repos/{old}", f"/repos/{new}", 1)
+        status = 301 if request.method == "GET" else 307
+        location = f"{request.scheme}://{request.host}{to}"
+        words = "Moved Permanently" if status == 301 else "Temporary Redirect"
+        raise ApiError(status, words, headers={"location": location})
 
     async def _call(self, request: web.Request, token: Token | None) -> Call:
         html = f"{request.scheme}://{request.host}"
@@ -118,14 +132,11 @@ class Gate:
             answer = endpoint(call)
             if answer.items is None or answer.render is None:
                 return answer, answer.data
-            page, size = _page(call.query)
-            start = (page - 1) * size
-            shown = [answer.render(item) for item in answer.items[start : start + size]]
-            last = max(1, -(-len(answer.items) // size))
-            link = _link_header(request, page, last)
+            address = f"{request.scheme}://{request.host}{request.path}"
+            items, link = page_of(answer.items, call.query, address, cursors=answer.cursors)
             if link:
                 answer.headers["link"] = link
-            return answer, shown
+            return answer, [answer.render(item) for item in items]
 
     def _respond(self, request: web.Request, answer: Answer, data: Any) -> web.Response:
         headers = dict(answer.headers)
@@ -192,27 +203,6 @@ def _secret(authorization: str) -> str | None:
         with contextlib.suppress(ValueError):
             return base64.b64decode(rest).decode(errors="replace").partition(":")[2]
     return None if not authorization else ""
-
-
-def _page(query: Any) -> tuple[int, int]:
-    try:
-        page, size = int(query.get("page", 1)), int(query.get("per_page", DEFAULT_PER_PAGE))
-    except ValueError as error:
-        raise ApiError(422, "Invalid page") from error
-    return max(1, page), min(MAX_PER_PAGE, max(1, size))
-
-
-def _link_header(request: web.Request, page: int, last: int) -> str:
-    base = f"{request.scheme}://{request.host}{request.path}"
-
-    def link(number: int, name: str) -> str:
-        query = urlencode(dict(request.query) | {"page": str(number)})
-        return f'<{base}?{query}>; rel="{name}"'
-
-    links = [link(page - 1, "prev")] if page > 1 else []
-    links += [link(page + 1, "next"), link(last, "last")] if page < last else []
-    links += [link(1, "first")] if page > 1 else []
-    return ", ".join(links)
 
 
 def _spoil_answer(request: web.Request, response: web.StreamResponse, fault: Fault) -> None:

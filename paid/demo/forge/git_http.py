@@ -65,6 +65,15 @@ class GitHttp:
             found = None
         return found, token.login if token else None
 
+    def _renamed(self, request: web.Request) -> str | None:
+        """Where git is told to ask instead; None for a name that is still good."""
+        old = f"{request.match_info['owner']}/{request.match_info['repo']}"
+        new = self._gate.world.renamed.get(old.removesuffix(".git").lower())
+        if new is None:
+            return None
+        to = request.path_qs.replace(f"/{old}", f"/{new}.git", 1)
+        return f"{request.scheme}://{request.host}{to}"
+
     async def _refused(self, request: web.Request, service: str) -> web.StreamResponse | None:
         """What GitHub answers to those who may not; None for those who may."""
         fault = self._gate.faults.take(request.method, request.path)
@@ -74,6 +83,8 @@ class GitHttp:
             await asyncio.sleep(fault.seconds)
             hang_up(request)
             return web.Response(status=500)
+        if (new := self._renamed(request)) is not None:
+            return self._logged(request, web.Response(status=301, headers={"location": new}))
         try:
             repository, login = self._asked(request)
         except ApiError:

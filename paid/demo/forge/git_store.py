@@ -61,6 +61,11 @@ class GitStore:
         """The bare repository's folder; OWNER and REPO are names that the forge has checked."""
         return self._root / "git" / f"{name.lower()}.git"
 
+    def rename(self, old: str, new: str) -> None:
+        """Move a repository's folder."""
+        self.folder(new).parent.mkdir(parents=True, exist_ok=True)
+        self.folder(old).rename(self.folder(new))
+
     def create(self, name: str, default_branch: str, files: Mapping[str, str]) -> None:
         """Make a repository with one commit of `files`; without files it stays empty."""
         folder = self.folder(name)

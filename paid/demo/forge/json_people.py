@@ -160,6 +160,7 @@ def repository_json(repository: Repository, world: World, links: Links, login: s
         "open_issues_count": waiting,
         "permissions": permissions_json(repository.permission(login)),
         "archived": repository.archived,
+        "has_issues": repository.has_issues,
         "created_at": time(repository.created_at),
         "updated_at": time(repository.pushed_at),
         "pushed_at": time(repository.pushed_at),
@@ -175,7 +176,7 @@ def _quiet_fields() -> Json:
         {f"{name}_count": 0 for name in counts}
         | {"forks": 0, "watchers": 0, "size": 1, "disabled": False, "is_template": False}
         | {f"has_{name}": False for name in ("projects", "wiki", "pages", "discussions")}
-        | {"has_issues": True, "has_downloads": False, "allow_forking": True}
+        | {"has_downloads": False, "allow_forking": True}
         | {"homepage": None, "language": "Python", "mirror_url": None, "license": None}
         | {"topics": [], "web_commit_signoff_required": False}
     )

@@ -139,6 +139,7 @@ class Repository:
     default_branch: str = "main"
     private: bool = False
     archived: bool = False
+    has_issues: bool = True
     permissions: dict[str, Permission] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
@@ -168,6 +169,7 @@ class World:
         self.users: dict[str, User] = {}
         self.tokens: dict[str, Token] = {}
         self.repositories: dict[str, Repository] = {}
+        self.renamed: dict[str, str] = {}
         self._ids = itertools.count(FIRST_ID + secrets.randbelow(1_000_000))
 
     def new_id(self) -> int:
