@@ -17,13 +17,13 @@ from temporalio.worker import Worker
 
 from paid.embedded import PostgresServer, temporal_binary
 from paid.embedded.process import Command, ServerProcess
-from paid.embedded.temporal import choose_ports
 from paid.settings import load_settings
 from paid.setup import temporal_production
 from paid.setup.temporal_production import Installation
 from tests.conftest import missing
+from tests.ports import free_ports
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
 CONFIG = Path(__file__).parents[2] / "temporal-config"
 NAMESPACE = "a-team"
@@ -71,8 +71,8 @@ def environment(
     programs: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """What docker-compose.yml gives the server, for a PostgreSQL and ports of this test's own."""
-    sql_port, port = choose_ports((0, 0))
-    port, membership = _three_free_after(port), _three_free_after(choose_ports((0, 0))[0])
+    first = free_ports(1 + 4 + 4)
+    sql_port, port, membership = first, first + 1, first + 5
     home = tmp_path_factory.mktemp("temporal")
     postgres = PostgresServer(home / "postgres", port=sql_port, durable=False)
     login = urlsplit(postgres.start())
@@ -93,11 +93,6 @@ def environment(
         "TEMPORAL_SQL_TOOL": str(programs.sql_tool),
     }
     postgres.destroy()
-
-
-def _three_free_after(port: int) -> int:
-    """A port such that the next three are very likely free too: below the ephemeral ones."""
-    return 12_000 + port % 8_000 // 4 * 4
 
 
 def serve(programs: Installation, environment: Mapping[str, str]) -> ServerProcess:

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from paid.embedded import PostgresServer, TemporalServer
-from paid.embedded.temporal import choose_ports
 from paid.setup import docker_engine
 from tests.conftest import missing
+from tests.ports import free_ports
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = {"gateway": "gateway", "worker": "temporal-worker", "jobs": "jobs", "web": "web"}
@@ -32,7 +32,6 @@ def environment(
     if docker_engine.version(docker_engine.DEFAULT_SOCKET) is None:
         missing("no Docker engine answers")
     url = postgres_server.create_database("single_programs")
-    port, _ = choose_ports((0, 0))
     yield {
         **{name: value for name, value in os.environ.items() if not name.startswith("PAID_")},
         "DATABASE_URL": url,
@@ -40,7 +39,7 @@ def environment(
         "TEMPORAL_TASK_QUEUE": "single-programs",
         "PAID_DATA_DIR": str(short_data_dir),
         "PAID_WEB_HOST": "0.0.0.0",  # noqa: S104 - as in a container
-        "PAID_WEB_PORT": str(port),
+        "PAID_WEB_PORT": str(free_ports(1)),
         "PAID_WEB_URL": "https://paid.example.com",
     }
     postgres_server.drop_database("single_programs")
@@ -86,6 +85,6 @@ def test_they_start_together_get_well_and_end_when_told(
     finally:
         for program in programs.values():
             program.send_signal(signal.SIGTERM)
-    assert {part: program.wait(60) for part, program in programs.items()} == dict.fromkeys(
+    assert {part: program.wait(120) for part, program in programs.items()} == dict.fromkeys(
         PROGRAMS, 0
     )
