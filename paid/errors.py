@@ -177,6 +177,12 @@ class DiskFullError(ContainerError):
     retryable = True
 
 
+class DiskTakenError(ContainerError):
+    """Raised when a run was stopped because it held most of a disk that ran full."""
+
+    code = "disk_full"
+
+
 class BundleRejectedError(PaidError):
     """Raised when what came out of a workspace is not a bundle of the run's own branch."""
 

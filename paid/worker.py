@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -21,6 +22,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from paid import queues
+from paid.activities import disk_full
 from paid.activities.agent import AgentActivities
 from paid.activities.github import GitHubActivities
 from paid.activities.parts import Host
@@ -164,7 +166,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     await take_over(client, host.database, settings.host_name)
     keeper = HostKeeper(host, Reaper(host.engine, host.workspaces))
     keeper.start()
-    guard = DiskGuard(host.engine, host.workspaces)
+    guard = DiskGuard(host.engine, host.workspaces, partial(disk_full.tell, host.database))
     guard.start()
     threads = ThreadPoolExecutor(SHARED_SLOTS + 1 + host_slots(settings), "activity")
     async with AsyncExitStack() as stack:

@@ -9,6 +9,7 @@ from typing import Any
 
 from temporalio import activity
 
+from paid.activities import disk_full
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import Host, this_attempt
 from paid.activities.task_text import Ask, ask_of
@@ -34,8 +35,8 @@ from paid.store.steps import StepHold
 
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
 COLLECT_SECONDS = 300
-FREEZE_SECONDS = 90
-"""Under the gateway's own grace, so that a request that waits for money is not refused first."""
+FREEZE_PART = 0.75
+"""Of the gateway's own grace: a request that waits for money must not be refused first."""
 
 
 @dataclass
@@ -185,7 +186,7 @@ class AgentActivities:
             max_seconds=turn.given.max_seconds,
             max_tokens=turn.given.max_tokens,
             idle_seconds=turn.facts.policy.idle_seconds,
-            freeze_seconds=FREEZE_SECONDS,
+            freeze_seconds=FREEZE_PART * self._host.settings.hold_grace_seconds,
             elapsed_seconds=elapsed if turn.hold.attempt > 1 else 0,
         )
 
@@ -208,6 +209,7 @@ class AgentActivities:
         exit = self._host.engine.wait(turn.name, timeout_seconds=30)
         if exit is None:
             raise ContainerError(f"{turn.name} has closed its output but does not end.")
+        disk_full.raise_if_stopped(self._host.database, turn.given.run_id, turn.hold.started_at)
         if exit.code == NOT_TIGHT:
             openings = log.reports.get("probe", {}).get("openings", [])
             raise SandboxNotTightError(

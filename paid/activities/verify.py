@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from temporalio import activity
 
+from paid.activities import disk_full
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import Host, container_name, this_attempt
 from paid.agents.plain import plain
@@ -79,7 +81,7 @@ class VerifyActivities:
         checks = self._follow(name, facts, hold)
         exit = host.engine.wait(name, timeout_seconds=30)
         if exit is None or len(checks) < len(facts.policy.checks):
-            self._raise_unless_cancelled(given.run_id, name)
+            self._raise_reason(given.run_id, name, hold.started_at)
         host.engine.remove(name)
         host.workspaces.remove_verify(given.run_id, given.iteration)
         return checks
@@ -108,11 +110,13 @@ class VerifyActivities:
                 )
         return checks
 
-    def _raise_unless_cancelled(self, run_id: int, name: str) -> None:
+    def _raise_reason(self, run_id: int, name: str, began: datetime) -> None:
+        """Why the container ended before its checks: a cancel, a full disk, or its own limits."""
         with self._host.database.session() as session:
             if cancel_was_requested() or runs.get(session, run_id).cancel_requested_at is not None:
                 raise RunCancelledError("The run was cancelled while its checks ran.")
         self._host.engine.remove(name)
+        disk_full.raise_if_stopped(self._host.database, run_id, began)
         raise ContainerError(
             "The checks' container ended before every check had run.",
             hint="Its memory or its process limit may be too small: `paid project set`.",

@@ -41,7 +41,10 @@ class Ended:
 
 
 class DiskGuard:
-    """A thread of the worker; `start` and `stop` frame the worker's life."""
+    """A thread of the worker; `start` and `stop` frame the worker's life.
+
+    `on_ended` is called just before the kill, so that whoever sees the end finds the reason.
+    """
 
     def __init__(
         self,
@@ -79,10 +82,13 @@ class DiskGuard:
         if not sizes:
             return None
         largest = max(sizes, key=sizes.__getitem__)
+        ended = Ended(largest, sizes[largest], unit)
+        if self._on_ended is not None:
+            self._on_ended(ended)
         for item in self._engine.owned():
             if item.run_id == largest:
                 self._engine.kill(item.name)
-        return Ended(largest, sizes[largest], unit)
+        return ended
 
     def _what_is_low(self) -> str | None:
         try:
@@ -107,8 +113,6 @@ class DiskGuard:
                 _log.error(
                     "disk_guard.ended_run", run=ended.run_id, held=ended.held, unit=ended.unit
                 )
-                if self._on_ended is not None:
-                    self._on_ended(ended)
 
 
 def _held(folder: Path, unit: str) -> int:

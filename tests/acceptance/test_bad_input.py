@@ -39,6 +39,14 @@ try:
 except OSError:
     sys.exit("it went wrong")
 """
+FILLS_THE_DISK = """
+import os, time
+for number in range(5):
+    with open(f"filler-{number}", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 2**30)
+    print("one more", flush=True)
+time.sleep(300)
+"""
 LONG = ["python3", "-c", "import time; print('begun', flush=True); time.sleep(300)"]
 
 
@@ -352,6 +360,14 @@ def test_a_full_disk_fails_a_run_clearly_and_the_next_one_works_when_there_is_ro
         assert ended is not None
         assert (ended.status, ended.error_message) == ("completed", "")
         stage.nothing_left(ended)
+
+
+def test_a_run_that_fills_the_disk_is_stopped_and_says_so(stage: Stage, tmp_path: Path) -> None:
+    watched = stage.watch(agent_command=["python3", "-c", FILLS_THE_DISK])
+    with _small_disk(tmp_path / "image", stage.settings.data_dir / "workspaces"):
+        _label(stage, watched)
+        run = _fails_everywhere(stage, watched, "disk_full", "The host's disk ran full")
+        stage.nothing_left(run)
 
 
 @contextmanager
