@@ -8,6 +8,8 @@ from pathlib import Path
 
 from paid.errors import BadInputError
 
+LARGEST_ID = 2**63 - 1
+"""PostgreSQL's bigint: no number of ours is larger."""
 NONE = "none"
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from paid.cli import connection, output
-from paid.cli.given import read_secret
+from paid.cli.given import LARGEST_ID, read_secret
 from paid.cli.output import Json, say, shown
 from paid.errors import BadInputError
 from paid.models import NotificationTarget
@@ -72,7 +72,9 @@ def listing(as_json: Json = False) -> None:
 
 @app.command("remove")
 def remove(
-    number: Annotated[int, typer.Argument(metavar="ID", min=1, help="As `list` shows it.")],
+    number: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="As `list` shows it.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Tell somebody no more."""

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from paid import control
 from paid.cli import completion, connection, output
+from paid.cli.given import LARGEST_ID
 from paid.cli.output import Json, age, dollars, one_line, say, shown
 from paid.errors import ConfigurationError
 from paid.store import projects, run_list, runs
@@ -19,7 +20,11 @@ from paid.store.run_list import RunFilter, RunGroup, RunSeen
 RunNumber = Annotated[
     int,
     typer.Argument(
-        metavar="RUN", min=1, help="The run's number.", autocompletion=completion.live_runs
+        max=LARGEST_ID,
+        metavar="RUN",
+        min=1,
+        help="The run's number.",
+        autocompletion=completion.live_runs,
     ),
 ]
 

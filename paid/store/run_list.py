@@ -14,7 +14,7 @@ from paid.contracts import ENDED, RunStatus
 from paid.errors import NotFoundError
 from paid.models import Issue, Project, Run, RunHold
 from paid.models.ledger import ORGANISATION
-from paid.store import estimates, ledger, pauses
+from paid.store import estimates, events, ledger, pauses
 from paid.store.estimates import Estimate
 from paid.store.ledger import RunCost, Spent
 from paid.store.pauses import Pause
@@ -181,6 +181,7 @@ def _group(group: RunGroup) -> list[ColumnElement[bool]]:
 
 
 def _matches(search: str) -> ColumnElement[bool]:
+    search = events.storable(search)
     by_title = col(Issue.title).icontains(search, autoescape=True)
     number = search.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 10:
