@@ -23,7 +23,7 @@ from paid.containers.changes import SHA, Changes, Policy, check, read_changes, r
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.locks import held
 from paid.containers.push import Pushed, push, refs_of, remote_head, withdraw
-from paid.errors import BadInputError, GitError
+from paid.errors import BadInputError, GitError, GitUnavailableError
 from paid.settings import Settings
 
 _BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,200}")
@@ -107,7 +107,7 @@ class Mirrors:
         )  # fmt: skip
         if SHA.fullmatch(found):
             return found
-        if not git.text("for-each-ref", "--count=1", "refs/heads/"):
+        if not _has_branches(git):
             raise BadInputError(
                 "The repository is empty.", hint="Push a first commit, then label the issue again."
             )
@@ -269,12 +269,20 @@ class Mirrors:
 
 
 def _fetch_branches(git: Git, access: Access) -> None:
+    had_branches = _has_branches(git)
     git.run(
         "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head",
         "--no-recurse-submodules", "--end-of-options",
         access.url, "+refs/heads/*:refs/heads/*",
         access=access, timeout_seconds=TRANSFER_SECONDS,
     )  # fmt: skip
+    if had_branches and not _has_branches(git):
+        # git takes an empty page, as an outage or a proxy gives, for a repository without branches
+        raise GitUnavailableError("The remote lists none of the branches that it had.")
+
+
+def _has_branches(git: Git) -> bool:
+    return bool(git.text("for-each-ref", "--count=1", "refs/heads/"))
 
 
 def _sweep_locks(repository: Path) -> bool:

@@ -122,10 +122,14 @@ def _push(git: Git, access: Access, refspec: str, branch: str, expected: str | N
         # a server that breaks off in mid-push ends it with 1 too, and says nothing of the ref
         raise error_of("push", output, remote=True, late=False)
     said = "; ".join([*refused, *_remote_lines(output.errors)])[:_REASON_CHARS]
-    raise PushRejectedError(
-        f"The remote refuses {branch}: {said}",
-        hint="Look at the repository's branch protection and rules for paid/* branches.",
-    )
+    raise PushRejectedError(f"The remote refuses {branch}: {said}", hint=_hint(said))
+
+
+def _hint(said: str) -> str:
+    """GitHub asks for a right of its own where a push touches .github/workflows."""
+    if "workflow" in said and ("scope" in said or "permission" in said):
+        return "Give the token the right to change workflows (`workflow`, or Workflows: write)."
+    return "Look at the repository's branch protection and rules for paid/* branches."
 
 
 def _remote_lines(errors: str) -> list[str]:

@@ -42,6 +42,8 @@ class GitHost:
         self.root = root
         self.token = token
         self.status: int | None = None
+        self.page: tuple[int, dict[str, str], bytes] | None = None
+        self.speaks_v2 = True
         self.pause_seconds = 0.0
         self.log: list[str] = []
         host = self
@@ -54,10 +56,11 @@ class GitHost:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
-    def create(self, name: str) -> Path:
+    def create(self, name: str, object_format: str = "sha1") -> Path:
         path = self.root / f"{name}.git"
         path.mkdir(parents=True)
-        git(path, "init", "--bare", "--quiet", "--initial-branch=main")
+        made = f"--object-format={object_format}"
+        git(path, "init", "--bare", "--quiet", made, "--initial-branch=main")
         git(path, "config", "http.receivepack", "true")
         return path
 
@@ -104,6 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.owner.status is not None:
             self.send_error(self.owner.status)
             return
+        if self.owner.page is not None:
+            self._answer(*self.owner.page)
+            return
         if not self._may():
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
@@ -130,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "CONTENT_LENGTH": str(len(body)),
                 "REMOTE_USER": "maria",
                 "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") * self.owner.speaks_v2,
             },
         )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
@@ -142,6 +148,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
 
     def _may(self) -> bool:
         expected = base64.b64encode(f"x-access-token:{self.owner.token}".encode()).decode()
