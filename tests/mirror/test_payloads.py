@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from paid.containers.changes import Policy
+from paid.containers.git import Git
 from paid.containers.mirror import Mirrors
-from paid.errors import BundleRejectedError
+from paid.errors import BundleRejectedError, GitError
 from tests.mirror.conftest import BRANCH, PROJECT, RUN, Upstream, Workspace
 from tests.mirror.githost import git
 
@@ -134,20 +137,60 @@ def test_settings_and_hooks_of_the_person_who_runs_paid_run_nothing(
 
 MODULES = [
     "-u./CANARY", "--upload-pack=CANARY", "ext::sh -c CANARY", "ssh://-oProxyCommand=CANARY/x",
-    "file:///etc", "../../../etc", "git://127.0.0.1:9/x", "http://127.0.0.1:9/x",
+    "file:///etc", "../../../etc", "git://127.0.0.1:PORT/x", "http://127.0.0.1:PORT/x",
 ]  # fmt: skip
 
 
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A server that submodules and large files name; nobody must ever call it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
 @pytest.mark.parametrize("url", MODULES)
-def test_submodules_are_never_gone_into(
-    url: str, mirrors: Mirrors, workspace: Workspace, upstream: Upstream, canary: Path
+def test_submodules_and_large_files_are_never_gone_into(
+    url: str,
+    mirrors: Mirrors,
+    workspace: Workspace,
+    upstream: Upstream,
+    canary: Path,
+    listener: socket.socket,
 ) -> None:
-    address = url.replace("CANARY", f"touch {canary}")
+    port = str(listener.getsockname()[1])
+    address = url.replace("CANARY", f"touch {canary}").replace("PORT", port)
     text = f'[submodule "x"]\n\tpath = x\n\turl = {address}\n\tupdate = !touch {canary}\n'
-    workspace.commit({".gitmodules": text})
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 9\n"
+    workspace.commit(
+        {
+            ".gitmodules": text,
+            ".lfsconfig": f"[lfs]\n\turl = http://127.0.0.1:{port}/lfs\n",
+            ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n",
+            "large.bin": pointer,
+        }
+    )
     link = f"160000,{workspace.base_sha},x"
     git(workspace.tree, "update-index", "--add", "--cacheinfo", link)
     git(workspace.tree, "commit", "--quiet", "-m", "a submodule")
     with suppress(BundleRejectedError):  # git's own check of .gitmodules refuses some of them
         everything(mirrors, workspace, upstream, workspace.bundle())
     assert not canary.exists()
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.mark.parametrize("url", [url for url in MODULES if "://" in url or "::" in url])
+def test_the_hosts_git_speaks_no_protocol_but_that_of_the_remote(
+    url: str, mirrors: Mirrors, upstream: Upstream, canary: Path, listener: socket.socket
+) -> None:
+    """Should an address of a stranger ever get as far as git."""
+    mirrors.fetch(upstream.remote)
+    address = url.replace("CANARY", f"touch {canary}").replace("/etc", str(upstream.bare))
+    address = address.replace("PORT", str(listener.getsockname()[1]))
+    git = Git(mirrors.path(PROJECT))
+    with pytest.raises(GitError, match="not allowed"):
+        git.run("ls-remote", "--end-of-options", address)
+    assert not canary.exists()
+    with pytest.raises(BlockingIOError):
+        listener.accept()

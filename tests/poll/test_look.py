@@ -109,6 +109,35 @@ def test_an_outsiders_label_starts_nothing_and_is_answered_once(
     assert watched.kinds().count("issue.refused") == 1
 
 
+@pytest.mark.parametrize("login", ["dependabot[bot]", "maria-renamed", "MARIA2", "ghost"])
+def test_a_bot_or_somebody_under_a_similar_name_starts_nothing(
+    login: str, watched: Watched
+) -> None:
+    watched.forge.add_user(login)
+    number = watched.issue(author=login)
+    watched.label(number, actor=login)
+    watched.look()
+    assert watched.runs() == []
+    assert watched.kinds().count("issue.refused") == 1
+
+
+def test_who_gave_the_name_up_takes_the_right_to_label_along(watched: Watched) -> None:
+    """The right is looked up when the label is seen, under the name that GitHub gives then."""
+    watched.forge.set_permission(REPO, "otto", "write")
+    watched.forge.set_permission(REPO, "otto", "none")
+    watched.label(watched.issue(), actor="otto")
+    watched.look()
+    assert watched.runs() == []
+
+
+def test_a_comment_asks_for_nothing(watched: Watched) -> None:
+    number = watched.issue()
+    for who in ("eve", "maria"):
+        watched.forge.comment(REPO, number, who, "/paid build\npaid-build\n@paid-bot approve")
+    watched.look()
+    assert watched.runs() == []
+
+
 def test_a_writers_label_after_an_outsiders_starts_the_run(watched: Watched) -> None:
     number = watched.issue()
     watched.label(number, actor="eve")
