@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +25,6 @@ WORKS_ON = [
     "for n in range(600): print('step', n, flush=True); time.sleep(0.5)\n",
 ]
 """An agent that has changed a file and would go on for five minutes."""
-DEAD_WITHIN_SECONDS = 15
 
 
 def apart(work: Callable[[], T]) -> T:
@@ -55,18 +53,13 @@ def test_a_person_cancels_a_run_that_works(chromium: Browser, stage: Stage) -> N
     page.goto(stage.paid.login_url)
     page.get_by_role("button", name="Sign in").click()
     page.locator(f"#run-row-{run.id} .run-title").click()
-    expect(page.get_by_text("step 2", exact=True).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("step 2", exact=True).first).to_be_visible()
     page.on("dialog", lambda dialog: dialog.accept())
 
-    pressed = time.monotonic()
     page.get_by_role("button", name="Cancel run").click()
     expect(page.get_by_text("Cancel asked for by admin (dashboard).")).to_be_visible()
-    acknowledged_seconds = time.monotonic() - pressed
-    expect(page.locator("#summary .badge")).to_have_text(
-        "Cancelled", timeout=DEAD_WITHIN_SECONDS * 1000
-    )
+    expect(page.locator("#summary .badge")).to_have_text("Cancelled")
 
-    assert acknowledged_seconds < 5  # a second on a quiet machine
     ended = stage.ended(watched)
     assert ended.status == "cancelled"
     assert ended.cancel_requested_by == "admin (dashboard)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_run_is_cancelled_from_the_list(
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name=f"Cancel run {ids['running']}").click()
     expect(page.locator(f"#run-row-{ids['running']} .badge")).to_have_text("Cancelling")
-    assert page.url.endswith("/runs")
+    expect(page).to_have_url(re.compile("/runs$"))
 
 
 def test_everything_appears_without_a_reload(
@@ -96,7 +97,7 @@ def test_filters_work_as_one_types_and_can_be_gone_back_from(
     page.goto("/runs")
     page.get_by_placeholder("Title or #number").press_sequentially("Esperanto")
     expect(page.locator("table.runs tbody tr")).to_have_count(1)
-    assert "q=Esperanto" in page.url
+    expect(page).to_have_url(re.compile("q=Esperanto"))
     page.get_by_role("link", name="Completed").click()
     expect(page.get_by_text("No run matches")).to_be_visible()
     page.go_back()
@@ -130,11 +131,11 @@ def test_a_form_is_not_replaced_under_the_hands_of_who_fills_it_in(
 
 def test_settings_are_saved_and_refusals_shown(page: Page, ids: dict[str, int]) -> None:
     page.goto(f"/projects/{ids['project']}")
-    page.get_by_label("A day").fill("33.50")
+    page.get_by_role("textbox", name="A day", exact=True).fill("33.50")
     page.get_by_role("button", name="Save budget").click()
     expect(page.locator("#budget")).to_contain_text("Saved")
-    expect(page.get_by_label("A day")).to_have_value("33.50")
-    page.get_by_label("Each run").fill("plenty")
+    expect(page.get_by_role("textbox", name="A day", exact=True)).to_have_value("33.50")
+    page.get_by_role("textbox", name="Each run", exact=True).fill("plenty")
     page.get_by_role("button", name="Save budget").click()
     expect(page.locator("#budget [role=alert]")).to_contain_text("is not an amount of money")
 
@@ -183,7 +184,7 @@ def test_a_restarted_stream_repeats_and_skips_nothing(
     page.wait_for_timeout(300)
     context.set_offline(False)
     say(database, run_id, "agent.message", text="After the cut.")
-    expect(page.get_by_text("After the cut.")).to_have_count(1, timeout=15_000)
+    expect(page.get_by_text("After the cut.")).to_have_count(1)
     expect(page.get_by_text("During the cut.")).to_have_count(1)
     expect(page.get_by_text("Before the cut.")).to_have_count(1)
 
