@@ -25,6 +25,7 @@ from paid.containers.task import Task
 from paid.contracts import RunStatus, TurnEnd, TurnInput, TurnResult
 from paid.errors import (
     ContainerError,
+    ContainerLostError,
     DetachedError,
     RunCancelledError,
     SandboxNotTightError,
@@ -65,7 +66,13 @@ class AgentActivities:
         turn = self._begin(given)
         if "result" in turn.hold.report:
             return _result_of(turn.hold.report["result"])
-        log, watch = self._started_and_followed(turn)
+        try:
+            log, watch = self._started_and_followed(turn)
+        except ContainerLostError as error:
+            raise ContainerLostError(
+                "The agent's container was removed while it worked.",
+                hint="Nobody but Paid should remove it. Set the label again.",
+            ) from error
         if watch.detached:
             raise DetachedError("The worker lets go of the agent, which goes on.")
         if watch.cancelled:
@@ -108,7 +115,8 @@ class AgentActivities:
 
     def _start(self, turn: _Turn) -> None:
         engine = self._host.engine
-        if not _has_begun(engine.inspect(turn.name)):
+        is_first = turn.hold.attempt == 1
+        if is_first or not _has_begun(engine.inspect(turn.name)):
             started = engine.start(self._spec(turn))
             if not started.adopted:
                 with self._host.database.session() as session:
@@ -297,7 +305,7 @@ def _how_it_ended(
     if watch.verdict is not None:
         return watch.verdict, watch.message
     agent_exit = log.reports.get("agent_exit", {})
-    ending: Ending = turn.transcript.end(int(agent_exit.get("code") or exit.code))
+    ending: Ending = turn.transcript.end(_agent_code(agent_exit, exit))
     if look.hold is not None and ending.how is not How.FINISHED:
         return look.hold, WAITS[look.hold]
     if agent_exit.get("reason") == "timeout":
@@ -305,6 +313,17 @@ def _how_it_ended(
     if (exit.oom_killed or agent_exit.get("oom_kills")) and ending.how is not How.FINISHED:
         return TurnEnd.AGENT_ERROR, "The agent needed more memory than its container has."
     return _ENDS[ending.how], ending.message
+
+
+def _agent_code(agent_exit: Mapping[str, Any], exit: Exit) -> int:
+    """The agent's exit code as a shell has it: 128 and the signal's number when one ended it.
+
+    Without a report the container's own tells: somebody killed it as a whole.
+    """
+    if agent_exit.get("signal"):
+        return 128 + int(agent_exit["signal"])
+    code = agent_exit.get("code")
+    return exit.code if code is None else int(code)
 
 
 _ENDS = {

@@ -78,7 +78,8 @@ class TurnLog:
                 self._stored = line.cursor == self._hold.cursor
                 self._forget_batch()
             full = self._size >= BATCH_CHARACTERS or len(self._events) >= BATCH_EVENTS
-            full = full or report is not None  # a report is a turn of the step: told at once
+            # a report is a turn of the step, told at once; the probe's comes with the next one
+            full = full or (report is not None and report.name != "probe")
         if full:
             self.flush()
 

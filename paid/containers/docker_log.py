@@ -50,10 +50,12 @@ class DockerLog:
         whether the container still runs, and the log is followed on from the cursor.
         """
         ended = False
-        while not ended and not self._closed:
-            # Asked before reading: a container that ended before is read to its last line.
-            ended = not self._running()
+        while not self._closed:
             yield from self._connection()
+            if ended or self._closed:
+                break
+            # Asked between two readings: once it has ended, one more finds its last line.
+            ended = not self._running()
         if not self._closed:
             yield from self._frames.last_lines()
 

@@ -46,6 +46,9 @@ class DockerEngine:
         self._slots = StartSlots(settings.start_slots)
         self._instance = instance_id(settings.data_dir)
         self._suffix = f"-{self._instance[:8]}"
+        # What the engine would answer about what was made here: a start asks it less.
+        self._keys: dict[str, bytes] = {}
+        self._uppers: dict[str, Path | None] = {}
 
     def start(self, spec: StepSpec) -> Started:
         """Start the step, or adopt its container: one that runs or ran is never started again."""
@@ -97,6 +100,7 @@ class DockerEngine:
 
     def remove(self, name: str) -> None:
         """Kill and remove it; its log goes with it. Waits for another's removal of it."""
+        self._keys.pop(name, None)
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -128,7 +132,9 @@ class DockerEngine:
             return None
 
     def report_key(self, name: str) -> bytes:
-        """The key of the container's reports; a worker that comes back reads it here again."""
+        """The key of the container's reports; a worker that comes back asks the engine for it."""
+        if (kept := self._keys.get(name)) is not None:
+            return kept
         for variable in self._existing(name)["Config"]["Env"]:
             key, _, value = variable.partition("=")
             if key == hardening.REPORT_KEY:
@@ -154,12 +160,14 @@ class DockerEngine:
         labels = {"paid": "1", "paid.run": str(run_id), "paid.instance": self._instance}
         options = _overlay_options(overlay) if overlay else None
         with self.api.client() as client:
-            client.create_volume(
+            made = client.create_volume(
                 self._there(name), driver="local", driver_opts=options, labels=labels
             )
+        self._uppers[name] = _upper_of(made)
 
     def remove_volume(self, name: str) -> None:
         """Remove it; waits a moment for a container that is just ending."""
+        self._uppers.pop(name, None)
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -208,7 +216,8 @@ class DockerEngine:
     def _create(self, spec: StepSpec) -> bool:
         """Create the container; False when one of this name is there already."""
         spec = self._with_volume(spec)
-        config = hardening.container_config(spec, self._instance, secrets.token_hex(32))
+        key = secrets.token_bytes(32)
+        config = hardening.container_config(spec, self._instance, key.hex())
         with self.api.client() as client:
             try:
                 client.create_container_from_config(config, name=self._there(spec.name))
@@ -216,6 +225,7 @@ class DockerEngine:
                 if getattr(error, "status_code", None) == 409:
                     return False
                 raise
+        self._keys[spec.name] = key
         return True
 
     def _with_volume(self, spec: StepSpec) -> StepSpec:
@@ -223,10 +233,10 @@ class DockerEngine:
         if spec.volume is None:
             return spec
         volume = self._there(spec.volume)
-        with self.api.client() as client:
-            options = (client.inspect_volume(volume)["Options"] or {}).get("o", "")
-        upper = dict(option.partition("=")[::2] for option in options.split(",")).get("upperdir")
-        return dataclasses.replace(spec, volume=volume, changes=Path(upper) if upper else None)
+        if spec.volume not in self._uppers:
+            with self.api.client() as client:
+                self._uppers[spec.volume] = _upper_of(client.inspect_volume(volume))
+        return dataclasses.replace(spec, volume=volume, changes=self._uppers[spec.volume])
 
     def _check_tight(self, name: str, facts: Mapping[str, Any]) -> None:
         if facts["Config"]["Labels"].get("paid.instance") != self._instance:
@@ -276,6 +286,13 @@ class DockerEngine:
 
 def _exit(state: Mapping[str, Any]) -> Exit:
     return Exit(int(state["ExitCode"]), bool(state["OOMKilled"]), str(state["Error"] or "")[:1000])
+
+
+def _upper_of(volume: Mapping[str, Any]) -> Path | None:
+    """The upper layer of a volume as the engine describes it; None when it is no overlay."""
+    options = (volume["Options"] or {}).get("o", "")
+    upper = dict(option.partition("=")[::2] for option in options.split(",")).get("upperdir")
+    return Path(upper) if upper else None
 
 
 def _overlay_options(overlay: Overlay) -> dict[str, str]:
