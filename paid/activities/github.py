@@ -17,12 +17,14 @@ from paid.github.texts import (
     status_comment,
 )
 from paid.github.untrusted import hidden_in
+from paid.github.words import GitHubPort, IssueSeen
 from paid.models import LabelPurpose, Run
 from paid.settings import Settings
 from paid.store import estimates, holds, issues, ledger, pauses, projects, runs
 from paid.store.database import Database
 from paid.store.pauses import Pause
 from paid.store.runs import RunFacts
+from paid.triage import standing_label
 
 DONE_LABEL = "paid-done"
 FAILED_LABEL = "paid-failed"
@@ -94,24 +96,36 @@ class GitHubActivities:
     def _move_labels(self, facts: RunFacts) -> None:
         """Take the label that asked away, and put one that tells the end; one write, or none.
 
-        Labels are read first, so that what people set meanwhile stays.
+        Labels are read first, so that what people set meanwhile stays; GitHub compares their names
+        without case.
         """
         project, issue = facts.project, facts.issue
         github = self._github_for(project)
         seen = github.issue(project.full_name, issue.number)
         if seen is None:
             return
-        asked = self._asking_labels(facts)
-        wanted = [label for label in seen.labels if label not in asked | {DONE_LABEL, FAILED_LABEL}]
+        gone = {DONE_LABEL, FAILED_LABEL, *self._asking_labels(facts, github, seen)}
+        wanted = [label for label in seen.labels if label.lower() not in gone]
         if (end_label := _label_of(RunStatus(facts.run.status))) is not None:
             wanted.append(end_label)
         if set(wanted) != set(seen.labels):
             github.set_labels(project.full_name, issue.number, wanted)
 
-    def _asking_labels(self, facts: RunFacts) -> set[str]:
+    def _asking_labels(self, facts: RunFacts, github: GitHubPort, seen: IssueSeen) -> set[str]:
+        """Names in lower case of the labels that asked for the run, or for its end.
+
+        One that was set anew while a cancelled run stopped asks for the next run, and stays.
+        """
         with self._database.session() as session:
             labels = projects.labels(session, projects.number(facts.project))
-        return {labels[LabelPurpose.BUILD], labels[LabelPurpose.CANCEL]}
+        build = labels[LabelPurpose.BUILD]
+        asked = {labels[LabelPurpose.CANCEL].lower()}
+        if facts.run.status == RunStatus.CANCELLED and seen.has(build):
+            events = github.label_events(facts.project.full_name, seen.number)
+            standing = standing_label(events, build)
+            if standing is not None and standing.id > (facts.issue.label_event_id or 0):
+                return asked
+        return asked | {build.lower()}
 
 
 def _shown_status(run: Run, pause: Pause | None) -> str:

@@ -202,7 +202,7 @@ def test_the_state_of_a_base_is_told(mirrors: Mirrors, upstream: Upstream) -> No
     assert mirrors.base_state(upstream.remote, "main", base) == "current"
     upstream.commit({"x": "y"})
     assert mirrors.base_state(upstream.remote, "main", base) == "moved"
-    upstream.commit({"x": "y"}, branch="trunk")
+    git(upstream.bare, "update-ref", "refs/heads/trunk", "main")
     git(upstream.bare, "update-ref", "-d", "refs/heads/main")
     assert mirrors.base_state(upstream.remote, "main", base) == "gone"
 

@@ -1,0 +1,75 @@
+"""What becomes of an issue's labels when its run has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from paid.activities.github import GitHubActivities
+from paid.contracts import RunInput, RunStatus
+from paid.github.client import GitHub
+from paid.settings import Settings
+from tests.poll.conftest import REPO, Watched
+
+Report = Callable[[RunStatus], list[str]]
+NUMBER = 1
+
+
+@pytest.fixture
+def report(watched: Watched, tmp_path: Path) -> Iterator[Report]:
+    """Ends the first run as it is told, lets that be reported, and gives the issue's labels."""
+    github = GitHub(watched.token, watched.forge.api_url)
+    settings = Settings(data_dir=tmp_path / "data")
+    activities = GitHubActivities(settings, watched.database, lambda _: github)
+
+    def end(status: RunStatus) -> list[str]:
+        run_id = int(watched.runs()[0].id or 0)
+        watched.end(run_id, status)
+        ActivityEnvironment().run(activities.report_end, RunInput(run_id))
+        return list(watched.forge.issue(REPO, NUMBER).labels)
+
+    yield end
+    github.close()
+
+
+@pytest.fixture
+def labelled(watched: Watched) -> Watched:
+    assert watched.issue() == NUMBER
+    watched.label(NUMBER)
+    watched.look()
+    return watched
+
+
+def test_the_label_that_asked_goes_and_one_that_tells_the_end_comes(
+    labelled: Watched, report: Report
+) -> None:
+    labelled.label(NUMBER, "bug")
+    assert report(RunStatus.FAILED) == ["bug", "paid-failed"]
+
+
+def test_a_label_that_is_spelled_otherwise_goes_too(watched: Watched, report: Report) -> None:
+    watched.issue()
+    watched.label(NUMBER, "Paid-Build")
+    watched.label(NUMBER, "PAID-DONE")
+    watched.look()
+    assert report(RunStatus.FAILED) == ["paid-failed"]
+
+
+def test_a_label_set_anew_while_the_run_stopped_stays(labelled: Watched, report: Report) -> None:
+    labelled.forge.remove_label(REPO, NUMBER, "paid-build", "maria")
+    labelled.look()
+    labelled.label(NUMBER)
+    assert report(RunStatus.CANCELLED) == ["paid-build"]
+    labelled.look()
+    assert len(labelled.runs()) == 2
+
+
+def test_a_run_that_a_person_stopped_in_paid_takes_its_label_along(
+    labelled: Watched, report: Report
+) -> None:
+    assert report(RunStatus.CANCELLED) == []
+    labelled.look()
+    assert len(labelled.runs()) == 1
