@@ -57,7 +57,7 @@ class Watched:
 class Stage:
     """Everything, started once for all tests; each test has a repository of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: object) -> None:
         self.forge = Forge(folder / "forge")
         self.forge.start()
         self.model = ScriptedModel()
@@ -74,6 +74,7 @@ class Stage:
                 anthropic_base_url=model_url,
                 anthropic_api_key=[key],
                 quota_hold_seconds=2,  # so that a vendor's limit of some seconds parks a run
+                **settings,  # type: ignore[arg-type]
             )
         )
         self.paid.start()

@@ -53,7 +53,7 @@ def test_a_forged_session_is_no_session(dashboard: Dashboard, stranger: httpx.Cl
 
 
 def test_no_get_changes_anything(database: Database) -> None:
-    changing = {"cancel", "raise-budget", "pause", "resume", "logout", "settings"}
+    changing = {"cancel", "raise-budget", "raise", "limits", "pause", "resume", "logout", "settings"}
     for method, path in routes(database):
         if set(path.split("/")) & changing:
             assert method == "POST", path
