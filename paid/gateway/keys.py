@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,20 @@ LIMITED_SECONDS = 10.0
 """A key's rest after a 429 that does not say when to come back."""
 BROKEN_SECONDS = 300.0
 """A key's rest after the vendor refused it: somebody has to mend it."""
+EXHAUSTED_SECONDS = 3600.0
+"""A key's rest when its account has no money left: the vendor cannot say when somebody pays."""
 LONGEST_SECONDS = 35 * 86400.0
-_RESETS = (
-    "anthropic-ratelimit-requests-reset",
-    "anthropic-ratelimit-tokens-reset",
-    "anthropic-ratelimit-input-tokens-reset",
-    "anthropic-ratelimit-output-tokens-reset",
-    "anthropic-ratelimit-unified-reset",
+_LIMITS = (
+    "anthropic-ratelimit-requests-{}",
+    "anthropic-ratelimit-tokens-{}",
+    "anthropic-ratelimit-input-tokens-{}",
+    "anthropic-ratelimit-output-tokens-{}",
+    "anthropic-ratelimit-unified-{}",
+    "x-ratelimit-{}-requests",
+    "x-ratelimit-{}-tokens",
 )
+"""The vendors' headers about each limit: `reset`, and `remaining`."""
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -54,11 +61,35 @@ def limited_until(status: int, headers: Mapping[str, str], body: Any, now: datet
     said = _retry_after(headers.get("retry-after"), now)
     if said is None:
         said = _gemini_delay(body)
+    if said is None and _exhausted(status, body):
+        said = EXHAUSTED_SECONDS
     if said is None:
-        resets = [_moment(headers.get(name), now) for name in _RESETS]
-        said = max((reset for reset in resets if reset is not None), default=None)
+        said = _reset(headers, now)
     seconds = LIMITED_SECONDS if said is None else min(max(said, 0.0), LONGEST_SECONDS)
     return now + timedelta(seconds=seconds)
+
+
+def _exhausted(status: int, body: Any) -> bool:
+    """Whether the account behind the key has to be paid for first."""
+    try:
+        return status == 402 or body["error"]["code"] == "insufficient_quota"
+    except (TypeError, KeyError):
+        return False
+
+
+def _reset(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds until the limit that was met resets; the longest of all, when none is said to be."""
+    resets = {name: _until(headers.get(name.format("reset")), now) for name in _LIMITS}
+    known = {name: seconds for name, seconds in resets.items() if seconds is not None}
+    met = {name for name in known if headers.get(name.format("remaining")) == "0"}
+    return max((known[name] for name in met or known), default=None)
+
+
+def _until(value: str | None, now: datetime) -> float | None:
+    """A moment, or a span of time as Go writes it: `6m0s`, `1h2m3.5s`, `120ms`."""
+    if value and _SPAN.sub("", value) == "":
+        return sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(value))
+    return _moment(value, now)
 
 
 def _retry_after(value: str | None, now: datetime) -> float | None:

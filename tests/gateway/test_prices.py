@@ -151,12 +151,32 @@ def _limit(headers: dict[str, str], body: Any = None, status: int = 429) -> floa
         ({}, 10),
         ({"anthropic-ratelimit-tokens-reset": "2026-11-20T13:00:00Z"}, 3600),
         ({"anthropic-ratelimit-unified-reset": "1795176600"}, 600),
+        ({"x-ratelimit-reset-requests": "6m0s"}, 360),
+        ({"x-ratelimit-reset-tokens": "1h2m3.5s"}, 3723.5),
+        ({"x-ratelimit-reset-tokens": "120ms"}, 0.12),
+        ({"x-ratelimit-reset-requests": "later"}, 10),
+        (
+            {
+                "x-ratelimit-remaining-requests": "59",
+                "x-ratelimit-reset-requests": "8h0m0s",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "17s",
+            },
+            17,
+        ),
     ],
 )
 def test_a_vendor_says_in_many_ways_when_to_come_back(
     headers: dict[str, str], seconds: float
 ) -> None:
     assert _limit(headers) == seconds
+
+
+def test_an_account_without_money_is_asked_again_in_an_hour() -> None:
+    unpaid = {"error": {"code": "insufficient_quota", "type": "insufficient_quota"}}
+    assert _limit({}, unpaid) == 3600
+    assert _limit({}, None, status=402) == 3600
+    assert _limit({"retry-after": "60"}, unpaid) == 60
 
 
 def test_geminis_delay_is_in_the_body() -> None:
