@@ -45,8 +45,8 @@ class Counting:
         return Play(stream, headers=SSE, chunk=200, chunk_pause=0.0005)
 
 
-def _body(size: int, output: int, most: int) -> dict[str, Any]:
-    text = f"{size} {output} " + "x" * size * 2
+def _body(size: int, output: int, most: int, bytes_per_token: int = 2) -> dict[str, Any]:
+    text = f"{size} {output} " + "x" * size * bytes_per_token
     messages = [{"role": "user", "content": text}]
     return {"model": SONNET, "max_tokens": most, "stream": True, "messages": messages}
 
@@ -63,7 +63,8 @@ class TestRace:
         bench.vendor.default = vendor.answer
         with bench.database.session() as session:
             budgets.set_limits(session, bench.rows.project_id, run_cents=1)
-        statuses = await asyncio.gather(*(_ask(bench, _body(10, 5, 50)) for _ in range(50)))
+        dear = _body(600, 50, 50, bytes_per_token=0)  # four of these would pass the cap
+        statuses = await asyncio.gather(*(_ask(bench, dear) for _ in range(50)))
         assert statuses.count(200) >= 1
         assert set(statuses) <= {200, 402, 429}
         await _quiet(bench)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from paid.gateway import front
-from tests.gateway.conftest import Bench
-from tests.gateway.vendor import Play, anthropic_message, anthropic_usage
+from tests.gateway.conftest import ANTHROPIC, Bench
+from tests.gateway.vendor import JSON, Play, anthropic_message, anthropic_usage
 from tests.waiting import happens
 
 pytestmark = pytest.mark.anyio
@@ -132,6 +132,27 @@ async def test_headers_that_a_hop_must_not_pass_on_stay_here(bench: Bench) -> No
     (arrived,) = bench.vendor.arrived
     assert not arrived.headers.keys() & {"te", "proxy-authorization"}
     assert arrived.headers["host"] != "evil.example"
+
+
+async def test_what_is_the_vendors_hop_or_the_accounts_stays_here_too(bench: Bench) -> None:
+    hidden = {
+        "set-cookie": "session=1",
+        "anthropic-organization-id": "org-canary",
+        "openai-organization": "org-canary",
+        "proxy-authenticate": "Basic",
+        "alt-svc": 'h3=":443"',
+        "location": "http://169.254.169.254/",
+        "keep-alive": "timeout=5",
+        "x-named": "by connection",
+    }
+    shown = {"x-ratelimit-remaining-requests": "9", "request-id": "req_1"}
+    named = {"connection": "keep-alive, x-named"}
+    body = anthropic_message("claude-sonnet-4-6", anthropic_usage(1, 1))
+    bench.vendor.plays = [Play(body, headers=JSON | hidden | shown | named)]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert got.status == 200
+        assert not got.headers.keys() & hidden.keys()
+        assert {name: got.headers[name] for name in shown} == shown
 
 
 async def test_two_requests_behind_each_other_are_two_at_the_vendor(bench: Bench) -> None:
