@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -16,6 +17,7 @@ class Batches(Generic[Item, Result]):
     An idle batcher adds nothing to an item's way; a busy one shares a transaction, and with it the
     wait for the disk, among all that queue. `call` returns one result an item, in order. After an
     error of the kind `alone_after` a batch's items are tried one by one: a bad one fails alone.
+    With `patience_seconds` the first of a batch waits so long for others, unless `hurry` is called.
     """
 
     def __init__(
@@ -24,24 +26,40 @@ class Batches(Generic[Item, Result]):
         *,
         most: int = 64,
         alone_after: type[Exception] | None = None,
+        patience_seconds: float = 0.0,
     ) -> None:
         self._call = call
         self._most = most
         self._alone_after = alone_after
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._patience_seconds = patience_seconds
+        self._hurried = asyncio.Event()
 
     async def submit(self, item: Item) -> Result:
         """The result for one item; raises what the batch's call raised."""
+        return await self.ask(item)
+
+    def ask(self, item: Item) -> asyncio.Future[Result]:
+        """The same as a future: the item goes its way, whoever waits for it."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._task is None:
             self._task = asyncio.create_task(self._work())
-        return await future
+        return future
+
+    def hurry(self) -> None:
+        """Send what waits for company without it: somebody waits for its outcome."""
+        if self._waiting:
+            self._hurried.set()
 
     async def _work(self) -> None:
         try:
             while self._waiting:
+                if self._patience_seconds:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._hurried.wait(), self._patience_seconds)
+                    self._hurried.clear()
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._together(batch)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +26,17 @@ Outcome = Literal["reserved", "over", "busy", "revoked"]
 RESERVED_SECONDS = 120
 """How long a reservation outlives a gateway that cannot be heard of."""
 EXTEND_SECONDS = 30
+SETTLE_TOGETHER_SECONDS = 0.02
+"""How long what is to be settled waits for company. Its money stays reserved for so long."""
+FLUSH_TOGETHER_SECONDS = 0.02
+"""How long a reservation waits for company on its way to the disk."""
 SETTLE_PAUSE_SECONDS = 1.0
+
+Bill = Callable[[], Mapping[str, Any] | None]
+"""What was spent, `amount` in micro-dollars among it; None for nothing."""
+
+_SETTLE = "SELECT count(*) FROM ledger_settle($1)"
+_RESERVE = "SELECT json_agg(answered) FROM ledger_reserve($1) AS answered"
 
 Hold = tuple[int, tuple[str, datetime | None, Jsonb]]
 """A run, and why, until when and over what it waits."""
@@ -64,6 +74,26 @@ class Answer:
     cap: Cap | None = None
 
 
+@dataclass
+class _Closing:
+    """The end of a reservation. Its bill is worked out once, however often it is sent."""
+
+    reservation: Reservation
+    bill: Bill
+    _item: dict[str, Any] | None = None
+
+    def item(self) -> dict[str, Any]:
+        if self._item is None:
+            try:
+                bill = self.bill()
+            except Exception:
+                log.exception("a bill cannot be worked out: its reservation is charged whole")
+                whole = self.reservation.amount_microdollars
+                bill = {"amount": whole, "basis": "estimated"}
+            self._item = _item(self.reservation) | {"amount": None} | dict(bill or {})
+        return self._item
+
+
 class Books:
     """Reserve, settle and hold, through the functions of migration 0002."""
 
@@ -76,8 +106,12 @@ class Books:
         self._open: set[UUID] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._reserve = Batches(self._reserve_many, alone_after=RefusedByDatabaseError)
-        self._settle = Batches(self._settle_many, alone_after=RefusedByDatabaseError)
-        self._flush = Batches(self._flush_once)
+        self._settle = Batches(
+            self._settle_many,
+            alone_after=RefusedByDatabaseError,
+            patience_seconds=SETTLE_TOGETHER_SECONDS,
+        )
+        self._flush = Batches(self._flush_once, patience_seconds=FLUSH_TOGETHER_SECONDS)
         self._hold = Batches(self._hold_many)
         self._held = Batches(self._held_many)
         self.settled = asyncio.Condition()
@@ -85,7 +119,7 @@ class Books:
     async def reserve(self, reservation: Reservation) -> Answer:
         """Reserve, or learn which cap is in the way. Raises DatabaseError."""
         self._open.add(reservation.request_id)
-        asking = asyncio.create_task(self._reserve.submit(reservation))
+        asking = self._reserve.ask(reservation)
         try:
             answer = await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -99,13 +133,21 @@ class Books:
             self._open.discard(reservation.request_id)
         return answer
 
-    def settle(self, reservation: Reservation, amount: int, details: Mapping[str, Any]) -> None:
-        """Charge what was spent instead of the reservation; goes on in the background."""
-        self._later(_item(reservation) | {"amount": amount} | dict(details))
+    def settle(self, reservation: Reservation, bill: Bill) -> None:
+        """Charge what was spent instead of the reservation; goes on in the background.
+
+        The bill is asked for when it is written down: to work it out takes longer than to pass an
+        answer on, and other requests are on their way.
+        """
+        self._in_background(self._settle_stubbornly(_Closing(reservation, bill)))
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back, because nothing was spent; goes on in the background."""
-        self._later(_item(reservation) | {"amount": None})
+        self.settle(reservation, _nothing)
+
+    def hurry(self) -> None:
+        """Settle at once what waits for company: somebody needs the money that it holds."""
+        self._settle.hurry()
 
     async def hold(
         self, run_id: int, reason: str, until: datetime | None, detail: Mapping[str, Any]
@@ -137,6 +179,7 @@ class Books:
 
     async def finish(self, seconds: float) -> None:
         """Wait for what is being settled."""
+        self.hurry()
         if self._settling:
             await asyncio.wait(set(self._settling), timeout=seconds)
         for line in (self._reserving, self._flushing, self._closing, self._holding):
@@ -146,27 +189,24 @@ class Books:
         rows = await self._rows("SELECT ledger_expire(%s) AS expired", (owner,))
         return int(rows[0]["expired"])
 
-    def _later(self, item: dict[str, Any]) -> None:
-        self._in_background(self._settle_stubbornly(item))
-
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
-    async def _settle_stubbornly(self, item: dict[str, Any]) -> None:
+    async def _settle_stubbornly(self, closing: _Closing) -> None:
         """Until it is done: what was spent must not be forgotten while this process lives."""
         while True:
             try:
-                await self._settle.submit(item)
+                await self._settle.submit(closing)
             except RefusedByDatabaseError as error:
                 # Its reservation, which nobody extends any more, expires at its full amount.
-                log.error("a request cannot be settled: %s (%r)", item, error.__cause__)
+                log.error("a request cannot be settled: %s (%r)", closing.item(), error.__cause__)
             except DatabaseError as error:
                 log.warning("a request is not settled yet: %s", error)
                 await asyncio.sleep(SETTLE_PAUSE_SECONDS)
                 continue
-            self._open.discard(UUID(item["request_id"]))
+            self._open.discard(closing.reservation.request_id)
             async with self.settled:
                 self.settled.notify_all()
             return
@@ -182,11 +222,10 @@ class Books:
             }
             for each in asked
         ]
-        question = "SELECT * FROM ledger_reserve(%s)"
-        rows = await self._ask(self._reserving, question, (Jsonb(items),))
+        rows = await persistently(lambda: self._reserving.json(_RESERVE, items))
         self._in_background(self._flush_soon())
         answers = {row["request"]: _answer(row) for row in rows}
-        return [answers[each.request_id] for each in asked]
+        return [answers[str(each.request_id)] for each in asked]
 
     async def _flush_soon(self) -> None:
         """Bring reservations to the disk while their requests are on the way to the vendor."""
@@ -197,9 +236,14 @@ class Books:
         await persistently(self._flushing.flush)
         return [None] * len(asked)
 
-    async def _settle_many(self, items: Sequence[dict[str, Any]]) -> list[None]:
+    async def _settle_many(self, closings: Sequence[_Closing]) -> list[None]:
+        items = []
+        for closing in closings:
+            items.append(closing.item())
+            await asyncio.sleep(0)
+
         async def settle_and_flush() -> None:
-            await self._closing.rows("SELECT * FROM ledger_settle(%s)", (Jsonb(list(items)),))
+            await self._closing.json(_SETTLE, items)
             await self._closing.flush()
 
         await persistently(settle_and_flush)
@@ -235,6 +279,10 @@ class Books:
         return await persistently(lambda: line.rows(question, values))
 
 
+def _nothing() -> None:
+    """The bill of what was not sent, or refused."""
+
+
 def _item(reservation: Reservation) -> dict[str, Any]:
     return {
         "request_id": str(reservation.request_id),
@@ -247,5 +295,13 @@ def _item(reservation: Reservation) -> dict[str, Any]:
 def _answer(row: Mapping[str, Any]) -> Answer:
     if row["cap_scope"] is None:
         return Answer(row["outcome"])
-    names = ("scope", "period", "limit", "spent", "reserved", "ends_at")
-    return Answer(row["outcome"], Cap(*(row[f"cap_{name}"] for name in names)))
+    ends_at = row["cap_ends_at"]
+    cap = Cap(
+        scope=row["cap_scope"],
+        period=row["cap_period"],
+        limit_microdollars=row["cap_limit"],
+        spent_microdollars=row["cap_spent"],
+        reserved_microdollars=row["cap_reserved"],
+        ends_at=ends_at and datetime.fromisoformat(ends_at),
+    )
+    return Answer(row["outcome"], cap)

@@ -111,12 +111,16 @@ class Purse:
         if status >= 400:
             self._books.release(sending.reservation)
             return
+        self._books.settle(
+            sending.reservation, lambda: self._bill(sending, status, is_whole=is_whole)
+        )
+
+    def _bill(self, sending: Sending, status: int, *, is_whole: bool) -> Mapping[str, Any] | None:
         metered = sending.meter.result(is_whole=is_whole)
         if not metered.counts:
-            self._books.release(sending.reservation)
-            return
+            return None
         amount, metered = self._priced(sending, metered)
-        self._books.settle(sending.reservation, amount, _details(sending, metered, status))
+        return {"amount": amount, **_details(sending, metered, status)}
 
     def _priced(self, sending: Sending, metered: Metered) -> tuple[int, Metered]:
         """Micro-dollars, by the model that the vendor says it ran, if that has a price.
@@ -140,6 +144,7 @@ class Purse:
         """Until something was settled here; other hosts settle too, so not for long."""
         if left <= 0:
             raise busy(cap)
+        self._books.hurry()
         with suppress(TimeoutError):
             async with asyncio.timeout(min(left, BUSY_SECONDS)), self._books.settled:
                 await self._books.settled.wait()

@@ -251,16 +251,25 @@ class Scanner:
 
     def _count(self, chunk: bytes) -> None:
         """Count what may bring tokens that are not in the bytes; quoted quotes are text."""
-        before, window = self._overlap, self._overlap + chunk
+        before = self._overlap
+        window = before + chunk if before else chunk
         for name, markers in _MARKERS.items():
-            found = _occurrences(window, markers) - _occurrences(before, markers)
+            found = _occurrences(window, markers)
+            if found and before:
+                found -= _occurrences(before, markers)
             if found > 0:
                 self.scan.counts[name] = self.scan.counts.get(name, 0) + found
         self._overlap = window[-_LONGEST_MARKER:]
 
 
 def _occurrences(window: bytes, markers: tuple[bytes, ...]) -> int:
-    return sum(window.count(mark) - window.count(b"\\" + mark) for mark in markers)
+    """Mostly there are none, and looking for a word is what costs: so once, not twice."""
+    total = 0
+    for mark in markers:
+        found = window.count(mark)
+        if found:
+            total += found - window.count(b"\\" + mark)
+    return total
 
 
 def _skip(pattern: re.Pattern[bytes], chunk: bytes, place: int) -> int:

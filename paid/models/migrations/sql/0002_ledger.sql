@@ -1,6 +1,8 @@
 -- The ledger's arithmetic, in one place for the gateway and the store.
 --
--- Locks are always taken in this order: reservations by id, accounts by id, events by chain.
+-- Locks are always taken in this order: runs, reservations by id, events by chain, the accounts. There is
+-- one lock for all accounts, taken as late as can be: every request changes the organisation's rows, so
+-- that a lock a row would let nobody pass.
 -- Every function takes the moment as an argument, so that calendars can be tested.
 
 -- The periods that a run's money counts in, on the calendars of its project and organisation.
@@ -60,6 +62,11 @@ RETURNS TABLE (account_id bigint, cap bigint) LANGUAGE sql STABLE AS $$
     HAVING a.period <> 'total' OR bool_or(l.scope = 'project')
 $$;
 
+-- Until the end of this transaction nobody else changes an account.
+CREATE FUNCTION ledger_lock() RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(hashtextextended('ledger_account', 7))
+$$;
+
 -- The accounts of a run at a moment, made when missing.
 CREATE FUNCTION ledger_open(p_run bigint, p_at timestamptz)
 RETURNS bigint[] LANGUAGE plpgsql AS $$
@@ -108,30 +115,27 @@ RETURNS TABLE (
 DECLARE
     item record;
     refusal record;
-    accounts jsonb := '{}';
-    wanted bigint[] := '{}';
+    project bigint;
     ids bigint[];
+    ids_of bigint := 0;
 BEGIN
+    PERFORM 1 FROM run r WHERE r.id IN (
+        SELECT i.run_id FROM jsonb_to_recordset(p_items) AS i(run_id bigint)
+    ) FOR KEY SHARE;
+    PERFORM ledger_lock();
     FOR item IN
-        SELECT DISTINCT i.run_id FROM jsonb_to_recordset(p_items) AS i(run_id bigint) ORDER BY 1
-    LOOP
-        ids := ledger_open(item.run_id, p_at);
-        wanted := wanted || ids;
-        accounts := accounts || jsonb_build_object(item.run_id::text, to_jsonb(ids));
-    END LOOP;
-    PERFORM 1 FROM ledger_account a WHERE a.id = ANY (wanted) ORDER BY a.id FOR UPDATE;
-
-    FOR item IN
-        SELECT i.*, r.project_id FROM jsonb_to_recordset(p_items) AS i(
+        SELECT i.* FROM jsonb_to_recordset(p_items) AS i(
             request_id uuid, run_id bigint, token_hash text, amount bigint,
             vendor text, model text, owner text, seconds integer)
-        JOIN run r ON r.id = i.run_id
     LOOP
         request := item.request_id;
         cap_scope := NULL; cap_period := NULL; cap_limit := NULL;
         cap_spent := NULL; cap_reserved := NULL; cap_ends_at := NULL;
-        SELECT array_agg(v::bigint) INTO ids
-        FROM jsonb_array_elements_text(accounts -> item.run_id::text) v;
+        IF item.run_id <> ids_of THEN
+            ids := ledger_open(item.run_id, p_at);
+            SELECT r.project_id INTO project FROM run r WHERE r.id = item.run_id;
+            ids_of := item.run_id;
+        END IF;
 
         IF EXISTS (SELECT FROM ledger_reservation h WHERE h.request_id = item.request_id) THEN
             outcome := 'reserved';
@@ -151,7 +155,7 @@ BEGIN
                a.reserved_microdollars AS reserved, a.ends_at,
                a.spent_microdollars + item.amount > c.cap AS is_over
         INTO refusal
-        FROM ledger_caps(ids, item.project_id, p_at) c
+        FROM ledger_caps(ids, project, p_at) c
         JOIN ledger_account a ON a.id = c.account_id
         WHERE a.spent_microdollars + a.reserved_microdollars + item.amount > c.cap
         ORDER BY 7 DESC, a.ends_at DESC NULLS FIRST LIMIT 1;
@@ -225,6 +229,8 @@ DECLARE
     owner_run record;
     spent_before bigint;
     had_entry boolean;
+    more jsonb := '{}';
+    changes jsonb := '[]';
     events jsonb := '[]';
 BEGIN
     INSERT INTO ledger_reservation (
@@ -240,10 +246,6 @@ BEGIN
     PERFORM 1 FROM ledger_reservation r WHERE r.request_id IN (
         SELECT i.request_id FROM jsonb_to_recordset(p_items) AS i(request_id uuid)
     ) ORDER BY r.id FOR UPDATE;
-    PERFORM 1 FROM ledger_account a WHERE a.id IN (
-        SELECT unnest(r.account_ids) FROM ledger_reservation r
-        JOIN jsonb_to_recordset(p_items) AS i(request_id uuid) USING (request_id)
-    ) ORDER BY a.id FOR UPDATE;
 
     FOR item IN
         SELECT * FROM jsonb_to_recordset(p_items) AS i(
@@ -262,16 +264,22 @@ BEGIN
         FROM ledger_entry e WHERE e.request_id = item.request_id;
         had_entry := FOUND;
         spent_before := coalesce(spent_before, 0);
-        SELECT r.issue_id, r.project_id, r.agent, a.starts_on AS day INTO owner_run
-        FROM run r, ledger_account a
-        WHERE r.id = held.run_id AND a.id = ANY (held.account_ids)
-          AND a.scope = 'project' AND a.period = 'day';
+        SELECT r.issue_id, r.project_id, r.agent, day.starts_on AS day,
+               total.spent_microdollars AS spent
+        INTO owner_run
+        FROM run r, ledger_account day, ledger_account total
+        WHERE r.id = held.run_id AND day.id = ANY (held.account_ids)
+          AND day.scope = 'project' AND day.period = 'day'
+          AND total.id = ANY (held.account_ids) AND total.scope = 'run';
 
-        UPDATE ledger_account a SET
-            spent_microdollars = spent_microdollars + coalesce(item.amount, 0) - spent_before,
-            reserved_microdollars = reserved_microdollars
-                - CASE WHEN held.state = 'open' THEN held.amount_microdollars ELSE 0 END
-        WHERE a.id = ANY (held.account_ids);
+        more := more || jsonb_build_object(held.run_id::text,
+            coalesce((more ->> held.run_id::text)::bigint, 0)
+            + coalesce(item.amount, 0) - spent_before);
+        changes := changes || jsonb_build_object(
+            'accounts', held.account_ids, 'run_id', held.run_id,
+            'project_id', owner_run.project_id,
+            'spent', coalesce(item.amount, 0) - spent_before,
+            'reserved', CASE WHEN held.state = 'open' THEN held.amount_microdollars ELSE 0 END);
         outcome := CASE WHEN item.amount IS NULL THEN 'released'
                         WHEN item.basis = 'expired' THEN 'expired' ELSE 'settled' END;
         UPDATE ledger_reservation r SET state = outcome, closed_at = p_at WHERE r.id = held.id;
@@ -307,13 +315,35 @@ BEGIN
                 'cache_read_tokens', coalesce(item.cache_read_tokens, 0),
                 'output_tokens', coalesce(item.output_tokens, 0),
                 'cost_microdollars', coalesce(item.amount, 0) - spent_before,
-                'run_spent_microdollars', (
-                    SELECT a.spent_microdollars FROM ledger_account a
-                    WHERE a.id = ANY (held.account_ids) AND a.scope = 'run')));
-        events := events || ledger_warnings(
-            held.account_ids, held.run_id, owner_run.project_id, p_at);
+                'run_spent_microdollars',
+                owner_run.spent + (more ->> held.run_id::text)::bigint));
     END LOOP;
+    IF changes = '[]' THEN
+        RETURN;
+    END IF;
+
     PERFORM ledger_tell(events);
+    PERFORM ledger_lock();
+    UPDATE ledger_account a SET
+        spent_microdollars = spent_microdollars + changed.spent,
+        reserved_microdollars = reserved_microdollars - changed.reserved
+    FROM (
+        SELECT account_id, sum(c.spent) AS spent, sum(c.reserved) AS reserved
+        FROM jsonb_to_recordset(changes) AS c(accounts bigint[], spent bigint, reserved bigint),
+             unnest(c.accounts) AS account_id
+        GROUP BY account_id
+    ) changed
+    WHERE a.id = changed.account_id;
+    -- A warning is for a run that has its event already, and with it the lock of its chain.
+    FOR item IN
+        SELECT DISTINCT c.accounts, c.run_id, c.project_id
+        FROM jsonb_to_recordset(changes) AS c(
+            accounts bigint[], run_id bigint, project_id bigint, spent bigint)
+        WHERE c.spent <> 0
+    LOOP
+        PERFORM ledger_tell(ledger_warnings(
+            item.accounts, item.run_id, item.project_id, p_at));
+    END LOOP;
 END $$;
 
 -- Add events to the chains of their runs; chains in order, because each is a lock.
