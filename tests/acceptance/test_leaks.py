@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -58,7 +59,9 @@ def _assert_absent(text: str, secrets: dict[str, str], where: str) -> None:
             assert form not in text, f"the {name} is in {where}"
 
 
-def test_no_key_and_no_token_is_where_an_agent_or_a_reader_gets(stage: Stage) -> None:
+def test_no_key_and_no_token_is_where_an_agent_or_a_reader_gets(
+    stage: Stage, tmp_path: Path
+) -> None:
     url = stage.settings.database_url
     assert url is not None
     password = urlsplit(url.get_secret_value()).password
@@ -104,6 +107,42 @@ def test_the_scan_finds_what_it_looks_for() -> None:
         except AssertionError:
             continue
         raise AssertionError(f"{form} was overlooked")
+
+
+def test_the_scan_of_files_finds_what_it_looks_for(tmp_path: Path) -> None:
+    patterns, files = tmp_path / "patterns", tmp_path / "files"
+    files.mkdir()
+    patterns.write_text("\n".join(_forms("canary-0123456789abcdef")))
+    (files / "one").write_bytes(b"\0\1" + base64.b64encode(b"xcanary-0123456789abcdef!") + b"\0")
+    assert str(files / "one") in _found_below(files, patterns)
+    assert _found_in_output(["tar", "-cf", "-", "-C", str(files), "."], patterns) > 0
+
+
+def _found_in_output(argv: list[str], patterns: Path) -> int:
+    """How many lines of what a program prints hold one of the patterns."""
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as shown:
+        grep = ["grep", "--text", "--count", "--fixed-strings", "--file", str(patterns)]
+        counted = subprocess.run(grep, stdin=shown.stdout, capture_output=True, text=True)
+    assert shown.returncode == 0, argv
+    return int(counted.stdout)
+
+
+def _found_below(folder: Path, patterns: Path) -> str:
+    """The files of a folder that hold one of the patterns."""
+    grep = ["grep", "--text", "--files-with-matches", "--fixed-strings", "--recursive"]
+    grep.append("--devices=skip")
+    return subprocess.run(
+        [*grep, "--file", str(patterns), str(folder)], capture_output=True, text=True
+    ).stdout
+
+
+def _command_lines() -> str:
+    """What every process of this machine was started with."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            found.append((folder / "cmdline").read_bytes().decode(errors="replace"))
+    return "\n".join(found)
 
 
 def _pids_in(container_id: str) -> list[int]:
