@@ -1,7 +1,10 @@
 """`bin/bench temporal`: workflow starts and activity dispatch, beside a bare SDK script.
 
-Both use the server that `paid up` starts. The product's figures come from the histories of real
-runs; the bare script is one workflow with one activity that does nothing.
+Both use the server that `paid up` starts, and both are read from histories. The product's are those
+of real runs. The bare script does the same with workflows that are empty: a parent starts a child
+that outlives it, as the poll starts a run, and the child has an activity on its own queue and one
+on another, as a run has them. Dispatched are activities that went through a queue: those of the
+workflow's own queue come to the worker with the answer to its decision.
 """
 
 from __future__ import annotations
@@ -9,14 +12,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
 from temporalio import activity, workflow
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.workflow import ParentClosePolicy
 
 from paid.bench.figures import median, p95, show
 from paid.bench.journal import journalled_folder
@@ -25,7 +30,21 @@ from paid.bench.stage import BenchStage
 from paid.models import Run
 from paid.temporal import connect
 
-QUEUE = "bench-bare"
+QUEUE, OTHER_QUEUE = "bench-bare", "bench-bare-host"
+WAITS_FOR_A_SLOT = "provision_container"
+
+
+@dataclass
+class Waits:
+    """Milliseconds of one workflow: its first task after its start, and its activities' starts.
+
+    `dispatched` went through another queue, `handed_over` are of the workflow's own queue. First
+    attempts only, and none that waits for a host's slot.
+    """
+
+    start: float = 0.0
+    dispatched: list[float] = field(default_factory=list)
+    handed_over: list[float] = field(default_factory=list)
 
 
 @activity.defn
@@ -35,12 +54,27 @@ async def bare_activity() -> None:
 
 @workflow.defn
 class BareWorkflow:
-    """One activity, and the end."""
+    """An activity on its own queue, one on another, and the end."""
 
     @workflow.run
     async def run(self) -> None:
-        """Dispatch the activity."""
-        await workflow.execute_activity(bare_activity, start_to_close_timeout=timedelta(seconds=30))
+        """Dispatch the activities."""
+        for queue in (QUEUE, OTHER_QUEUE):
+            await workflow.execute_activity(
+                bare_activity, task_queue=queue, start_to_close_timeout=timedelta(seconds=30)
+            )
+
+
+@workflow.defn
+class BareParent:
+    """Starts the workflow that is measured, as a poll starts a run."""
+
+    @workflow.run
+    async def run(self, child_id: str) -> None:
+        """Start the child, and end without waiting for it."""
+        await workflow.start_child_workflow(
+            BareWorkflow.run, id=child_id, parent_close_policy=ParentClosePolicy.ABANDON
+        )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -75,70 +109,69 @@ def _measure(stage: BenchStage, rounds: int, active: int) -> dict[str, dict[str,
 
 async def _product(stage: BenchStage, runs: Sequence[Run]) -> dict[str, Any]:
     client = await connect(stage.settings)
-    waits: list[float] = []
-    starts: list[float] = []
-    for run in runs:
-        found = await _waits(client, run.workflow_id)
-        starts.append(found[0])
-        waits += found[1:]
-    return _row(starts, waits)
+    return _row([await _waits(client, run.workflow_id) for run in runs])
 
 
 async def _bare(stage: BenchStage, rounds: int, *, at_once: int) -> dict[str, Any]:
     client = await connect(stage.settings)
-    async with Worker(
+    workflows = Worker(
         client,
         task_queue=QUEUE,
-        workflows=[BareWorkflow],
+        workflows=[BareParent, BareWorkflow],
         activities=[bare_activity],
         workflow_runner=UnsandboxedWorkflowRunner(),
-    ):
-        calls: list[float] = []
-        ids: list[str] = []
-
-        async def one() -> None:
-            began = perf_counter()
-            handle = await client.start_workflow(
-                BareWorkflow.run, id=f"bare-{uuid4()}", task_queue=QUEUE
+    )
+    ids = [f"bare-{uuid4()}" for _ in range(rounds)]
+    async with workflows, Worker(client, task_queue=OTHER_QUEUE, activities=[bare_activity]):
+        for first in range(0, rounds, at_once):
+            await asyncio.gather(
+                *(_one(client, child_id) for child_id in ids[first : first + at_once])
             )
-            calls.append((perf_counter() - began) * 1000)
-            ids.append(handle.id)
-            await handle.result()
-
-        for _ in range(rounds // at_once):
-            await asyncio.gather(*(one() for _ in range(at_once)))
-        found = [await _waits(client, workflow_id) for workflow_id in ids]
-    row = _row([it[0] for it in found], [wait for it in found for wait in it[1:]])
-    return {**row, "start call p50": median(calls), "start call p95": p95(calls)}
+        return _row([await _waits(client, child_id) for child_id in ids])
 
 
-async def _waits(client: Client, workflow_id: str) -> list[float]:
-    """Milliseconds from the workflow's start to its first task, then schedule-to-start of each
-    activity. Activities that were tried again, or waited for a host's slot, are left out."""
+async def _one(client: Client, child_id: str) -> None:
+    await client.execute_workflow(
+        BareParent.run, child_id, id=f"parent-of-{child_id}", task_queue=QUEUE
+    )
+    await client.get_workflow_handle(child_id).result()
+
+
+async def _waits(client: Client, workflow_id: str) -> Waits:
     history = await client.get_workflow_handle(workflow_id).fetch_history()
-    scheduled: dict[int, float] = {}
-    first_task, waits = 0.0, []
-    began = history.events[0].event_time.ToDatetime().timestamp()
+    first = history.events[0]
+    began = _milliseconds(first)
+    own_queue = first.workflow_execution_started_event_attributes.task_queue.name
+    waits, scheduled = Waits(), {}
     for event in history.events:
-        at = event.event_time.ToDatetime().timestamp()
-        if event.HasField("workflow_task_started_event_attributes") and not first_task:
-            first_task = (at - began) * 1000
+        if event.HasField("workflow_task_started_event_attributes") and not waits.start:
+            waits.start = _milliseconds(event) - began
         if event.HasField("activity_task_scheduled_event_attributes"):
-            kind = event.activity_task_scheduled_event_attributes.activity_type.name
-            if kind != "provision_container":
-                scheduled[event.event_id] = at
+            scheduled[event.event_id] = event
         if event.HasField("activity_task_started_event_attributes"):
             started = event.activity_task_started_event_attributes
-            if started.attempt == 1 and started.scheduled_event_id in scheduled:
-                waits.append((at - scheduled[started.scheduled_event_id]) * 1000)
-    return [first_task, *waits]
+            asked = scheduled[started.scheduled_event_id]
+            activity_asked = asked.activity_task_scheduled_event_attributes
+            if started.attempt > 1 or activity_asked.activity_type.name == WAITS_FOR_A_SLOT:
+                continue
+            is_own = activity_asked.task_queue.name == own_queue
+            kept = waits.handed_over if is_own else waits.dispatched
+            kept.append(_milliseconds(event) - _milliseconds(asked))
+    return waits
 
 
-def _row(starts: Sequence[float], waits: Sequence[float]) -> dict[str, Any]:
+def _milliseconds(event: HistoryEvent) -> float:
+    return event.event_time.ToNanoseconds() / 1e6
+
+
+def _row(found: Sequence[Waits]) -> dict[str, Any]:
+    starts = [waits.start for waits in found]
+    dispatched = [wait for waits in found for wait in waits.dispatched]
     return {
         "start p50": median(starts),
         "start p95": p95(starts),
-        "dispatch p50": median(waits),
-        "dispatch p95": p95(waits),
-        "activities": len(waits),
+        "dispatch p50": median(dispatched),
+        "dispatch p95": p95(dispatched),
+        "activities": len(dispatched),
+        "handed over p50": median(wait for waits in found for wait in waits.handed_over),
     }

@@ -24,6 +24,13 @@ QUICK_DISPATCH = {
     # One shard reads its queues 20 times a second by default: every task would wait 45 ms.
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
+    # Four partitions a queue are for thousands of tasks a second. With a handful of workers a task
+    # may wait in one that nobody polls just now.
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
+    # An activity of the workflow's own queue comes to the worker with the answer to its decision,
+    # past all queues.
+    "system.enableActivityEagerExecution": "true",
 }
 DURABLE_PRAGMAS = ("journal_mode=wal", "synchronous=full")
 
