@@ -55,14 +55,15 @@ def begin(
     session.add(step)
     session.flush()
     assert step.id is not None  # noqa: S101 - flush has set it
-    batches = session.exec(select(func.count()).where(Output.step_id == step.id)).one()
+    last = session.exec(select(func.max(Output.number)).where(Output.step_id == step.id)).one()
     return StepHold(
         step_id=step.id,
         run_id=run_id,
         project_id=project_id,
         attempt=step.attempt,
         cursor=step.log_cursor,
-        batches=batches,
+        # not their count: a batch of reports alone takes a number and stores no output
+        batches=0 if last is None else last + 1,
         report=step.report,
         started_at=step.started_at,
     )
