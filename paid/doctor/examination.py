@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from paid.doctor import containers, machine, servers, services
+from paid.doctor import containers, machine, prices, servers, services
 from paid.doctor.findings import Case, Check, Finding, State
 from paid.errors import PaidError
 from paid.settings import Settings
@@ -17,6 +17,7 @@ CHECKS: tuple[Check, ...] = (
     *containers.CHECKS,
     *servers.CHECKS,
     *services.CHECKS,
+    *prices.CHECKS,
 )
 
 

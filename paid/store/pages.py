@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -116,23 +116,23 @@ def project_cards(session: Session) -> list[ProjectSeen]:
 
 _DAYS = text(
     """
-    SELECT day, sum(amount_microdollars) AS spent FROM ledger_entry
-    WHERE project_id = :project AND day >= :first GROUP BY day
+    SELECT days.day, coalesce(sum(e.amount_microdollars), 0)::bigint AS spent
+    FROM project p
+    CROSS JOIN LATERAL (
+        SELECT (now() AT TIME ZONE p.time_zone)::date - back AS day
+        FROM generate_series(0, :days - 1) AS back
+    ) days
+    LEFT JOIN ledger_entry e ON e.project_id = p.id AND e.day = days.day
+    WHERE p.id = :project
+    GROUP BY days.day ORDER BY days.day
     """
 )
 
 
 def spend_by_day(session: Session, project_id: int, days: int = 14) -> list[tuple[date, int]]:
     """Micro-dollars of each of the last days on the project's calendar, the oldest first."""
-    today = datetime.now(UTC).date()
-    first = today - timedelta(days=days - 1)
-    rows = session.connection().execute(_DAYS, {"project": project_id, "first": first})
-    spent = {row.day: int(row.spent) for row in rows}
-    last = max([today, *spent])
-    return [
-        (day, spent.get(day, 0))
-        for day in (last - timedelta(days=back) for back in range(days - 1, -1, -1))
-    ]
+    rows = session.connection().execute(_DAYS, {"project": project_id, "days": days})
+    return [(row.day, row.spent) for row in rows]
 
 
 _RUN_COUNTS = text(

@@ -121,6 +121,7 @@ def _spoken(name: str) -> str:
 _label = _word(r"[^\x00-\x1f\x7f,]{1,50}", "A label has 1 to 50 characters, without commas.")
 _MODEL, _MODEL_HINT = r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}", "Name a model as its vendor does."
 _model = _word(_MODEL, _MODEL_HINT)
+_models = _word(r"[A-Za-z0-9*][A-Za-z0-9._:/@*?-]{0,99}", "Name models, as in `claude-*`.")
 _login = _word(r"[A-Za-z0-9][A-Za-z0-9_-]{0,98}(\[bot\])?", "Give a GitHub login, without the @.")
 _host = _word(
     r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]{1,5})?",
@@ -140,7 +141,7 @@ RULES: Mapping[str, Rule] = {
     "checks": _checks,
     "check_timeout_seconds": _whole(1, 86_400, "seconds"),
     "trusted_logins": _several(_login, 500),
-    "allowed_models": _several(_model, 100),
+    "allowed_models": _several(_models, 100),
     "fallback_models": _several(_model, 100),
     "egress_hosts": _egress,
     "allow_workflow_changes": _yes_or_no,

@@ -201,6 +201,59 @@ def test_a_runs_budget_is_shown_and_raised(paid: Paid, run_id: int) -> None:
     assert paid("budget", "raise", "77", "--cents", "900").code == 3
 
 
+def test_the_organisations_budget_is_set_raised_and_shown(paid: Paid, project: Repository) -> None:
+    assert paid("budget", "set", "--monthly-cents", "50000", "--daily-cents", "900").code == 0
+    assert paid("budget", "set", "--time-zone", "Asia/Tokyo", "--warn-percent", "90%").code == 0
+    raised = paid("budget", "set", "--daily-cents", "1200", "--hours", "3", "--json")
+    assert raised.json["limits"]["day"]["raised_to_cents"] == 1200
+    shown = paid("budget", "show", "--json").json
+    assert [shown["limits"][period]["cents"] for period in ("day", "week", "month")] == [
+        900, None, 50000,
+    ]  # fmt: skip
+    assert (shown["time_zone"], shown["warn_percents"]) == ("Asia/Tokyo", [90])
+    text = paid("budget", "show").out
+    assert "$12.00 until" in text
+    assert "Asia/Tokyo" in text
+
+
+def test_a_projects_budget_is_set_and_raised_for_hours(paid: Paid, project: Repository) -> None:
+    caps = ("--run-cents", "100", "--issue-cents", "200", "--weekly-cents", "none")
+    assert paid("budget", "set", "acme/greeter", *caps, "--warn-percent", "none").code == 0
+    assert paid("budget", "set", "acme/greeter", "--issue-cents", "700", "--hours", "1").code == 0
+    shown = paid("budget", "show", "acme/greeter", "--json").json
+    limits, issue = shown["limits"], shown["limits"]["issue"]
+    assert (limits["run"]["cents"], limits["week"]["cents"]) == (100, None)
+    assert (issue["cents"], issue["raised_to_cents"], shown["warn_percents"]) == (200, 700, [])
+    assert shown["estimate"]["runs"] == 0
+    assert "no history yet" in paid("budget", "show", "acme/greeter").out
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        ("--run-cents", "5"),
+        ("--daily-cents", "much"),
+        ("--hours", "2"),
+        ("--daily-cents", "none", "--hours", "2"),
+        ("--daily-cents", "100", "--hours", "2"),
+        ("--daily-cents", "5", "--time-zone", "UTC", "--hours", "2"),
+        ("--time-zone", "Mars/Base"),
+        ("--warn-percent", "101"),
+        ("--warn-percent", "half"),
+    ],
+)
+def test_a_budget_that_cannot_be_meant_is_refused(
+    paid: Paid, project: Repository, given: tuple[str, ...]
+) -> None:
+    assert paid("budget", "set", *given).code == 2
+
+
+def test_a_run_says_what_it_will_likely_cost(paid: Paid, project: Repository) -> None:
+    asked = paid("run", "acme/greeter#1")
+    assert "no history yet" in asked.out
+
+
 def test_spending_is_exported(paid: Paid, run_id: int) -> None:
     assert paid("export", "--by", "model").code == 0
     assert paid("export", "--by", "day", "--json").json == []

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
 from paid.errors import BadInputError
-from paid.store import budgets, estimates, holds, ledger, tokens
+from paid.store import budgets, estimates, holds, ledger, pages, tokens
 from paid.store.budgets import Limit
 from paid.store.database import Database
 from tests.ledger.rows import add_issue, add_rows, add_run, item, reserve, settle, settlement
@@ -180,3 +181,15 @@ def test_pages_see_what_is_spent_reserved_and_allowed(database: Database) -> Non
     assert (run.spent_microdollars, run.reserved_microdollars) == (3 * CENT, 4 * CENT)
     assert (run.limit_microdollars, day.limit_microdollars) == (500 * CENT, 2000 * CENT)
     assert (cost.input_tokens, cost.output_tokens, cost.requests) == (100, 10, 1)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_a_chart_ends_with_the_projects_own_today(database: Database, zone: str) -> None:
+    rows = add_rows(database, time_zone=zone)
+    before = datetime.now(ZoneInfo(zone)).date()
+    with database.session() as session:
+        _spend(session, rows.run_id, 3)
+        days = pages.spend_by_day(session, rows.project_id, days=5)
+    assert len(days) == 5
+    assert days[-1][0] in (before, datetime.now(ZoneInfo(zone)).date())
+    assert [spent for _, spent in days][-2:].count(3 * CENT) == 1
