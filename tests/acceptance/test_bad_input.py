@@ -63,9 +63,7 @@ def _comment(stage: Stage, watched: Watched, number: int, words: str) -> str:
     return stage.until(found, f"a comment with {words!r}")
 
 
-def _fails_everywhere(
-    stage: Stage, watched: Watched, code: str, words: str, number: int = 1
-) -> Run:
+def fails_everywhere(stage: Stage, watched: Watched, code: str, words: str, number: int = 1) -> Run:
     """The run failed, and its reason is on the issue, on the command line and in its record."""
     run = stage.ended(watched, number)
     assert (run.status, run.error_code) == ("failed", code), run.error_message
@@ -92,7 +90,7 @@ def test_an_empty_repository_is_told_so_everywhere(stage: Stage) -> None:
     watched = stage.watch(agent_command=QUICKLY)
     stage.forge.delete_branch(watched.name, "main")
     _label(stage, watched)
-    run = _fails_everywhere(stage, watched, "bad_input", "The repository is empty")
+    run = fails_everywhere(stage, watched, "bad_input", "The repository is empty")
     stage.nothing_left(run)
 
 
@@ -275,7 +273,7 @@ def test_without_docker_for_good_a_run_fails_and_says_how_to_mend_it(stage: Stag
     doctor = stage.command("doctor")
     assert doctor.returncode == 1
     assert "Docker does not answer" in doctor.stdout
-    run = _fails_everywhere(stage, watched, "docker_unavailable", "Docker did not answer")
+    run = fails_everywhere(stage, watched, "docker_unavailable", "Docker did not answer")
     assert "paid doctor" in run.error_message
     assert stage.events(run, "run.host") == []
     stage.docker.back()
@@ -298,7 +296,7 @@ def test_a_host_without_docker_keeps_no_run_from_one_that_has_it(
 def test_an_agent_without_a_key_for_its_models_is_not_started(stage: Stage) -> None:
     watched = stage.watch(agent="gemini")
     _label(stage, watched)
-    run = _fails_everywhere(stage, watched, "model_key_missing", "the gateway has no key for it")
+    run = fails_everywhere(stage, watched, "model_key_missing", "the gateway has no key for it")
     assert "GEMINI_API_KEY" in run.error_message
     assert stage.events(run, "run.workspace") == []
     stage.nothing_left(run)
@@ -308,7 +306,7 @@ def test_a_key_that_is_missed_only_by_the_agent_is_named_at_the_end(stage: Stage
     """A program of one's own may use any vendor, so nobody can know it before."""
     watched = stage.watch(agent_command=["python3", "-c", ASKS_GEMINI])
     _label(stage, watched)
-    run = _fails_everywhere(stage, watched, "agent", "This host has no key for gemini")
+    run = fails_everywhere(stage, watched, "agent", "This host has no key for gemini")
     stage.nothing_left(run)
 
 
@@ -346,7 +344,7 @@ def test_a_full_disk_fails_a_run_clearly_and_the_next_one_works_when_there_is_ro
         with filler.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - 5 * GIBIBYTE // 2)
         _label(stage, watched)
-        run = _fails_everywhere(stage, watched, "disk_full", "are free under")
+        run = fails_everywhere(stage, watched, "disk_full", "are free under")
         assert "Free some disk" in run.error_message
         stage.nothing_left(run)
         filler.unlink()
@@ -366,7 +364,7 @@ def test_a_run_that_fills_the_disk_is_stopped_and_says_so(stage: Stage, tmp_path
     watched = stage.watch(agent_command=["python3", "-c", FILLS_THE_DISK])
     with _small_disk(tmp_path / "image", stage.settings.data_dir / "workspaces"):
         _label(stage, watched)
-        run = _fails_everywhere(stage, watched, "disk_full", "The host's disk ran full")
+        run = fails_everywhere(stage, watched, "disk_full", "The host's disk ran full")
         stage.nothing_left(run)
 
 

@@ -1,0 +1,62 @@
+"""What the engine can do to a run in its middle (faults 4 and 5)."""
+
+from __future__ import annotations
+
+from paid.containers.engine import DockerEngine
+from tests.acceptance.stage import OWNER, Stage
+from tests.acceptance.test_bad_input import LONG, fails_everywhere
+from tests.acceptance.test_scenarios import SLOWLY
+
+
+def _worker_said(stage: Stage, words: str, after: int) -> bool:
+    log = stage.settings.data_dir / "logs" / "worker.log"
+    return words in log.read_text()[after:]
+
+
+def test_an_engine_that_restarts_is_survived_and_the_agent_runs_once(stage: Stage) -> None:
+    watched = stage.watch(agent_command=SLOWLY)
+    log_size = len((stage.settings.data_dir / "logs" / "worker.log").read_text())
+    stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+    run = stage.begun(watched)
+    stage.saw(run, "agent.message")
+    stage.docker.away()
+    stage.until(
+        lambda: _worker_said(stage, "Docker does not answer", log_size), "the loss to be seen"
+    )
+    stage.docker.back()
+    run = stage.ended(watched)
+    assert (run.status, run.error_message) == ("completed", "")
+    assert len(stage.events(run, "agent.started")) == 1
+    said = [event.data["text"] for event in stage.events(run, "agent.message")]
+    assert said == [f"step {n}" for n in range(8)]
+    stage.nothing_left(run)
+
+
+def test_an_engine_that_stays_away_fails_the_run_and_people_need_not_wait_for_the_clean_up(
+    stage: Stage,
+) -> None:
+    watched = stage.watch(agent_command=LONG)
+    stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+    stage.saw(stage.begun(watched), "agent.message")
+    stage.docker.away()
+    run = fails_everywhere(stage, watched, "docker_unavailable", "Docker does not answer")
+    stage.docker.back()
+    stage.nothing_left(run)
+
+
+def test_an_agent_that_needs_too_much_memory_fails_with_that_reason(stage: Stage) -> None:
+    eats = "print('begun', flush=True)\nheld = []\nwhile True: held.append(bytearray(2**24))"
+    watched = stage.watch(agent_command=["python3", "-c", eats], memory_mib=256)
+    stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+    run = fails_everywhere(stage, watched, "agent", "more memory than its container has")
+    stage.nothing_left(run)
+
+
+def test_a_container_that_somebody_removes_fails_the_run_with_that_reason(stage: Stage) -> None:
+    watched = stage.watch(agent_command=LONG)
+    stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+    run = stage.begun(watched)
+    stage.saw(run, "agent.message")
+    DockerEngine(stage.settings).remove(f"paid-run-{run.id}-agent-1")
+    run = fails_everywhere(stage, watched, "container_lost", "removed")
+    stage.nothing_left(run)
