@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from paid.containers.engine import DockerEngine
@@ -117,3 +118,19 @@ def test_nothing_is_ever_merged_or_approved(stage: Stage) -> None:
     assert any(path.endswith("/pulls") for path in paths)
     for word in ("/merge", "/reviews", "/auto-merge", "mergePullRequest", "/dispatches"):
         assert [path for path in paths if word in path] == []
+
+
+def test_a_title_of_a_megabyte_becomes_one_line_and_runs_nothing(
+    stage: Stage, tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
+    title = f"--exec=touch {canary}\0\n$(touch {canary}) `touch {canary}` " + "x" * 1_000_000
+    watched = stage.watch(agent_command=["python3", "-c", "open('made.txt', 'w').write('x')"])
+    number = stage.forge.add_issue(watched.name, title, "Please.", OWNER)
+    stage.forge.add_label(watched.name, number, "paid-build", actor=OWNER)
+    run = stage.ended(watched, number)
+    assert run.status == "completed", run.error_message
+    (pull,) = stage.forge.pulls(watched.name)
+    assert len(pull.title) < 260
+    assert not set(pull.title) & {"\n", "\0"}
+    assert not canary.exists()

@@ -189,11 +189,35 @@ def test_a_restarted_stream_repeats_and_skips_nothing(
     expect(page.get_by_text("Before the cut.")).to_have_count(1)
 
 
-def test_another_site_cannot_cancel_or_read(
-    context: BrowserContext, dashboard: Dashboard, database: Database, ids: dict[str, int]
+CHANGES = ["/runs/{running}/cancel", "/runs/{held}/raise-budget", "/projects/{project}/pause",
+           "/projects/{project}/settings/budget"]  # fmt: skip
+TRIES = """address => Promise.all([
+  fetch(address, {credentials: 'include'}).then(() => 'read', () => 'refused'),
+  fetch(address, {method: 'POST', mode: 'no-cors', credentials: 'include', body: 'reason=x'})
+    .then(answer => answer.type, () => 'refused'),
+  new Promise(told => {
+    const stream = new EventSource(address + '/stream', {withCredentials: true});
+    stream.onopen = () => told('read'); stream.onerror = () => told('refused');
+  }),
+  new Promise(told => {
+    const web = new WebSocket(address.replace('http', 'ws') + '/stream');
+    web.onopen = () => told('read'); web.onerror = () => told('refused');
+  }),
+])"""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_another_site_cannot_change_or_read(
+    context: BrowserContext,
+    dashboard: Dashboard,
+    database: Database,
+    ids: dict[str, int],
+    change: str,
 ) -> None:
     page = context.new_page()
-    target = f"{dashboard.url}/runs/{ids['running']}/cancel"
+    target = dashboard.url + change.format(**ids)
+    with database.session() as session:
+        before = events.last_id(session)
     page.route(
         "https://evil.example/",
         lambda route: route.fulfill(
@@ -202,14 +226,14 @@ def test_another_site_cannot_cancel_or_read(
         ),
     )
     page.goto("https://evil.example/")
-    read = page.evaluate(
-        "address => fetch(address, {credentials: 'include'}).then(() => 'read', () => 'refused')",
-        f"{dashboard.url}/runs",
-    )
+    read, sent, streamed, socket = page.evaluate(TRIES, f"{dashboard.url}/runs")
+    assert (read, streamed, socket) == ("refused", "refused", "refused")
+    assert sent in {"refused", "opaque"}
     page.get_by_role("button").click()
     page.wait_for_load_state()
-    assert read == "refused"
+    assert page.title().startswith("Unauthorized")
     with database.session() as session:
+        assert events.last_id(session) == before
         assert runs.get(session, ids["running"]).cancel_requested_at is None
 
 
