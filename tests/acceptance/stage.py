@@ -183,6 +183,14 @@ class Stage:
         with self.database.session() as session:
             runs.request_cancel(session, run.id, "maria", "not wanted")
 
+    def tell_cancelled(self, run: Run) -> None:
+        """What every cancel goes on with, where Temporal answers."""
+
+        async def tell() -> None:
+            await control.tell_cancelled(await connect(self.settings), run.workflow_id)
+
+        asyncio.run(tell())
+
     def tell_budget_changed(self, run: Run) -> None:
         """What a raise of a budget does after it is stored."""
 

@@ -1,0 +1,73 @@
+"""A person cancels, twice, in every phase of a run: one end, and nothing pushed afterwards."""
+
+from __future__ import annotations
+
+import pytest
+
+from paid.contracts import RunStatus
+from paid.models import Run
+from tests.acceptance.stage import OWNER, Stage, Watched
+
+AT_WORK = [
+    "python3",
+    "-c",
+    "import pathlib, time; pathlib.Path('made.txt').write_text('made');"
+    "print('begun', flush=True); time.sleep(2)",
+]
+SLOW_CHECK = ["python3", "-c", "import time; time.sleep(3)"]
+PHASES = (
+    "run.requested",
+    "run.waiting",
+    "run.provisioning",
+    "run.workspace",
+    "run.running",
+    "agent.started",
+    "agent.message",
+    "turn.ended",
+    "run.verifying",
+    "verify.ended",
+    "run.creating_pr",
+    "run.pushed",
+    "run.budget_exceeded",
+)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_cancel_ends_the_run_in_every_phase(stage: Stage, phase: str) -> None:
+    watched = _watched(stage, phase)
+    stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+    run = stage.begun(watched)
+    stage.saw(run, phase)
+    for _ in range(2):
+        stage.cancel(run)
+        stage.tell_cancelled(run)
+    published = _published(stage, watched)
+    run = stage.ended(watched)
+    assert _published(stage, watched) == published, "something was published after the cancel"
+    _assert_one_end(stage, watched, run)
+    stage.docker.back()
+    stage.nothing_left(run)
+
+
+def _watched(stage: Stage, phase: str) -> Watched:
+    if phase == "run.waiting":
+        stage.docker.away()
+    cents = 0 if phase == "run.budget_exceeded" else 500
+    return stage.watch(agent_command=AT_WORK, checks=[SLOW_CHECK], run_cents=cents)
+
+
+def _published(stage: Stage, watched: Watched) -> tuple[dict[str, str], int]:
+    return stage.forge.branches(watched.name), len(stage.forge.pulls(watched.name))
+
+
+def _assert_one_end(stage: Stage, watched: Watched, run: Run) -> None:
+    """A pull request that came first is a completed run; nothing else is."""
+    won = RunStatus.COMPLETED if stage.forge.pulls(watched.name) else RunStatus.CANCELLED
+    assert run.status == won
+    assert len(stage.events(run, "run.ended")) == 1
+    headline = "has opened" if won is RunStatus.COMPLETED else "was told to stop"
+    stage.until(lambda: headline in _comment(stage, watched), f"a comment that says {headline!r}")
+
+
+def _comment(stage: Stage, watched: Watched) -> str:
+    return "".join(comment.body for comment in stage.forge.issue(watched.name, 1).comments)
