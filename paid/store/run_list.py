@@ -164,7 +164,11 @@ def _group(group: RunGroup) -> list[ColumnElement[bool]]:
     waiting = and_(
         col(Run.ended_at).is_(None),
         select(RunHold.id)
-        .where(RunHold.run_id == Run.id, col(RunHold.released_at).is_(None))
+        .where(
+            RunHold.run_id == Run.id,
+            RunHold.reason == "budget",  # a vendor's limit resets by itself
+            col(RunHold.released_at).is_(None),
+        )
         .exists(),
     )
     conditions: dict[RunGroup, list[ColumnElement[bool]]] = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from paid.contracts import RunStatus
 from paid.models import Event
 from paid.store import estimates
 from web.plain_text import shortened
-from web.rendering import count, money, pretty, words
+from web.rendering import count, moment, money, pretty, words
 from web.views import agent_words
 from web.views.item import Data, Item, number_of, text_of
 from web.views.status import status_badge
@@ -128,9 +129,16 @@ def _budget(kind: str, data: Data) -> Item:
 
 
 def _quota(_: str, data: Data) -> Item:
-    return Item(
-        "warning", "Paused: the vendor's limit is reached", text_of(data, "until", "message")
-    )
+    until = _moment(text_of(data, "until"))
+    return Item("warning", "Paused: the vendor's limit is reached", until and f"until {until}")
+
+
+def _moment(given: str) -> str:
+    """A moment for people; what is none stays as it is."""
+    try:
+        return moment(datetime.fromisoformat(given))
+    except ValueError:
+        return given
 
 
 def _egress(kind: str, data: Data) -> Item:
