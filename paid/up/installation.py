@@ -19,7 +19,7 @@ from paid.settings import Settings, child_environment
 from paid.up import endpoints
 from paid.up.login import new_login_url
 from paid.up.part import MODEL_KEYS, TOKENS, Part, Program
-from paid.up.places import preferred, short_enough
+from paid.up.places import PortClaims, short_enough
 from paid.up.supervisor import Supervisor
 
 READY_SECONDS = 180
@@ -55,6 +55,7 @@ class EmbeddedPaid:
         self._say = say
         self._programs = programs
         self._lock = Lock(self.settings.data_dir / "up.lock")
+        self._claims = PortClaims()
         self._postgres: PostgresServer | None = None
         self._temporal: TemporalServer | None = None
         self._parts: list[Part] = []
@@ -122,6 +123,7 @@ class EmbeddedPaid:
         self._temporal = self._postgres = None
         if self._lock.held:
             endpoints.forget(self.settings.data_dir)
+        self._claims.release()
         self._lock.release()
         self._started = False
 
@@ -161,9 +163,9 @@ class EmbeddedPaid:
         if "temporal_address" in self.settings.model_fields_set:
             return
         folder = self.settings.data_dir / "temporal"
-        ports = preferred(TEMPORAL_PORT), preferred(TEMPORAL_PORT + 1000)
+        own, pages = map(self._claims.preferred, (TEMPORAL_PORT, TEMPORAL_PORT + 1000))
         self._temporal = TemporalServer(
-            folder, *choose_ports(ports), namespace=self.settings.temporal_namespace
+            folder, *choose_ports((own, pages)), namespace=self.settings.temporal_namespace
         )
         self._temporal.start()
         self._say(f"Temporal is ready (its pages: {self._temporal.ui_url})")
@@ -191,7 +193,7 @@ class EmbeddedPaid:
                 "temporal_ui_url": self._temporal.ui_url,
             }
         fixed = "web_port" in settings.model_fields_set and settings.web_port
-        wanted = settings.web_port if fixed else preferred(settings.web_port)
+        wanted = settings.web_port if fixed else self._claims.preferred(settings.web_port)
         changes["web_port"] = choose_ports((wanted, 0))[0]
         changes["gateway_socket"] = short_enough(settings.gateway_socket_path)
         return settings.changed(**changes)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from paid.embedded import TemporalServer
-from paid.embedded.process import read_pid
+from paid.embedded import TemporalServer, temporal_binary
+from paid.embedded.process import Command, ServerProcess, read_pid
 from paid.errors import EmbeddedServiceError
 from tests.embedded.test_postgres import is_gone
 from tests.waiting import wait_until
@@ -98,6 +98,25 @@ def test_a_taken_port_is_said(temporal: TemporalServer, tmp_path: Path) -> None:
         server = TemporalServer(tmp_path / "other", port=taken.getsockname()[1])
         with pytest.raises(EmbeddedServiceError, match="is taken"):
             server.start()
+
+
+def test_one_that_lost_its_port_does_not_take_anothers_answer_for_its_own(
+    temporal: TemporalServer, tmp_path: Path
+) -> None:
+    temporal.start()
+    loser = TemporalServer(tmp_path / "loser")
+    loser._ports = temporal._ports
+    (tmp_path / "loser").mkdir()
+    ends = Command(name="loser", argv=["sh", "-c", "exit 1"], home=tmp_path / "loser")
+    process = ServerProcess(ends)
+    asks_after_the_end = tmp_path / "temporal"
+    asks_after_the_end.write_text(
+        f"#!/bin/sh\nuntil grep -q 'State:.Z' /proc/{process._lifeline.pid}/status; do"
+        f' sleep 0.05; done\nexec {temporal_binary.find()} "$@"\n'
+    )
+    asks_after_the_end.chmod(0o755)
+    assert loser._serves_in_time(process, asks_after_the_end) is False
+    process.stop()
 
 
 def test_a_second_owner_is_refused(temporal: TemporalServer) -> None:
