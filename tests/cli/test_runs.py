@@ -9,10 +9,10 @@ import time
 import pytest
 
 from paid.contracts import RunStatus
-from paid.errors import BadInputError
+from paid.errors import BadInputError, DockerUnavailableError
 from paid.models import Output, Step
 from paid.run_request import Address, read_address
-from paid.store import events, runs
+from paid.store import events, runs, waits
 from paid.store.database import Database
 from paid.store.events import NewEvent
 from tests.cli.conftest import Paid, Repository
@@ -96,6 +96,17 @@ def test_runs_are_filtered(paid: Paid, database: Database, run_id: int) -> None:
     assert paid("runs", "--search", "%' OR 1=1 --", "--json").json == []
     assert paid("runs", "--group", "nonsense").code == 2
     assert paid("runs", "-p", "acme/other").code == 3
+
+
+def test_what_a_run_without_a_host_waits_for_is_listed_and_logged(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    away = DockerUnavailableError("Docker does not answer.", hint="Start it.")
+    with database.session() as session:
+        waits.note(session, run_id, away, "here", "connection refused")
+    (row,) = paid("runs", "--json").json
+    assert (row["waits"], row["error_code"]) == (True, "docker_unavailable")
+    assert "Docker does not answer. Start it." in paid("logs", str(run_id)).out
 
 
 def test_a_strangers_title_moves_no_cursor(paid: Paid, run_id: int) -> None:
