@@ -109,7 +109,7 @@ def test_one_that_lost_its_port_does_not_take_anothers_answer_for_its_own(
     (tmp_path / "loser").mkdir()
     ends = Command(name="loser", argv=["sh", "-c", "exit 1"], home=tmp_path / "loser")
     process = ServerProcess(ends)
-    asks_after_the_end = tmp_path / "temporal"
+    asks_after_the_end = tmp_path / "asks"
     asks_after_the_end.write_text(
         f"#!/bin/sh\nuntil grep -q 'State:.Z' /proc/{process._lifeline.pid}/status; do"
         f' sleep 0.05; done\nexec {temporal_binary.find()} "$@"\n'
