@@ -93,6 +93,7 @@ class _Photographer:
         self._shoot(self._page("/runs", dark=True), "runs-dark")
         self._shoot(self._page("/projects"), "projects")
         self._shoot(self._page(f"/projects/{watched.project_id}"), "project", full=True)
+        self._shoot(self._page("/money"), "money")
         self._shoot(self._page("/health"), "health")
 
     def _label(self, watched: Watched, number: int) -> None:
