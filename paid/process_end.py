@@ -24,9 +24,10 @@ def end_process(code: int) -> NoReturn:
     signal 6 or 11, in 5 to 20 % of short programs on Python 3.11 (sdk-python issue 300); a wrong
     exit code breaks scripts and CI.
     """
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        code = code or 1
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # a caller may have closed it before the start
+                stream.flush()
+        except OSError:  # its reader has gone, or its disk is full
+            code = code or 1
     os._exit(code)

@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
+import typer
+
 from paid.cli.app import app
 from paid.cli.output import complain
 from paid.errors import (
@@ -25,6 +27,8 @@ from paid.errors import (
 from paid.process_end import end_process, was_interrupted
 
 FAILED, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
+USAGE = "usage"
+"""The error's code for words on the command line that no command knows."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -35,9 +39,15 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def run(argv: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     try:
-        app(args=list(argv), prog_name="paid")
+        # for programs, also a wrong option is told in JSON, and not in a drawn box
+        ended: object = app(args=list(argv), prog_name="paid", standalone_mode="--json" not in argv)
     except SystemExit as end_of_command:
         return _code(end_of_command)
+    except typer.TyperException as error:
+        _tell(USAGE, _said(error), "The same with --help, and without --json, says what fits.")
+        return BAD_INPUT
+    except typer.Abort:
+        return FAILED
     except PaidError as error:
         if was_interrupted(error):
             return INTERRUPTED
@@ -50,7 +60,7 @@ def run(argv: Sequence[str]) -> int:
             return INTERRUPTED
         _say_unforeseen(error, argv)
         return FAILED
-    return 0
+    return ended if isinstance(ended, int) else 0
 
 
 def exit_code(error: PaidError) -> int:
@@ -71,14 +81,24 @@ def _code(end_of_command: SystemExit) -> int:
     return code if isinstance(code, int) else FAILED
 
 
+def _said(error: typer.TyperException) -> str:
+    """A usage error's sentence; the class that has it is not a public name of typer's."""
+    sentence = getattr(error, "format_message", None)
+    return str(sentence()) if callable(sentence) else str(error)
+
+
 def _say_error(error: PaidError, argv: Sequence[str]) -> None:
     if "--debug" in argv:
         traceback.print_exception(error)
     if "--json" in argv:
-        told = {"code": error.code, "message": error.message, "hint": error.hint}
-        print(json.dumps({"error": told}), file=sys.stderr)
+        _tell(error.code, error.message, error.hint)
     else:
         complain(error.message, error.hint)
+
+
+def _tell(code: str, message: str, hint: str | None) -> None:
+    told = {"code": code, "message": message, "hint": hint}
+    print(json.dumps({"error": told}), file=sys.stderr)
 
 
 def _say_unforeseen(error: Exception, argv: Sequence[str]) -> None:

@@ -11,13 +11,16 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlmodel import Session
 
 import paid.models
 from paid.errors import DatabaseError
 
 MIGRATIONS = Path(paid.models.__file__).parent / "migrations"
+_MISSING = frozenset({"42P01", "42703", "3F000"})
+"""SQLSTATEs of a table, a column and a schema that is not there."""
+_REASON_CHARS = 200
 _MIGRATION_LOCK = 0x70616964  # "paid": one process migrates, the others wait
 
 
@@ -62,7 +65,14 @@ class Database:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except OperationalError as error:
-            raise DatabaseError("PostgreSQL did not answer.") from error
+            raise _unanswered(error) from error
+        except ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) not in _MISSING:
+                raise
+            raise DatabaseError(
+                "The database does not have the tables of this version of Paid.",
+                hint="`paid up` and every worker bring it up to date; `paid doctor` tells more.",
+            ) from error
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the schema to `revision`, under a lock, so that programs may start together."""
@@ -101,10 +111,16 @@ class Database:
             with self.engine.connect() as connection:
                 yield connection
         except OperationalError as error:
-            raise DatabaseError(
-                "PostgreSQL did not answer.",
-                hint="Check DATABASE_URL, or run `paid doctor`.",
-            ) from error
+            raise _unanswered(error) from error
+
+
+def _unanswered(error: OperationalError) -> DatabaseError:
+    """With PostgreSQL's reason, which names host, user or database, and never a password."""
+    reason = next(iter(str(error.orig).strip().splitlines()), "")[:_REASON_CHARS]
+    return DatabaseError(
+        f"PostgreSQL did not answer: {reason or 'no reason given'}",
+        hint="Check DATABASE_URL, or run `paid doctor`.",
+    )
 
 
 def _config() -> Config:
