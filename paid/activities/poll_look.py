@@ -23,6 +23,9 @@ _log = structlog.get_logger(__name__)
 
 RUNS_A_LOOK = 4
 """How many runs a look records before it breaks off, so that they can start."""
+RUNS_A_FURTHER_LOOK = 12
+"""The same for a look that goes on where one broke off: by then there is something to start, and
+each look begins with three questions to GitHub."""
 EVENT_DELAY = timedelta(minutes=10)
 """GitHub lists the event of a label seconds after the label, or it is long past."""
 OVERLAP = timedelta(seconds=30)
@@ -86,6 +89,7 @@ class Look:
         """
         found = self._labelled(since)
         rows, live = self._known(found), self._live()
+        most = RUNS_A_LOOK if after == 0 else RUNS_A_FURTHER_LOOK
         recorded, settled = 0, True
         for issue in found:
             if issue.number <= after:
@@ -96,7 +100,7 @@ class Look:
                 continue  # deleted between the list and the question
             settled &= action is not Action.WAIT
             recorded += action is Action.START
-            if recorded == RUNS_A_LOOK and issue is not found[-1]:
+            if recorded == most and issue is not found[-1]:
                 return Seen(since, issue.number)
         return Seen(self._newest(found, since) if settled else since, 0)
 

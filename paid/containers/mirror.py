@@ -115,7 +115,7 @@ class Mirrors:
 
     def pinned(self, project_id: int, run_id: int) -> str | None:
         """The commit that is pinned for a run; None when there is none."""
-        if not (self.path(project_id) / "HEAD").exists():
+        if not _may_exist(self.path(project_id), _pin(run_id)):
             return None
         return _resolve(self._git(project_id), _pin(run_id))
 
@@ -297,6 +297,14 @@ def _resolve(git: Git, ref: str) -> str | None:
     asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     found = git.text(*asked, accept=(0, 1))
     return found if SHA.fullmatch(found) else None
+
+
+def _may_exist(repository: Path, ref: str) -> bool:
+    """Whether a ref can be there at all, looked up where git keeps them: a process less."""
+    if (repository / ref).exists():
+        return True
+    packed = repository / "packed-refs"
+    return packed.exists() and ref.encode() in packed.read_bytes()
 
 
 def _head(branch: str) -> str:

@@ -157,12 +157,17 @@ def make_folders() -> None:
 def start_branch(branch: str, base_sha: str) -> bool:
     """Put the worktree on the run's branch, without touching a file; True if the branch is new.
 
-    git itself refuses a name that is none. HEAD is written as it writes it: a process less.
+    git itself refuses a name that is none, and one that is taken: a new branch costs one process.
+    HEAD is written as git writes it: a process less.
     """
-    reference = f"refs/heads/{branch}"
-    new = not succeeds("show-ref", "--verify", "--quiet", reference, tree=True)
-    if new:
-        git("update-ref", "--end-of-options", reference, _sha(base_sha), tree=True)
+    reference, nowhere = f"refs/heads/{branch}", "0" * len(_sha(base_sha))
+    new = True
+    try:
+        git("update-ref", "--end-of-options", reference, base_sha, nowhere, tree=True)
+    except RepositoryError:
+        if not succeeds("show-ref", "--verify", "--quiet", reference, tree=True):
+            raise
+        new = False
     place = REMOTE / "worktrees" / "tree" / "HEAD"
     remove(place)
     place.write_text(f"ref: {reference}\n", encoding="utf-8")
