@@ -48,13 +48,15 @@ def headers_up(given: Mapping[str, str]) -> dict[str, str]:
     """What of the client's headers goes to the vendor: a list of the harmless, not of the bad.
 
     Everything that a `Connection` header could name is left out with the rest, and so is every
-    credential, wherever the client put it.
+    credential, wherever the client put it. One that is there several times becomes a list, so that
+    what was looked at here is what the vendor sees.
     """
-    return {
-        name: value
-        for name, value in given.items()
-        if name.lower() in _PASSED_UP or name.lower().startswith("x-stainless-")
-    }
+    found: dict[str, str] = {}
+    for name, value in given.items():
+        lowered = name.lower()
+        if lowered in _PASSED_UP or lowered.startswith("x-stainless-"):
+            found[lowered] = f"{found[lowered]}, {value}" if lowered in found else value
+    return found
 
 
 def headers_down(given: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -27,6 +27,8 @@ LONGEST_ANSWER_BYTES = 64 << 20
 BYTES_PER_TOKEN = 2
 """Where nobody counted. Text has three to four bytes a token, code and CJK fewer."""
 
+_EVENTS = (b"data:", b"event:", b":")
+"""How a stream begins that was announced as something else."""
 _TEXT = re.compile(
     rb'"(?:text|content|delta|thinking|partial_json|arguments|reasoning|reasoning_content|input'
     rb'|encrypted_content)"\s*:\s*"((?:[^"\\]|\\.)*)'
@@ -82,7 +84,7 @@ class Meter(ABC):
 
     def result(self, *, is_whole: bool) -> Metered:
         """What was used. `is_whole` tells an answer that ended from one that was cut."""
-        if not self.is_stream:
+        if not self.is_stream and not self._buffer.startswith(_EVENTS):
             self._read_whole(is_whole=is_whole)
         elif not self._skipping:
             self._read_block(bytes(self._buffer))

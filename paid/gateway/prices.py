@@ -285,6 +285,12 @@ def _context(tier: Mapping[str, str] | None) -> PriceContext | None:
     return {name: tier[name] for name in _TIERS if name in tier}
 
 
+def dearer(tier: Mapping[str, str]) -> dict[str, str]:
+    """What of a tier costs more than usual."""
+    dear = DEARER_TIERS | COUNTRIES
+    return {name: value for name, value in tier.items() if value in dear}
+
+
 def _place(tier: Mapping[str, str] | None) -> Decimal:
     """What Anthropic adds for inference that has to stay in one country, on every kind of token."""
     return IN_ONE_COUNTRY if (tier or {}).get("inference_geo") in COUNTRIES else Decimal(1)

@@ -14,10 +14,10 @@ from paid.errors import PriceUnknownError
 from paid.gateway.access import Access
 from paid.gateway.answers import AnswerError, busy, no_money
 from paid.gateway.books import Books, Cap, Reservation
-from paid.gateway.estimate import squeeze
+from paid.gateway.estimate import Ask, squeeze
 from paid.gateway.job import Job
 from paid.gateway.metering import METERS, Meter, Metered
-from paid.gateway.prices import Prices, Tariff
+from paid.gateway.prices import Prices, Tariff, dearer
 from paid.gateway.spool import Edit
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Purse:
         self._access = access
         self._prices = prices
         self._grace_seconds = grace_seconds
+        self._usual_tiers: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def tariff(self, vendor: str, model: str, tier: Mapping[str, str]) -> Tariff:
         """The price of a model in a tier. Raises PriceUnknownError."""
@@ -75,7 +76,7 @@ class Purse:
         At a cap, waits for money. Raises AnswerError without it, and DatabaseError.
         """
         deadline = monotonic() + self._grace_seconds
-        amount, edits = job.ask.worst(tariff), job.edits
+        amount, edits = self._with_usual_tier(job, tariff).worst(tariff), job.edits
         while True:
             wish = Reservation(
                 job.grant.run_id, job.grant.token_hash, amount, job.route.vendor, tariff.model
@@ -85,7 +86,7 @@ class Purse:
                 return wish, edits
             if answer.outcome == "revoked" or answer.cap is None:
                 raise AnswerError(401, "This run token was revoked.", "token")
-            smaller = _squeezed(job, tariff, answer.cap)
+            smaller = _squeezed(job, self._with_usual_tier(job, tariff), tariff, answer.cap)
             if smaller is not None and smaller[0] < amount:
                 amount, edits = smaller
                 continue
@@ -94,6 +95,11 @@ class Purse:
                 await self._wait_for_others(answer.cap, left)
             else:
                 await self._wait_for_money(job.grant.run_id, answer.cap, amount, left)
+
+    def _with_usual_tier(self, job: Job, tariff: Tariff) -> Ask:
+        """What is asked for, in the tier in which the account was served without asking."""
+        usual = self._usual_tiers.get((job.route.vendor, tariff.model), {})
+        return replace(job.ask, tier={**usual, **job.ask.tier})
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back: nothing was spent."""
@@ -132,6 +138,8 @@ class Purse:
         if metered.model and metered.model != served.model and served.rule is None:
             with suppress(PriceUnknownError):
                 served = self._prices.tariff(vendor, metered.model[:200])
+        if metered.tier:
+            self._usual_tiers[vendor, sending.tariff.model] = dearer(metered.tier)
         try:
             passes = (metered.counts, *metered.more)
             amount = sum(served.cost(counts, metered.tier) for counts in passes)
@@ -168,14 +176,14 @@ class Purse:
                 return
 
 
-def _squeezed(job: Job, tariff: Tariff, cap: Cap) -> tuple[int, Sequence[Edit]] | None:
+def _squeezed(job: Job, ask: Ask, tariff: Tariff, cap: Cap) -> tuple[int, Sequence[Edit]] | None:
     """The same request with an output that the cap's rest can pay, and others beside it."""
     room = cap.limit_microdollars - cap.spent_microdollars - cap.reserved_microdollars
-    found = squeeze(job.route, job.scan, job.ask, tariff, room)
+    found = squeeze(job.route, job.scan, ask, tariff, room)
     if found is None:
         return None
     tokens, edits = found
-    return replace(job.ask, most_output=tokens).worst(tariff), [*job.edits, *edits]
+    return replace(ask, most_output=tokens).worst(tariff), [*job.edits, *edits]
 
 
 def _details(sending: Sending, metered: Metered, status: int) -> Mapping[str, Any]:

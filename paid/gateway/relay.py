@@ -105,7 +105,8 @@ class Relay:
         try:
             await take_in(request, spool, scanner, self._largest_body_bytes)
             scan = scanner.finish()
-            ask = read_ask(route, scan, spool, request.headers.get("anthropic-beta", ""))
+            betas = ",".join(request.headers.getall("anthropic-beta", ()))
+            ask = read_ask(route, scan, spool, betas)
             edits = usage_edits(route, scan, ask)
         except IntakeError as error:
             raise AnswerError(error.status, str(error), "body", CLOSE) from error

@@ -255,6 +255,13 @@ CASES = {
         CHAT_COST,
         SSE,
     ),
+    "a stream that does not say that it is one": Case(
+        CHAT,
+        CHAT_ASK,
+        sse(*CHAT_CHUNKS, "data: [DONE]"),
+        CHAT_COST,
+        {"content-type": "application/octet-stream"},
+    ),
     "a byte order mark and a charset": Case(
         CHAT,
         CHAT_ASK,

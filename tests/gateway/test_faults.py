@@ -543,11 +543,34 @@ async def test_a_longer_window_is_reserved_for_who_asks_for_one(bench: Bench) ->
         budgets.set_limits(session, bench.rows.project_id, run_cents=10_000, day_cents=None)
     body = BODY | {"model": "claude-sonnet-4-5"}
     body |= {"messages": [{"role": "user", "content": "x" * 600_000}]}
-    for headers in ({}, {"anthropic-beta": "fine, context-1m-2025-08-07"}):
-        async with bench.post(ANTHROPIC, body, headers=headers) as got:
-            assert got.status == 200
+    async with bench.post(ANTHROPIC, body) as got:
+        assert got.status == 200
+    betas = ["anthropic-beta: fine", "anthropic-beta: context-1m-2025-08-07", "anthropic-beta: z"]
+    text = json.dumps(body)
+    lines = [f"POST {ANTHROPIC} HTTP/1.1", "host: gateway", f"x-api-key: {bench.token}", *betas,
+             f"content-length: {len(text)}", "connection: close", "", text]  # fmt: skip
+    assert b" 200 " in await bench.raw("\r\n".join(lines).encode())
     usual, longer = (entry.detail["reserved_microdollars"] for entry in await bench.settled(2))
     assert usual < 200_001 * 3.75 + 2000 < 600_000 * 7.5 < longer
+    assert bench.vendor.arrived[1].headers["anthropic-beta"] == "fine, context-1m-2025-08-07, z"
+
+
+async def test_a_tier_that_the_account_has_anyway_is_reserved_for_from_then_on(
+    bench: Bench,
+) -> None:
+    """OpenAI's projects and Anthropic's workspaces have defaults that no request names."""
+    head = {"object": "chat.completion", "model": "gpt-5", "service_tier": "priority"}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    played = Play(json.dumps(head | {"choices": [], "usage": usage}).encode())
+    bench.vendor.plays = [played, played]
+    for _ in range(2):
+        async with bench.post(CHAT, {"model": "gpt-5", "messages": []}) as got:
+            assert got.status == 200
+        await bench.settled()
+    first, second = await bench.settled(2)
+    assert first.amount_microdollars == second.amount_microdollars == 2 * (1250 + 1000)
+    reserved = [entry.detail["reserved_microdollars"] for entry in (first, second)]
+    assert 1.9 * reserved[0] < reserved[1] < 2.1 * reserved[0]
 
 
 async def test_a_tier_that_has_no_price_is_refused(bench: Bench) -> None:
