@@ -11,6 +11,7 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from paid.errors import BadInputError
 
@@ -18,6 +19,7 @@ MOST_BYTES = 25 * 1024 * 1024
 """GitHub sends no larger ones."""
 
 _DELIVERY = re.compile(r"[0-9A-Za-z-]{8,80}")
+_FORM = b"payload="
 _NEWS = frozenset({"issues", "label", "issue_comment", "repository", "push"})
 _ACTIONS = frozenset(
     {"labeled", "unlabeled", "closed", "reopened", "deleted", "transferred", "edited", "renamed"}
@@ -73,12 +75,19 @@ def parse(event: str | None, delivery_id: str | None, body: bytes) -> WebhookNew
 
 def _object(body: bytes) -> dict[str, object]:
     try:
-        data = json.loads(body)
+        data = json.loads(_payload(body))
     except (ValueError, RecursionError):
-        raise BadInputError("The webhook's body is not JSON; choose application/json.") from None
+        raise BadInputError("The webhook's body is not JSON.") from None
     if not isinstance(data, dict):
         raise BadInputError("The webhook's body is not a JSON object.")
     return data
+
+
+def _payload(body: bytes) -> bytes:
+    """The JSON; GitHub's page for a new webhook offers a form with one field first."""
+    if not body.startswith(_FORM):
+        return body
+    return unquote_to_bytes(body[len(_FORM) :].replace(b"+", b" "))
 
 
 def _number(value: object) -> int:

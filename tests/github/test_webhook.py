@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_an_empty_secret_signs_nothing() -> None:
         (None, DELIVERY, body_of()),
         ("issues", None, body_of()),
         ("issues", "'; DROP TABLE run", body_of()),
-        ("issues", DELIVERY, b"payload=%7B%7D"),
+        ("issues", DELIVERY, b"payload=%7B"),
         ("issues", DELIVERY, b"[]"),
         ("issues", DELIVERY, b"\xff"),
         ("issues", DELIVERY, b"[" * 100_000),
@@ -90,6 +91,15 @@ def test_news_is_what_a_label_or_a_state_is_about() -> None:
     assert other is not None
     assert not other.look
     assert parse("ping", DELIVERY, b'{"zen": "x"}') is None
+
+
+def test_a_form_is_read_as_the_json_in_it() -> None:
+    """What GitHub sends when nobody chose a content type; it signs the form, not the JSON."""
+    whole = json.loads(body_of())
+    whole["issue"]["title"] = "a+b & c=d % ü \\ua9"
+    form = urlencode({"payload": json.dumps(whole)}).encode()
+    assert parse("issues", DELIVERY, form) == parse("issues", DELIVERY, json.dumps(whole).encode())
+    assert verify(SECRET, form, signed(form))
 
 
 @pytest.fixture
