@@ -220,6 +220,7 @@ BAD = {
     "daily_cents": "5",
     "weekly_cents": 0.5,
     "monthly_cents": False,
+    "warn_percents": [80, 0],
 }
 
 
