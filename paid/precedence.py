@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 20.0
 START_SECONDS = 30.0
 """How long a start may be awaited: the workflow between two steps may have stopped for a cancel, a
 budget or a lost server, and nobody says so."""
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 
 
 class Precedence:
@@ -45,7 +45,9 @@ class Precedence:
     def settle(self, run_id: int) -> None:
         """The run's agent works, or will not start; also for a run that was never expected."""
         with self._changed:
-            if self._awaited.pop(run_id, None) is not None:
+            was_awaited = self._awaited.pop(run_id, None) is not None
+            # One that is left may be the waiting run's own; with more, everybody goes on waiting.
+            if was_awaited and len(self._awaited) <= 1:
                 self._changed.notify_all()
 
     def forget(self, run_id: int) -> None:
@@ -58,7 +60,7 @@ class Precedence:
         """Wait while other runs start, unless this one has waited long enough.
 
         Args:
-            leave: asked a few times a second; true ends the wait, for a cancel or a shutdown.
+            leave: asked twice a second; true ends the wait, for a cancel or a shutdown.
         """
         with self._changed:
             asked = self._asked.setdefault(run_id, self._clock())

@@ -127,7 +127,8 @@ class TurnWatch:
             self._engine.stop(self._name, STOP_GRACE_SECONDS)
 
     def _watch(self) -> None:
-        next_look = 0.0
+        # What must be known at once is known: the run was not cancelled when its turn began.
+        next_look = time.monotonic() + LOOK_SECONDS
         try:
             while not self._done.wait(TICK_SECONDS):
                 self._tick()
