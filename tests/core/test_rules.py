@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dramatiq
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,20 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             reads = isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
             assert not reads, f"{place}:{getattr(node, 'lineno', 0)}"
+
+
+def test_nothing_is_read_that_could_run_what_it_says() -> None:
+    """Jobs, histories and files are JSON: whoever writes to them must not get to run code."""
+    for path in MODULES:
+        place = str(path.relative_to(ROOT))
+        named = {name.partition(".")[0] for name in _imports(path)}
+        assert not named & {"pickle", "marshal", "shelve", "dill", "jsonpickle"}, place
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            assert not (is_call and node.func.id in ("eval", "exec")), place  # type: ignore[attr-defined]
+            shell = isinstance(node, ast.keyword) and node.arg == "shell"
+            assert not (shell and getattr(node.value, "value", True)), place  # type: ignore[attr-defined]
+    assert type(dramatiq.get_encoder()) is dramatiq.JSONEncoder
 
 
 def test_importing_everything_prints_nothing_and_opens_nothing() -> None:

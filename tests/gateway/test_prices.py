@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 
 from paid.errors import ConfigurationError, PriceUnknownError
 from paid.gateway.keys import KeyPool, limited_until
-from paid.gateway.prices import Prices, check_prices
+from paid.gateway.prices import PROVIDERS, Prices, check_prices
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -74,6 +76,27 @@ def test_the_worst_case_is_never_below_any_real_one(file: Path, model: str, size
     for kind in ({}, {"cache_read_tokens": size}, {"cache_write_tokens": size}):
         counts = {"input_tokens": size, "output_tokens": 5000} | kind
         assert tariff.cost(counts) <= worst
+
+
+TIERS = [{}, {"service_tier": "flex"}, {"service_tier": "fast"}, {"speed": "fast"},
+         {"inference_geo": "us"}]  # fmt: skip
+
+
+@pytest.mark.parametrize("vendor", PROVIDERS)
+def test_of_no_listed_model_the_worst_case_is_below_any_real_one(file: Path, vendor: str) -> None:
+    prices, seen = Prices(file), 0
+    provider = get_snapshot().find_provider(None, PROVIDERS[vendor], None)
+    for model in provider.models:
+        with suppress(PriceUnknownError):
+            tariff = prices.tariff(vendor, model.id)
+            for size in (1, 100_001, 272_001):
+                for tier in filter(tariff.has_price_for, TIERS):
+                    worst = tariff.worst(size, 5000, tier, hour_cache=True, sound=True)
+                    for kind in ("cache_read_tokens", "cache_write_tokens", "input_audio_tokens"):
+                        counts = {"input_tokens": size, "output_tokens": 5000, kind: size // 2}
+                        assert tariff.cost(counts, tier) <= worst, (model.id, tier, size, kind)
+                        seen += 1
+    assert seen > 300
 
 
 def test_an_unknown_model_has_no_price_until_a_rule_gives_it_one(file: Path) -> None:
