@@ -32,6 +32,17 @@ class BadInputError(PaidError):
     code = "bad_input"
 
 
+class BranchMissingError(BadInputError):
+    """Raised when a repository has no branch of the name that Paid knows as its default one.
+
+    It is tried again because the poll follows a renamed default branch with its next look.
+    """
+
+    code = "branch_missing"
+    retryable = True
+    retry_after_seconds = 20.0
+
+
 class NotFoundError(PaidError):
     """Raised when a project, run or other thing that was named does not exist."""
 

@@ -23,7 +23,7 @@ from paid.containers.changes import SHA, Changes, Policy, check, read_changes, r
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.locks import held
 from paid.containers.push import Pushed, push, refs_of, remote_head, withdraw
-from paid.errors import BadInputError, GitError, GitUnavailableError
+from paid.errors import BadInputError, BranchMissingError, GitError, GitUnavailableError
 from paid.settings import Settings
 
 _BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,200}")
@@ -97,8 +97,8 @@ class Mirrors:
     def base_sha(self, project_id: int, branch: str) -> str:
         """The tip of a branch in the mirror, as of the last fetch.
 
-        Raises BadInputError for a repository without commits or without the branch. A branch may
-        be called `-x`: it is only ever named in full, behind refs/heads/.
+        Raises BadInputError for a repository without commits, BranchMissingError for one without
+        the branch. A branch may be called `-x`: it is only ever named in full, behind refs/heads/.
         """
         git = self._git(project_id)
         found = git.text(
@@ -111,7 +111,10 @@ class Mirrors:
             raise BadInputError(
                 "The repository is empty.", hint="Push a first commit, then label the issue again."
             )
-        raise BadInputError(f"The repository has no branch named {branch!r}.")
+        raise BranchMissingError(
+            f"The repository has no branch named {branch!r}.",
+            hint="Is its default branch another one now? Paid looks again with each poll.",
+        )
 
     def pinned(self, project_id: int, run_id: int) -> str | None:
         """The commit that is pinned for a run; None when there is none."""

@@ -13,6 +13,7 @@ from paid.containers.git import Access, Git
 from paid.containers.mirror import Mirrors
 from paid.errors import (
     BadInputError,
+    BranchMissingError,
     GitError,
     GitHubNotFoundError,
     GitHubUnauthorizedError,
@@ -72,9 +73,13 @@ def test_an_empty_repository_is_said_to_be_empty(
         mirrors.prepare(remote, RUN, "main")
 
 
-def test_a_missing_branch_is_named(mirrors: Mirrors, upstream: Upstream) -> None:
-    with pytest.raises(BadInputError, match="no branch named 'gone'"):
+def test_a_missing_branch_is_named_and_asked_for_again(
+    mirrors: Mirrors, upstream: Upstream
+) -> None:
+    """The next look of the poll may find that the default branch was renamed."""
+    with pytest.raises(BranchMissingError, match="no branch named 'gone'") as raised:
         mirrors.prepare(upstream.remote, RUN, "gone")
+    assert raised.value.retryable
 
 
 def test_a_revoked_token_is_told_apart_and_not_shown(mirrors: Mirrors, upstream: Upstream) -> None:
