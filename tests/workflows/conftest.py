@@ -22,6 +22,9 @@ from tests.workflows.fakes import FakeRun
 Handle = WorkflowHandle[AgentExecutionWorkflow, RunEnd]
 StartRun = Callable[..., Awaitable[tuple[Handle, FakeRun]]]
 
+HANGS = timedelta(minutes=1)
+"""A workflow that takes longer waits for what will not come; far more than any test needs."""
+
 
 @pytest.fixture
 async def client(temporal_server: TemporalServer) -> Client:
@@ -48,7 +51,11 @@ async def start_run(client: Client) -> AsyncIterator[StartRun]:
                     )
                 )
             handle = await client.start_workflow(
-                AgentExecutionWorkflow.run, RunInput(1), id=f"run:{uuid4()}", task_queue=queue
+                AgentExecutionWorkflow.run,
+                RunInput(1),
+                id=f"run:{uuid4()}",
+                task_queue=queue,
+                execution_timeout=HANGS,
             )
             return handle, fake
 
