@@ -103,6 +103,8 @@ def test_a_full_page_that_is_as_it_was_may_have_a_new_page_behind_it(
     assert len(server.github.issues(REPO)) == 100
     last[0] = 101
     assert len(server.github.issues(REPO)) == 101
+    followed = "state" not in server.asked[-1].query  # the link of the test has no such parameter
+    assert followed is tells
 
 
 def moved(asked: Asked, server: Scripted) -> Reply | None:
