@@ -73,7 +73,8 @@ def test_no_payload_runs_on_any_page(page: Page, database: Database, tmp_path: P
         lambda said: violations.append(said.text) if "Content Security" in said.text else None,
     )
     paths = ["/runs", "/runs?page=2", "/runs?page=3", f"/runs/{run_id}", f"/projects/{project_id}",
-             "/runs?q=<script>window.hit=1</script>", "/projects"]  # fmt: skip
+             "/runs?q=<script>window.hit=1</script>", "/projects",
+             "/money", "/money?saved=<img src=x onerror=window.hit=1>"]  # fmt: skip
     paths += [f"/runs/{run_id + number}" for number in range(1, len(PAYLOADS), 6)]
     for path in paths:
         page.goto(path)

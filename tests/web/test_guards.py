@@ -53,7 +53,16 @@ def test_a_forged_session_is_no_session(dashboard: Dashboard, stranger: httpx.Cl
 
 
 def test_no_get_changes_anything(database: Database) -> None:
-    changing = {"cancel", "raise-budget", "raise", "limits", "pause", "resume", "logout", "settings"}
+    changing = {
+        "cancel",
+        "raise-budget",
+        "raise",
+        "limits",
+        "pause",
+        "resume",
+        "logout",
+        "settings",
+    }
     for method, path in routes(database):
         if set(path.split("/")) & changing:
             assert method == "POST", path
@@ -111,6 +120,17 @@ def test_a_change_needs_the_sessions_own_token(browser: httpx.Client, token: str
     data = {} if token is None else {"csrf_token": token}
     assert browser.post("/logout", data=data).status_code == 403
     assert browser.get("/runs").status_code == 200
+
+
+def test_every_change_needs_the_sessions_own_token(
+    browser: httpx.Client, database: Database
+) -> None:
+    changes = [path for method, path in routes(database) if method == "POST"]
+    guarded = [path for path in changes if path not in ("/login", "/webhooks/github")]
+    assert len(guarded) >= 9
+    for path in guarded:
+        assert browser.post(filled(path), data={"csrf_token": "0" * 64}).status_code == 403, path
+        assert browser.post(filled(path), json={}).status_code in {403, 415}, path
 
 
 def test_the_token_of_another_session_is_refused(

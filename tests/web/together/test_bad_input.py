@@ -60,11 +60,21 @@ def test_attacks_on_filters_find_nothing(browser: httpx.Client, run_id: int) -> 
     assert browser.get("/runs").text.count('id="run-row-') == whole
 
 
+@pytest.mark.parametrize("name", ["by", "format", "project", "days", "sort"])
+def test_attacks_on_the_export_find_nothing(browser: httpx.Client, run_id: int, name: str) -> None:
+    for attack in SQL:
+        answer = browser.get("/money/export", params={name: attack})
+        assert_clean(answer)
+        assert answer.status_code in ({200} if name == "sort" else {400, 404}), attack
+
+
 def test_odd_values_everywhere_are_answered_cleanly(browser: httpx.Client, run_id: int) -> None:
     asked = {
         "/runs": ["q", "project", "page", "group"],
         f"/runs/{run_id}/stream": ["after"],
         "/projects/1": ["saved"],
+        "/money": ["saved"],
+        "/money/export": ["by", "format", "project", "days"],
         "/login": ["token"],
     }
     for odd in ODD:
@@ -116,7 +126,8 @@ def bodies() -> list[tuple[bytes, str]]:
 def test_bodies_of_any_kind_are_answered_cleanly(browser: httpx.Client, run_id: int) -> None:
     token = csrf_token(browser.get("/runs").text)
     for path in (f"/runs/{run_id}/cancel", f"/runs/{run_id}/raise-budget", "/login", "/logout",
-                 "/projects/1/pause", "/projects/1/settings/budget"):  # fmt: skip
+                 "/projects/1/pause", "/projects/1/settings/budget", "/projects/1/raise",
+                 "/money/limits", "/money/raise"):  # fmt: skip
         for body, kind in bodies():
             for extra in ({}, {"x-csrf-token": "x"}):
                 headers = {"content-type": kind.encode("latin-1"), **extra}
