@@ -214,16 +214,15 @@ async def test_googles_sdk_streams_thoughts_and_a_cache(
     gateway: Process, database: Database, hand_vendor: HandVendor
 ) -> None:
     hand_vendor.answers = [streamed(sse(*GEMINI_PARTS))]
-    options = types.HttpOptions(
-        base_url="http://gateway/gemini", httpx_async_client=over(gateway)
-    )  # the SDK would take aiohttp, which knows no socket by name
-    client = genai.Client(api_key=gateway.token, http_options=options)
-    stream = await client.aio.models.generate_content_stream(
-        model="models/gemini-2.5-pro", contents="Hi"
-    )
-    parts = [part async for part in stream]
+    async with over(gateway) as http:  # the SDK would take aiohttp, which knows no socket by name
+        options = types.HttpOptions(base_url="http://gateway/gemini", httpx_async_client=http)
+        client = genai.Client(api_key=gateway.token, http_options=options)
+        stream = await client.aio.models.generate_content_stream(
+            model="models/gemini-2.5-pro", contents="Hi"
+        )
+        parts = [part async for part in stream]
+        await client.aio.aclose()
     usage = parts[-1].usage_metadata
     assert usage is not None
     assert (usage.thoughts_token_count, usage.cached_content_token_count) == (90, 400)
     assert await bill(gateway, database) == int(GEMINI_COST + 0.5)
-    await client.aio.aclose()
