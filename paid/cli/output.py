@@ -60,7 +60,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, right: s
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         aligned = "right" if heading in right.split(",") else "left"
-        grid.add_column(heading, justify=aligned)  # type: ignore[arg-type]
+        # an address that is cut short is worth nothing: in a narrow window it goes on below
+        grid.add_column(heading, justify=aligned, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         grid.add_row(*(shown(cell) for cell in row))
     _console().print(grid)
