@@ -16,11 +16,13 @@ from aiohttp import web
 
 from paid.gateway.answers import AnswerError, no_key, resting
 from paid.gateway.books import Reservation
+from paid.gateway.departure import Departure
 from paid.gateway.headers import headers_down, headers_up
 from paid.gateway.job import Job
 from paid.gateway.keys import KeyPool, limited_until
 from paid.gateway.prices import Tariff
 from paid.gateway.purse import Purse, Sending
+from paid.gateway.routes import Route
 from paid.gateway.upstream import Upstream
 from paid.gateway.vendors import Vendor
 
@@ -61,15 +63,21 @@ class Delivery:
             raise no_key(vendor)
         return keys[0]
 
+    def departure(self, request: web.BaseRequest, route: Route) -> Departure:
+        """A way for this request to be sent before it is paid for, with the key to try first."""
+        vendor = self._vendors[route.vendor]
+        key = next(iter(self._keys[vendor.name].usable(datetime.now(UTC))), None)
+        return Departure(self._upstream, vendor, key, headers_up(request.headers))
+
     async def deliver(
-        self, job: Job, tariff: Tariff, reservation: Reservation
+        self, job: Job, tariff: Tariff, reservation: Reservation, departure: Departure
     ) -> web.StreamResponse | AnswerError:
         """The answer, or the last refusal. The reservation is closed, whatever happens."""
         vendor, pool = self._vendors[job.route.vendor], self._keys[job.route.vendor]
         refused = resting(vendor.name, pool)
         for key in pool.usable(datetime.now(UTC)):
             sending = Sending(job, tariff, reservation)
-            found = await self._send(sending, vendor, key)
+            found = await self._send(sending, vendor, key, departure)
             if isinstance(found, web.StreamResponse) or sending.is_closed:
                 return found
             refused = found
@@ -79,15 +87,17 @@ class Delivery:
         return refused
 
     async def _send(
-        self, sending: Sending, vendor: Vendor, key: str
+        self, sending: Sending, vendor: Vendor, key: str, departure: Departure
     ) -> web.StreamResponse | AnswerError:
         """Send it once. What was sent and not refused is charged, also when nobody waits for it."""
         job = sending.job
-        headers = headers_up(job.request.headers)
         try:
-            async with self._upstream.send(
-                vendor, key, job.route, headers, job.spool, job.edits
-            ) as answer:
+            if departure.is_under_way(key):
+                answered = await departure.arrive()
+            else:
+                headers, body = headers_up(job.request.headers), job.spool.body(job.edits)
+                answered = await self._upstream.send(vendor, key, job.route, headers, body)
+            async with answered as answer:
                 if answer.status in ELSEWHERE:
                     return await self._judge(vendor, key, answer)
                 return await self._pass_on(sending, answer)

@@ -230,7 +230,7 @@ def squeeze(
     None when even the smallest is too much, or when the client has set one: then it is a promise
     that it may rely on.
     """
-    if ask.most_output is not None or ask.copies != 1 or route.wire not in _LIMIT:
+    if ask.most_output is not None or ask.copies != 1:
         return None
     smallest, largest = SMALLEST_OUTPUT, tariff.max_output_tokens
     costs = [replace(ask, most_output=tokens).worst(tariff) for tokens in (smallest, largest)]
@@ -238,9 +238,35 @@ def squeeze(
         return None
     share = max(0.0, room / 2 - costs[0]) / max(1, costs[1] - costs[0])
     tokens = min(largest, int(smallest + share * (largest - smallest)))
+    edit = _limit_edit(route, scan, tokens)
+    return None if edit is None else (tokens, [edit])
+
+
+def _limit_edit(route: Route, scan: Scan, tokens: int) -> Edit | None:
+    """The maximum output put in; in the place of a null, which would be read after it."""
+    if route.wire == "gemini":
+        return _gemini_limit_edit(scan, tokens)
     name = _LIMIT[route.wire][0]
-    member = f'"{name}":{tokens},'.encode()
-    return tokens, [Edit(scan.opening + 1, scan.opening + 1, member)]
+    given = scan.members.get(name)
+    if given is not None:
+        return Edit(given.start, given.end, str(tokens).encode())
+    return Edit(scan.opening + 1, scan.opening + 1, f'"{name}":{tokens},'.encode())
+
+
+def _gemini_limit_edit(scan: Scan, tokens: int) -> Edit | None:
+    """There the limit is in an inner object, which has its place but not its members'."""
+    member = f'"maxOutputTokens":{tokens}'
+    names = scan.members.keys() & {"generationConfig", "generation_config"}
+    if not names:
+        put_in = f'"generationConfig":{{{member}}},'
+        return Edit(scan.opening + 1, scan.opening + 1, put_in.encode())
+    config = scan.members[names.pop()]
+    if not isinstance(config.value, dict):
+        return Edit(config.start, config.end, f"{{{member}}}".encode())
+    if config.value.keys() & {"maxOutputTokens", "max_output_tokens"}:
+        return None
+    comma = "," if config.value else ""
+    return Edit(config.start + 1, config.start + 1, f"{member}{comma}".encode())
 
 
 def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 
 from aiohttp import web
@@ -27,9 +28,13 @@ class IntakeError(Exception):
 
 
 async def take_in(
-    request: web.BaseRequest, spool: Spool, scanner: Scanner, largest_bytes: int
+    request: web.BaseRequest,
+    spool: Spool,
+    scanner: Scanner,
+    largest_bytes: int,
+    when_large: Callable[[], None],
 ) -> None:
-    """Read the whole body into the spool, past the scanner.
+    """Read the whole body into the spool, past the scanner; what is large is told of as it grows.
 
     Raises IntakeError for one that is too large, too slow, cut or encoded, and BadBodyError.
     """
@@ -47,6 +52,9 @@ async def take_in(
         if taken > PATIENCE_SECONDS and spool.size < taken * SLOWEST_BYTES_A_SECOND:
             raise IntakeError(408, "The body comes too slowly.")
         scanner.feed(chunk)
+        if not spool.is_in_memory:
+            when_large()
+    spool.finish()
 
 
 async def _next(request: web.BaseRequest) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -12,7 +12,7 @@ from paid.gateway.access import Grant
 from paid.gateway.estimate import Ask
 from paid.gateway.routes import Route
 from paid.gateway.scanner import Scan
-from paid.gateway.spool import Edit, Spool
+from paid.gateway.spool import Body, Edit, Spool
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class Job:
     scan: Scan
     ask: Ask
     edits: Sequence[Edit] = ()
+
+    def body_until(self, go_on: Awaitable[object]) -> Body:
+        """What is sent, with its end from the last brace on held back until `go_on` is done."""
+        closing = self.scan.closing
+        assert closing is not None  # noqa: S101 - the scan is done
+        return self.spool.body_until(self.edits, self.spool.size - closing, go_on)
 
     def models(self) -> list[str]:
         """The model that was asked for, then the project's fall-backs at the same vendor."""
@@ -44,3 +50,16 @@ class Job:
         place = self.scan.members["model"]
         edit = Edit(place.start, place.end, json.dumps(model).encode())
         return replace(self, ask=ask, edits=[*self.edits, edit])
+
+
+def may_leave_early(route: Route, scan: Scan, grant: Grant) -> bool:
+    """Whether a body may be on its way before all of it was seen.
+
+    Its model has to be known and allowed, for what is sent is told to the vendor; and it must be
+    sure that nothing in it will be changed, which a Chat Completions stream may need.
+    """
+    if route.operation != "generate" or route.wire == "chat":
+        return False
+    named = scan.members.get("model")
+    model = route.model or (named.value if named is not None else None)
+    return isinstance(model, str) and grant.allows(route.vendor, model)

@@ -53,13 +53,14 @@ class Listing:
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         vendor, key = self._vendors[route.vendor], self._delivery.any_key(route.vendor)
         headers = headers_up(request.headers)
-        async with self._upstream.send(vendor, key, route, headers, spool) as answer:
-            body = b""
+        body = None if spool is None else spool.body()
+        async with await self._upstream.send(vendor, key, route, headers, body) as answer:
+            whole = b""
             async for chunk in answer.content.iter_any():
-                body += chunk
-                if len(body) > LARGEST_ANSWER_BYTES:
+                whole += chunk
+                if len(whole) > LARGEST_ANSWER_BYTES:
                     raise AnswerError(502, "The vendor's answer is too long.", "vendor")
-            return answer, body
+            return answer, whole
 
 
 def _only_allowed(body: bytes, vendor: str, grant: Grant) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -70,10 +70,12 @@ class Purse:
             raise PriceUnknownError(f"The model {model!r} has no price in the tier asked for.")
         return tariff
 
-    async def reserve(self, job: Job, tariff: Tariff) -> tuple[Reservation, Sequence[Edit]]:
+    async def reserve(
+        self, job: Job, tariff: Tariff, *, when_it_waits: Callable[[], None]
+    ) -> tuple[Reservation, Sequence[Edit]]:
         """Reserve the worst case; the edits are the job's, and what was squeezed into the room.
 
-        At a cap, waits for money. Raises AnswerError without it, and DatabaseError.
+        At a cap, waits for money, and says so. Raises AnswerError without it, and DatabaseError.
         """
         deadline = monotonic() + self._grace_seconds
         amount, edits = self._with_usual_tier(job, tariff).worst(tariff), job.edits
@@ -84,6 +86,7 @@ class Purse:
             answer = await self._books.reserve(wish)
             if answer.outcome == "reserved":
                 return wish, edits
+            when_it_waits()
             if answer.outcome == "revoked" or answer.cap is None:
                 raise AnswerError(401, "This run token was revoked.", "token")
             smaller = _squeezed(job, self._with_usual_tier(job, tariff), tariff, answer.cap)

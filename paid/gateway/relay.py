@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 import aiohttp
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -15,9 +16,10 @@ from paid.errors import DatabaseError, PriceUnknownError
 from paid.gateway.access import Access, Grant, token_of
 from paid.gateway.answers import CLOSE, AnswerError, no_key, refusal
 from paid.gateway.delivery import Delivery
+from paid.gateway.departure import Departure
 from paid.gateway.estimate import WANTED, read_ask, usage_edits
 from paid.gateway.intake import IntakeError, take_in
-from paid.gateway.job import Job
+from paid.gateway.job import Job, may_leave_early
 from paid.gateway.listing import Listing
 from paid.gateway.purse import Purse
 from paid.gateway.refusal import RefusedError
@@ -89,21 +91,35 @@ class Relay:
     async def _with_body(
         self, request: web.BaseRequest, route: Route, grant: Grant, spool: Spool
     ) -> web.StreamResponse:
-        job = await self._read(request, route, grant, spool)
-        if not grant.allows(route.vendor, job.ask.model):
-            message = f"This project does not allow {job.ask.model}."
-            raise AnswerError(403, message, "model_forbidden")
-        if route.operation == "count":
-            return await self._listing.count(request, route, spool)
-        return await self._generate(job)
+        departure = self._delivery.departure(request, route)
+        try:
+            job = await self._read(request, route, grant, spool, departure)
+            if not grant.allows(route.vendor, job.ask.model):
+                message = f"This project does not allow {job.ask.model}."
+                raise AnswerError(403, message, "model_forbidden")
+            if route.operation == "count":
+                return await self._listing.count(request, route, spool)
+            return await self._generate(job, departure)
+        finally:
+            departure.drop()
 
     async def _read(
-        self, request: web.BaseRequest, route: Route, grant: Grant, spool: Spool
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        grant: Grant,
+        spool: Spool,
+        departure: Departure,
     ) -> Job:
-        """Take the body in, and find out what it asks for."""
-        scanner = Scanner(WANTED[route.wire])
+        """Take the body in, and find out what it asks for; a large one leaves as it comes."""
+        scanner, length = Scanner(WANTED[route.wire]), request.content_length
+
+        def follow() -> None:
+            if length and may_leave_early(route, scanner.scan, grant):
+                departure.start(route, partial(spool.followed, length, scanner.scan))
+
         try:
-            await take_in(request, spool, scanner, self._largest_body_bytes)
+            await take_in(request, spool, scanner, self._largest_body_bytes, follow)
             scan = scanner.finish()
             betas = ",".join(request.headers.getall("anthropic-beta", ()))
             ask = read_ask(route, scan, spool, betas)
@@ -114,7 +130,7 @@ class Relay:
             raise AnswerError(400, str(error), "body") from error
         return Job(request, route, grant, spool, scan, ask, edits)
 
-    async def _generate(self, job: Job) -> web.StreamResponse:
+    async def _generate(self, job: Job, departure: Departure) -> web.StreamResponse:
         """The model that was asked for; where no key gets an answer, the project's fall-backs."""
         refused: AnswerError | None = None
         for model in job.models():
@@ -124,9 +140,15 @@ class Relay:
                 refused = refused or AnswerError(404, str(error), "price_unknown")
                 continue
             attempt = job.with_model(model)
-            reservation, edits = await self._purse.reserve(attempt, tariff)
+            if attempt is not job:
+                departure.drop()
+            elif job.spool.is_in_memory:
+                departure.start(job.route, job.body_until)
+            reservation, edits = await self._purse.reserve(
+                attempt, tariff, when_it_waits=departure.drop
+            )
             attempt = replace(attempt, edits=edits)
-            outcome = await self._delivery.deliver(attempt, tariff, reservation)
+            outcome = await self._delivery.deliver(attempt, tariff, reservation, departure)
             if isinstance(outcome, web.StreamResponse):
                 return outcome
             refused = refused or outcome

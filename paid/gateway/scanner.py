@@ -64,6 +64,8 @@ class Scan:
     counts: dict[str, int] = field(default_factory=dict)
     opening: int = -1
     """Where the outermost object's brace stands; a member can be put in after it."""
+    closing: int | None = None
+    """Where it ends: without this brace, nobody can take a body for whole."""
 
 
 class Scanner:
@@ -192,6 +194,7 @@ class Scanner:
                 self._take_value(chunk, place)
             self._pop(character)
             self._expects = "end"
+            self.scan.closing = self._at + place
         else:
             raise BadBodyError("The body is not valid JSON.")
 

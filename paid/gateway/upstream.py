@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 import aiohttp
 from yarl import URL
 
 from paid.gateway.routes import Route
-from paid.gateway.spool import Edit, Spool
+from paid.gateway.spool import Body
 from paid.gateway.vendors import Vendor
 from paid.settings import Settings
 
@@ -43,37 +42,30 @@ class Upstream:
         """Close every connection."""
         await self._session.close()
 
-    @asynccontextmanager
     async def send(
         self,
         vendor: Vendor,
         key: str,
         route: Route,
         headers: Mapping[str, str],
-        body: Spool | None = None,
-        edits: Sequence[Edit] = (),
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request; the answer's body is the caller's to read.
+        body: Body | None = None,
+    ) -> aiohttp.ClientResponse:
+        """Send one request; the answer is the caller's to read and to leave (`async with`).
 
         Raises aiohttp.ClientError and TimeoutError.
         """
         sent = dict(headers) | vendor.authorisation(key) | {"accept-encoding": "identity"}
-        data: bytes | AsyncIterator[bytes] | None = None
         if body is not None:
-            data = body.whole(edits)
-            if data is None:
-                data = body.stream(edits)
-                sent["content-length"] = str(body.length(edits))
+            sent["content-length"] = str(body.length)
         url = URL(vendor.base_url + route.upstream, encoded=True)
-        async with self._session.request(
+        return await self._session.request(
             "GET" if body is None else "POST",
             url,
             headers=sent,
-            data=data,
+            data=None if body is None else body.data,
             allow_redirects=False,
             proxy=self._proxy_for(url),
-        ) as answer:
-            yield answer
+        )
 
     def _proxy_for(self, url: URL) -> str | None:
         host = (url.host or "").lower()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from paid.gateway.scanner import BadBodyError, Scan, Scanner
 from paid.gateway.spool import IN_MEMORY_BYTES, Edit, Spool
+from tests.waiting import happens
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +31,10 @@ def scan(body: bytes, *, step: int = 1 << 20) -> Scan:
     for start in range(0, len(body), step):
         scanner.feed(body[start : start + step])
     return scanner.finish()
+
+
+async def read(chunks: Any) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
 
 
 @given(
@@ -82,12 +88,42 @@ async def test_what_was_spooled_comes_back_with_the_edits_made(size: int) -> Non
     edits = [Edit(50, 52, b"new"), Edit(5, 5, b"put in")]
     expected = body[:5] + b"put in" + body[5:50] + b"new" + body[52:]
     for _ in range(2):
-        whole = spool.whole(edits)
-        if whole is None:
-            whole = b"".join([chunk async for chunk in spool.stream(edits)])
-        assert whole == expected
-    assert spool.length(edits) == len(expected)
+        sent = spool.body(edits)
+        assert sent.length == len(expected)
+        is_small = isinstance(sent.data, bytes)
+        assert is_small == (size <= IN_MEMORY_BYTES)
+        assert (sent.data if is_small else await read(sent.data)) == expected
     assert (spool.whole([]) is None) == (size > IN_MEMORY_BYTES)
+    spool.close()
+
+
+@pytest.mark.parametrize("step", [9_973, 400_000, 3_000_000])
+async def test_a_body_that_is_followed_goes_without_its_end_until_it_is_paid(step: int) -> None:
+    body = b' {"model": "a", "x": "' + b"}" * 2_500_000 + b'"} \n '
+    spool, scanner = Spool(), Scanner(WANTED)
+    go_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    sent = bytearray()
+
+    async def follow() -> None:
+        chunks = spool.followed(len(body), scanner.scan, go_on).data
+        assert not isinstance(chunks, bytes)
+        async for chunk in chunks:
+            sent.extend(chunk)
+
+    following: asyncio.Task[None] | None = None
+    for start in range(0, len(body), step):
+        spool.write(body[start : start + step])
+        scanner.feed(body[start : start + step])
+        if following is None and not spool.is_in_memory:
+            following = asyncio.create_task(follow())
+        await asyncio.sleep(0)
+    assert following is not None
+    spool.finish()
+    await happens(lambda: len(sent) == len(body) - len(b"} \n "), "all of it but its end")
+    assert not following.done()
+    go_on.set_result(None)
+    await following
+    assert bytes(sent) == body
     spool.close()
 
 

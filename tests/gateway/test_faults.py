@@ -338,6 +338,41 @@ class TestAtTheCap:
         (entry,) = await bench.settled()
         assert entry.detail["reserved_microdollars"] <= 40 * CENT
 
+    @pytest.mark.parametrize(
+        ("path", "given", "name"),
+        [
+            (RESPONSES, {"model": "gpt-5", "max_output_tokens": None}, "max_output_tokens"),
+            (CHAT, {"model": "gpt-5", "max_completion_tokens": None}, "max_completion_tokens"),
+            (CHAT, {"model": "gpt-5", "max_tokens": None}, "max_completion_tokens"),
+            (GEMINI, {"contents": []}, "maxOutputTokens"),
+            (GEMINI, {"generationConfig": None, "contents": []}, "maxOutputTokens"),
+            (GEMINI, {"generationConfig": {}, "contents": []}, "maxOutputTokens"),
+            (GEMINI, {"generation_config": {"temperature": 1}}, "maxOutputTokens"),
+        ],
+    )
+    async def test_a_squeezed_limit_is_the_only_one_that_a_vendor_reads(
+        self, bench: Bench, path: str, given: dict[str, Any], name: str
+    ) -> None:
+        with bench.database.session() as session:
+            budgets.set_limits(session, bench.rows.project_id, run_cents=14)
+        async with bench.post(path, given) as got:
+            assert got.status == 200
+        sent = json.loads(bench.vendor.arrived[0].body)
+        config = sent.get("generationConfig") or sent.get("generation_config") or sent
+        assert 8192 <= config[name] < 60_000
+        assert bench.vendor.arrived[0].body.count(f'"{name}"'.encode()) == 1
+        (entry,) = await bench.settled()
+        assert entry.detail["reserved_microdollars"] <= 14 * CENT
+
+    async def test_a_gemini_limit_of_null_is_not_squeezed_because_it_would_be_read_last(
+        self, bench: Bench
+    ) -> None:
+        with bench.database.session() as session:
+            budgets.set_limits(session, bench.rows.project_id, run_cents=14)
+        async with bench.post(GEMINI, {"generationConfig": {"maxOutputTokens": None}}) as got:
+            assert got.status == 402
+        assert bench.vendor.arrived == []
+
     async def test_requests_without_a_limit_share_what_is_left(self, bench: Bench) -> None:
         """One alone could reserve it all; squeezed, they run side by side."""
         with bench.database.session() as session:

@@ -43,6 +43,10 @@ Answer = Callable[[Arrived], Awaitable[Play] | Play]
 class FakeVendor:
     def __init__(self) -> None:
         self.arrived: list[Arrived] = []
+        self.coming: list[bytearray] = []
+        """What came of each body so far, also of those that never were whole."""
+        self.early: list[Play] = []
+        """Answers that are given when a body's first bytes came."""
         self.plays: list[Play] = []
         self.default: Answer | None = None
         self.url = ""
@@ -65,8 +69,11 @@ class FakeVendor:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = bytearray()
+        self.coming.append(body)
         while chunk := await request.content.readany():
             body += chunk
+            if self.early:
+                return await self._send(request, self.early.pop(0))
         arrived = Arrived(
             request.method,
             request.raw_path,
