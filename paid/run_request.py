@@ -98,5 +98,11 @@ def request(database: Database, github: Issues, project: Project, number: int, *
 
 
 def _server(project: Project) -> str:
-    server = urlsplit(project.api_url).netloc.lower()
-    return "github.com" if server == "api.github.com" else server
+    """Where people see a project's issues.
+
+    GitHub's own API is at api.HOST, for github.com and for enterprises at SUBDOMAIN.ghe.com; that
+    of an Enterprise Server is a path of its one host.
+    """
+    api = urlsplit(project.api_url)
+    server = api.netloc.lower()
+    return server if api.path.strip("/") else server.removeprefix("api.")
