@@ -8,12 +8,9 @@ both (house style, rule 9).
 from __future__ import annotations
 
 import queue
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,60 +20,18 @@ from github import Auth, Github
 from paid.errors import GitHubError, GitHubRateLimitedError, GitHubUnavailableError
 from paid.github.addresses import is_elsewhere, moved_to, next_page
 from paid.github.answers import Answer, graphql_error, nonsense, read_answer
+from paid.github.etags import EtagCache, Kept
 
 TIMEOUT_SECONDS = 30
 PAGE_SIZE = 100
 MOST_PAGES = 200
 MOST_REDIRECTS = 3
-CACHE_CHARS = 32 * 1024 * 1024
 _MESSAGE_CHARS = 300
+_TLS = """Is it the server's certificate? Put its authority's into the system's store, which git
+reads, and name the store's file in REQUESTS_CA_BUNDLE.""".replace("\n", " ")
 
 Parameters = Mapping[str, str | int]
 _Raw = tuple[int, dict[str, Any], str]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    etag: str
-    body: str
-    headers: Mapping[str, str]
-
-    @property
-    def chars(self) -> int:
-        """Headers count: an empty list, asked with ever new `since`, has little else."""
-        return len(self.body) + sum(len(name) + len(text) for name, text in self.headers.items())
-
-
-class EtagCache:
-    """Bodies by address, so that asking again costs no rate limit; the least used go first."""
-
-    def __init__(self, most_chars: int = CACHE_CHARS) -> None:
-        self._most_chars = most_chars
-        self._chars = 0
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> _Kept | None:
-        """What was kept for an address."""
-        with self._lock:
-            kept = self._kept.get(key)
-            if kept is not None:
-                self._kept.move_to_end(key)
-            return kept
-
-    def put(self, key: str, kept: _Kept) -> None:
-        """Keep a body, and let the least used go until all fit."""
-        with self._lock:
-            self._drop(key)
-            self._kept[key] = kept
-            self._chars += kept.chars
-            while self._chars > self._most_chars:
-                self._drop(next(iter(self._kept)))
-
-    def _drop(self, key: str) -> None:
-        gone = self._kept.pop(key, None)
-        if gone is not None:
-            self._chars -= gone.chars
 
 
 class Connection:
@@ -107,7 +62,7 @@ class Connection:
             return read_answer(304, {**kept.headers, **headers}, kept.body)
         answer = self._read(status, headers, body)
         if headers.get("etag"):
-            self._cache.put(key, _Kept(headers["etag"], body, headers))
+            self._cache.put(key, Kept(headers["etag"], body, headers))
         return answer
 
     def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[Any]:
@@ -194,7 +149,8 @@ class Connection:
             raise GitHubUnavailableError(message) from None
         except requests.exceptions.RequestException as error:
             message = f"GitHub cannot be reached ({type(error).__name__})."
-            raise GitHubUnavailableError(message) from None
+            is_tls = isinstance(error, requests.exceptions.SSLError)
+            raise GitHubUnavailableError(message, hint=_TLS if is_tls else None) from None
         except (RuntimeError, AssertionError, ValueError) as error:
             # PyGithub raises these for redirects to elsewhere and addresses that it cannot read
             raise GitHubError(

@@ -25,7 +25,8 @@ from paid.errors import (
 from paid.github import reading
 from paid.github.answers import error_of
 from paid.github.client import GitHub
-from paid.github.connection import Connection, EtagCache, _Kept
+from paid.github.connection import Connection
+from paid.github.etags import EtagCache, Kept
 from paid.github.limits import retry_after_seconds
 from tests.github.conftest import REPO, ForgeStage
 from tests.waiting import HANGS_SECONDS
@@ -290,12 +291,12 @@ def test_threads_do_not_get_each_others_answers(forge_stage: ForgeStage) -> None
 def test_the_cache_forgets_what_was_used_least() -> None:
     cache = EtagCache(most_chars=10)
     for key in ("a", "b"):
-        cache.put(key, _Kept("e", "12345", {}))
+        cache.put(key, Kept("e", "12345", {}))
     cache.get("a")
-    cache.put("c", _Kept("e", "12345", {}))
+    cache.put("c", Kept("e", "12345", {}))
     assert cache.get("a") is not None
     assert cache.get("b") is None
-    cache.put("d", _Kept("e", "x" * 100, {}))
+    cache.put("d", Kept("e", "x" * 100, {}))
     assert cache.get("d") is None
 
 

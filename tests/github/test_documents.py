@@ -17,6 +17,7 @@ from paid.errors import (
 )
 from paid.github.addresses import next_page
 from paid.github.answers import error_of
+from paid.github.client import GitHub
 from tests.github.conftest import REPO, ForgeStage
 from tests.github.scripted import Asked, Reply, Scripted, scripted
 
@@ -274,6 +275,13 @@ def test_a_repository_that_nothing_can_be_done_in_says_so(server: Scripted) -> N
     found = server.github.repository(REPO, look_inside=False)
     assert found.disabled
     assert not found.has_issues
+
+
+def test_a_certificate_that_is_not_trusted_says_where_to_put_it(server: Scripted) -> None:
+    github = GitHub("token", server.api_url.replace("http://", "https://"))
+    with pytest.raises(GitHubUnavailableError, match="REQUESTS_CA_BUNDLE"):
+        github.login()
+    github.close()
 
 
 def refused(*errors: dict[str, str]) -> Reply:
