@@ -15,6 +15,7 @@ DROP FUNCTION ledger_warnings(bigint[], bigint, bigint, timestamptz);
 DROP FUNCTION ledger_reserve(jsonb, timestamptz);
 DROP FUNCTION ledger_fits(bigint, bigint, timestamptz);
 DROP FUNCTION ledger_open(bigint, timestamptz);
+DROP FUNCTION IF EXISTS ledger_lock();
 DROP FUNCTION IF EXISTS ledger_caps(bigint[], bigint, timestamptz);
 DROP FUNCTION ledger_cap(text, bigint, text, bigint, timestamptz);
 DROP FUNCTION ledger_places(bigint, timestamptz);
