@@ -55,6 +55,7 @@ _WHAT_TO_DO = {
     "image_missing": "Build the agent's image: `paid agent install`, or `bin/setup`.",
     "limit_reached": "Raise the limit in the project's settings, or make the issue smaller, "
     "then label it anew.",
+    "model_key_missing": "Give the gateway the key, start it again, then label the issue anew.",
     "needs_input": "Answer on the issue, then label it anew.",
     "no_changes": "The agent found nothing to change. Say in the issue what should be different.",
     "price_unknown": "Give the model a price in prices.json, or choose another model.",
