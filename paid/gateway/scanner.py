@@ -1,7 +1,7 @@
 """Reads a JSON body as it passes: the members of its outermost object, and no more.
 
-Money is reserved before the vendor sees a byte, and for that the model and the maximum output must
-be known; JSON may have them at its end. See docs/decisions/gateway.md.
+Money is reserved before the vendor has a whole request, and for that the model and the maximum
+output must be known; JSON may have them at its end. See docs/decisions/gateway.md.
 """
 
 from __future__ import annotations
