@@ -59,3 +59,18 @@ async def test_one_that_leaves_does_not_disturb_the_others() -> None:
     leaving.cancel()
     calls.go_on.set()
     assert await staying == 4
+
+
+async def test_patience_ends_when_somebody_is_in_a_hurry() -> None:
+    calls = Calls()
+    calls.go_on.set()
+    batches = Batches(calls.double, patience_seconds=3600)
+    first = asyncio.create_task(batches.submit(1))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(batches.submit(2))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert calls.batches == []
+    batches.hurry()
+    assert await asyncio.gather(first, second) == [2, 4]
+    assert calls.batches == [[1, 2]]

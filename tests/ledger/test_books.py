@@ -1,0 +1,40 @@
+"""What the gateway asks of the ledger, and what it does when a bill cannot be worked out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from paid.gateway.books import Books, Reservation
+from paid.gateway.lines import make_pool
+from paid.store import ledger, tokens
+from paid.store.database import Database
+from tests.ledger.rows import add_rows
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_bill_that_fails_is_charged_whole_and_no_others_fail_with_it(
+    database: Database,
+) -> None:
+    rows = add_rows(database)
+    with database.session() as session:
+        token = tokens.issue(session, rows.run_id)
+    url = "postgresql://" + database.url.partition("://")[2]
+    books = Books(make_pool(url), url, owner="test")
+
+    def broken() -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    bills = (broken, lambda: {"amount": 7, "basis": "vendor"}, lambda: None)
+    for bill in bills:
+        wish = Reservation(rows.run_id, tokens.digest(token), 1000, "openai", "gpt-5")
+        assert (await books.reserve(wish)).outcome == "reserved"
+        books.settle(wish, bill)
+    await books.finish(60)
+    with database.session() as session:
+        found = ledger.entries(session, rows.run_id)
+        assert ledger.run_cost(session, rows.run_id).reserved_microdollars == 0
+    charged = sorted((entry.amount_microdollars, entry.basis) for entry in found)
+    assert charged == [(7, "vendor"), (1000, "estimated")]
