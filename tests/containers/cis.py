@@ -33,7 +33,9 @@ def _status(facts: Facts) -> dict[str, str]:
 
 
 def _same_namespace(facts: Facts, name: str) -> bool:
-    own, its = (Path(f"/proc/{pid}/ns/{name}").readlink() for pid in ("self", facts["State"]["Pid"]))
+    own, its = (
+        Path(f"/proc/{pid}/ns/{name}").readlink() for pid in ("self", facts["State"]["Pid"])
+    )
     return own == its
 
 
