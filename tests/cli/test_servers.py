@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from paid.demo.forge import Fault
 from paid.errors import NotFoundError
 from paid.run_request import project_of, read_address
 from paid.store import projects
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.projects import NewProject
+from tests.cli.conftest import Paid, Repository
 
 APIS = {
     "github.com": "https://api.github.com",
@@ -36,3 +38,25 @@ def test_an_issues_address_leads_to_the_project_on_its_server(
         assert found.api_url == APIS[server]
         with pytest.raises(NotFoundError):
             project_of(session, read_address("https://elsewhere.example.org/acme/app/issues/7"))
+
+
+def test_a_repository_with_its_issues_switched_off_is_not_added(
+    paid: Paid, greeter: Repository
+) -> None:
+    greeter.forge.world.repositories["acme/greeter"].has_issues = False
+    api = ("--api-url", greeter.api_url, "--token-file", str(greeter.token_file))
+    answer = paid("project", "add", "acme/greeter", *api)
+    assert answer.code == 2
+    assert "issues switched off" in answer.err
+    assert "Features" in answer.err
+
+
+def test_an_api_address_without_its_path_says_how_one_looks(
+    paid: Paid, greeter: Repository
+) -> None:
+    """What a GitHub Enterprise Server answers there is a page, not its API."""
+    greeter.forge.fail(Fault(kind="garbage", times=-1))
+    api = ("--api-url", greeter.api_url, "--token-file", str(greeter.token_file))
+    answer = paid("project", "add", "acme/greeter", *api)
+    assert answer.code == 4
+    assert "https://HOST/api/v3" in answer.err
