@@ -99,7 +99,8 @@ class AgentActivities:
         precedence, run_id = self._host.precedence, turn.given.run_id
         precedence.expect(run_id)
         try:
-            self._start(turn)
+            with heartbeats():  # behind fifty others it waits longer than Temporal would
+                self._start(turn)
             return self._follow(turn)
         finally:
             precedence.settle(run_id)
