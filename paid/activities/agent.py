@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -229,6 +229,8 @@ class AgentActivities:
 
     def _result(self, turn: _Turn, log: TurnLog, watch: TurnWatch, exit: Exit) -> TurnResult:
         look = self._look(turn)
+        if look.hold is None and self._met_quota(turn):
+            look = replace(look, hold=TurnEnd.QUOTA)
         collected = log.reports.get("collected") or self._collect(turn)
         head = self._import(turn, collected)
         end, message = _how_it_ended(turn, log, watch, exit, look)
@@ -252,6 +254,11 @@ class AgentActivities:
         if not reason or reason in message:
             return message
         return f"{message} The gateway refused its model request: {reason}".strip()
+
+    def _met_quota(self, turn: _Turn) -> bool:
+        """Whether a vendor's limit came up in this turn and reset again while no worker watched."""
+        with self._host.database.session() as session:
+            return holds.met_quota(session, turn.given.run_id, turn.hold.started_at)
 
     def _collect(self, turn: _Turn) -> Mapping[str, Any]:
         """Take what a killed agent left, in a container of its own."""

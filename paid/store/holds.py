@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from paid.contracts import RunStatus
-from paid.models import Run
+from paid.models import Run, RunHold
 
 Reason = Literal["budget", "quota"]
 
@@ -36,6 +36,14 @@ def current(session: Session, run_id: int) -> Hold | None:
     """
     row = session.connection().execute(_CURRENT, {"run": run_id}).first()
     return None if row is None else Hold(row.reason, row.until, row.detail, row.created_at)
+
+
+def met_quota(session: Session, run_id: int, since: datetime) -> bool:
+    """Whether a vendor's limit kept the run since a moment, also one that has reset again."""
+    question = select(RunHold.id).where(
+        RunHold.run_id == run_id, RunHold.reason == "quota", col(RunHold.created_at) >= since
+    )
+    return session.exec(question.limit(1)).first() is not None
 
 
 def release(session: Session, run_id: int) -> bool:

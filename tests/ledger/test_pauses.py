@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from paid.activities.record import RecordActivities
 from paid.contracts import RunInput, RunPlan, RunStatus
-from paid.store import budgets, events
+from paid.store import budgets, events, holds
 from paid.store.database import Database
 from paid.store.estimates import Estimate
 from tests.ledger.rows import Rows, add_rows
@@ -99,3 +99,13 @@ def test_the_likely_cost_is_recorded_once_before_anything_is_spent(database: Dat
 )
 def test_an_estimate_says_no_more_than_it_knows(estimate: Estimate, said: str) -> None:
     assert estimate.said(lambda money: f"${money}") == said
+
+
+def test_a_limit_that_has_reset_is_remembered_for_the_turn_that_met_it(database: Database) -> None:
+    rows = add_rows(database)
+    began = datetime.now(UTC) - timedelta(seconds=5)
+    _hold(database, rows, "quota", datetime.now(UTC) - timedelta(seconds=1), vendor="openai")
+    with database.session() as session:
+        assert holds.current(session, rows.run_id) is None
+        assert holds.met_quota(session, rows.run_id, began)
+        assert not holds.met_quota(session, rows.run_id, datetime.now(UTC) + timedelta(minutes=1))
