@@ -32,12 +32,16 @@ def poll_workflow_id(project_id: int) -> str:
 
 @dataclass(frozen=True)
 class Preset:
-    """A timeout-and-retry story. `heartbeat` of None is for activities of a few seconds."""
+    """A timeout-and-retry story. `heartbeat` of None is for activities of a few seconds.
+
+    `first_wait` is that before the second attempt; each further one is twice as long.
+    """
 
     start_to_close: timedelta
     attempts: int
     heartbeat: timedelta | None = None
     schedule_to_start: timedelta | None = None
+    first_wait: timedelta = timedelta(seconds=1)
 
 
 HOST_WAIT = timedelta(minutes=15)
@@ -62,11 +66,15 @@ CONTAINER = Preset(
 """Docker and git on the run's host: clone, workspace, checks."""
 AGENT = Preset(
     start_to_close=timedelta(minutes=45),
-    attempts=3,
+    attempts=4,
     heartbeat=timedelta(minutes=1),
     schedule_to_start=HOST_WAIT,
+    first_wait=timedelta(seconds=4),
 )
-"""One turn of the agent; a further attempt re-attaches to the container that runs."""
+"""One turn of the agent; a further attempt re-attaches to the container that runs.
+
+The waits between the attempts add up to half a minute: PostgreSQL or Docker may restart meanwhile.
+"""
 CLEANUP = Preset(
     start_to_close=timedelta(minutes=2),
     attempts=20,
@@ -83,8 +91,8 @@ WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 def options(preset: Preset) -> dict[str, Any]:
     """A preset as keyword arguments of `workflow.execute_activity`.
 
-    Waits between attempts grow from 1 s to 1 min. Which errors are not retried is said by the
-    errors themselves (`paid.errors`, translated in `paid.temporal`).
+    Waits between attempts grow from the preset's first one to 1 min. Which errors are not retried
+    is said by the errors themselves (`paid.errors`, translated in `paid.temporal`).
     """
     return {
         "start_to_close_timeout": preset.start_to_close,
@@ -92,7 +100,7 @@ def options(preset: Preset) -> dict[str, Any]:
         "heartbeat_timeout": preset.heartbeat,
         "cancellation_type": WAIT,
         "retry_policy": RetryPolicy(
-            initial_interval=timedelta(seconds=1),
+            initial_interval=preset.first_wait,
             backoff_coefficient=2,
             maximum_interval=timedelta(minutes=1),
             maximum_attempts=preset.attempts,

@@ -40,7 +40,7 @@ from tests.acceptance.docker_socket import DockerSocket
 
 T = TypeVar("T")
 OWNER, ROBOT = "maria", "paid-robot"
-LONGEST_RUN_SECONDS = 240
+LONGEST_RUN_SECONDS = 480
 LOOK_SECONDS = 0.1
 DOCKER_WAIT_SECONDS = 20.0
 _NAMES = count(1)
