@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from paid.agents.plain import plain as without_escapes
+from paid.plain import plain as without_escapes
 
 _LINE_ENDS = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from paid.agents.events import AgentEvent, Message, Session, ToolCall, ToolResult
-from paid.agents.plain import plain
 from paid.agents.protocol import Transcript
 from paid.containers.contract import LogLine
 from paid.containers.reports import Report, ReportReader
+from paid.plain import plain
 from paid.store import runs, steps
 from paid.store.database import Database
 from paid.store.events import NewEvent

@@ -14,12 +14,12 @@ from temporalio import activity
 from paid.activities import disk_full
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import Host, container_name, this_attempt
-from paid.agents.plain import plain
 from paid.containers.contract import LogLine
 from paid.containers.reports import ReportReader
 from paid.containers.task import Task
 from paid.contracts import RunStatus, VerifyInput, VerifyResult
 from paid.errors import ContainerError, DetachedError, RunCancelledError
+from paid.plain import plain
 from paid.store import runs, steps
 from paid.store.events import NewEvent
 from paid.store.runs import RunFacts

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 
 from paid.agents.events import AgentEvent, FileChange, Message, Problem, Usage
-from paid.agents.plain import plain
 from paid.agents.protocol import (
     AGENT_HOME,
     NO_PROXY,
@@ -26,6 +25,7 @@ from paid.agents.protocol import (
     Wire,
 )
 from paid.agents.transcript import TextTranscript
+from paid.plain import plain
 
 _HISTORY = f"{AGENT_HOME}/.paid/aider-history.md"
 _SETTINGS = ".paid/aider-models.yml"

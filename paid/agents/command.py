@@ -22,7 +22,6 @@ from paid.agents.events import (
     ToolResult,
     Usage,
 )
-from paid.agents.plain import plain
 from paid.agents.protocol import (
     RUN_TOKEN,
     AgentImage,
@@ -36,6 +35,7 @@ from paid.agents.protocol import (
 from paid.agents.record import Record, parse_line
 from paid.agents.transcript import BaseTranscript
 from paid.errors import BadInputError
+from paid.plain import plain
 
 _LIMIT_EXIT_CODE = 75
 

@@ -1,6 +1,6 @@
 """What an agent did, in words that are the same for every agent.
 
-Texts here are plain and bounded: they come from `paid.agents.record` or `paid.agents.plain`, which
+Texts here are plain and bounded: they come from `paid.agents.record` or `paid.plain`, which
 strip terminal escapes and cut.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar
 
-from paid.agents.plain import Json
+from paid.plain import Json
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from paid.agents.events import (
     ToolResult,
     Usage,
 )
-from paid.agents.plain import plain
 from paid.agents.protocol import (
     RUN_TOKEN,
     AgentImage,
@@ -31,6 +30,7 @@ from paid.agents.protocol import (
 )
 from paid.agents.record import Record
 from paid.agents.transcript import JsonTranscript
+from paid.plain import plain
 
 _SYSTEM_SETTINGS = "/etc/gemini-cli/settings.json"
 """Obeyed only when root owns it, so the image holds it."""

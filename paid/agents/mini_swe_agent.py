@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 
 from paid.agents.events import AgentEvent, Message, Problem, ToolCall, ToolResult
-from paid.agents.plain import plain
 from paid.agents.protocol import (
     AGENT_HOME,
     RUN_TOKEN,
@@ -23,6 +22,7 @@ from paid.agents.protocol import (
     Wire,
 )
 from paid.agents.transcript import TextTranscript
+from paid.plain import plain
 
 _TASK = ".paid/mini-task.yaml"
 _TRAJECTORY = f"{AGENT_HOME}/.paid/mini-trajectory.json"

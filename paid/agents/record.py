@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from paid.agents.plain import Json, bounded, plain
+from paid.plain import Json, bounded, plain
 
 MAX_LINE_CHARS = 4_000_000
 _MAX_ARGUMENTS_CHARS = 32_000

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from paid.agents.events import AgentEvent, Message, Problem, Session, Usage
-from paid.agents.plain import plain
 from paid.agents.protocol import Ending, How
 from paid.agents.record import Record, parse_line
+from paid.plain import plain
 
 _TAIL_LINES = 20
 _QUESTION = re.compile(r"^\s*\**NEEDS INPUT:\**\s*(.+)", re.MULTILINE | re.DOTALL)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from paid.agents.plain import plain as without_escapes
+from paid.plain import plain as without_escapes
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from paid.agents.plain import plain
 from paid.containers.docker_api import DockerApi
 from paid.errors import ContainerError, ContainerLostError, ImageMissingError
+from paid.plain import plain
 
 BUILD_SECONDS = 3600
 """A build may be silent for long while packages are fetched."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.text import Text
 
-from paid.agents.plain import plain
 from paid.demo.story import Happening
+from paid.plain import plain
 
 Data = Mapping[str, Any]
 SHELL = re.compile(r"^/bin/(?:ba)?sh -l?c (['\"])(.*)\1$", re.DOTALL)

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from paid.agents.plain import plain
 from paid.demo.lines import Line
 from paid.demo.story import RunState
+from paid.plain import plain
 
 MICRODOLLARS = 1_000_000
 FRAMES_PER_SECOND = 8

@@ -17,8 +17,8 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, meta
 
-from paid.agents.plain import plain
 from paid.errors import ConfigurationError
+from paid.plain import plain
 
 MAX_DATA_CHARS = 80_000
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from pydantic import SecretStr
 
 from paid import health
+from paid.containers.instance import instance_id
 from paid.embedded import PostgresServer, TemporalServer
 from paid.embedded.process import Lock
 from paid.embedded.temporal import choose_ports
@@ -192,6 +193,10 @@ class EmbeddedPaid:
                 "temporal_address": self._temporal.address,
                 "temporal_ui_url": self._temporal.ui_url,
             }
+            if "temporal_task_queue" not in settings.model_fields_set:
+                # Another installation's server may have the port when ours starts again.
+                queue = f"paid-{instance_id(settings.data_dir)}"
+                changes["temporal_task_queue"] = queue
         fixed = "web_port" in settings.model_fields_set and settings.web_port
         wanted = settings.web_port if fixed else self._claims.preferred(settings.web_port)
         changes["web_port"] = choose_ports((wanted, 0))[0]

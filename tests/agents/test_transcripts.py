@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from paid.agents import registry
 from paid.agents.events import Message, Problem, Session, ToolCall, Usage
-from paid.agents.plain import MAX_TEXT_CHARS, bounded, plain
 from paid.agents.protocol import Ending, How
+from paid.plain import MAX_TEXT_CHARS, bounded, plain
 from tests.agents.test_samples import SAMPLES
 
 NAMES = registry.names()

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from paid.containers.instance import instance_id
 from paid.settings import Settings, child_environment
 from paid.up import endpoints
 from tests.waiting import HANGS_SECONDS, wait_until
@@ -162,6 +163,10 @@ def test_it_starts_everything_and_ctrl_c_leaves_nothing(
     written = endpoints.path(data_dir)
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     assert KEY not in written.read_text()
+
+    # were another installation's Temporal at its address, nobody would take the other's work
+    queue = b"TEMPORAL_TASK_QUEUE=paid-" + instance_id(data_dir).encode()
+    assert queue in environment_of(up.pid_of("-m paid.worker"))
 
     # what dies is started again
     before = {word: up.pid_of(word) for word in ("-m web", "temporal server")}

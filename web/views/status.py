@@ -35,6 +35,7 @@ _BADGES = {
 _WHAT_TO_DO = {
     "agent": "Read the agent's last words below. Labelling the issue anew starts another attempt.",
     "bad_input": "Mend what the message names, then label the issue anew.",
+    "branch_missing": "Look which branch is the default one, then label the issue anew.",
     "budget_exceeded": "Raise the budget, then label the issue anew if the run has ended.",
     "bundle_rejected": "The workspace gave back something unexpected and nothing was pushed. "
     "The output below shows what the agent did to its repository.",
