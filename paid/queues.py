@@ -66,14 +66,15 @@ CONTAINER = Preset(
 """Docker and git on the run's host: clone, workspace, checks."""
 AGENT = Preset(
     start_to_close=timedelta(minutes=45),
-    attempts=4,
+    attempts=3,
     heartbeat=timedelta(minutes=1),
     schedule_to_start=HOST_WAIT,
-    first_wait=timedelta(seconds=4),
+    first_wait=timedelta(seconds=9),
 )
 """One turn of the agent; a further attempt re-attaches to the container that runs.
 
 The waits between the attempts add up to half a minute: PostgreSQL or Docker may restart meanwhile.
+A worker that takes a dead one's place does not let it wait (`paid.takeover`).
 """
 CLEANUP = Preset(
     start_to_close=timedelta(minutes=2),

@@ -17,7 +17,8 @@ BROWSER = "tests/browser"
 OUTCOME = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 SUMMARY = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
 NO_TESTS = 5
-PROCESSES = "2"
+PROCESSES = "3"
+"""One more than the two cores that the suite is meant for: many tests wait."""
 
 
 def pytest(arguments: list[str]) -> tuple[int, Counter[str]]:
@@ -49,7 +50,7 @@ def split(arguments: list[str]) -> tuple[list[str] | None, list[str] | None]:
 
 
 def _parallel(options: list[str]) -> list[str]:
-    """Two processes for the whole suite, a file's tests together; none when a debugger is asked."""
+    """Processes for the whole suite, a file's tests together; none when a debugger is asked."""
     if {"-n", "--pdb", "-s", "--collect-only", "--co"} & set(options):
         return []
     return ["-n", PROCESSES, "--dist", "loadfile"]

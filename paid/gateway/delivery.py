@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -116,7 +117,7 @@ class Delivery:
 
     async def _judge(self, vendor: Vendor, key: str, answer: aiohttp.ClientResponse) -> AnswerError:
         """What a refusal means for the key, and what the client is told if nothing else helps."""
-        body = _parsed(await answer.content.read(LARGEST_REFUSAL_BYTES))
+        body = _parsed(await _words_of(answer))
         if answer.status in LIMITED or answer.status == 401:
             until = limited_until(answer.status, answer.headers, body, datetime.now(UTC))
             self._keys[vendor.name].rest(key, until)
@@ -161,6 +162,18 @@ class Delivery:
         finally:
             self._purse.charge(sending, answer.status, is_whole=is_whole)
         return response
+
+
+async def _words_of(refusal: aiohttp.ClientResponse) -> bytes:
+    """What came of them: the status alone decides, also when the rest is lost on the way."""
+    words = bytearray()
+    with suppress(aiohttp.ClientError, TimeoutError):
+        while len(words) < LARGEST_REFUSAL_BYTES:
+            piece = await refusal.content.read(LARGEST_REFUSAL_BYTES - len(words))
+            if not piece:
+                break
+            words += piece
+    return bytes(words)
 
 
 def _parsed(raw: bytes) -> Any:

@@ -37,7 +37,9 @@ def tries(kind, family, address):
             return error.strerror or str(error)
 def is_open(number):
     with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", number)) == 0
+        # From a port of its own choice a client may meet itself, where nobody listens.
+        answers = client.connect_ex(("127.0.0.1", number)) == 0
+        return answers and client.getsockname() != client.getpeername()
 def is_known(name):
     try:
         return bool(socket.getaddrinfo(name, 80))

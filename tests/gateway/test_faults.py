@@ -364,15 +364,6 @@ class TestAtTheCap:
         (entry,) = await bench.settled()
         assert entry.detail["reserved_microdollars"] <= 14 * CENT
 
-    async def test_a_gemini_limit_of_null_is_not_squeezed_because_it_would_be_read_last(
-        self, bench: Bench
-    ) -> None:
-        with bench.database.session() as session:
-            budgets.set_limits(session, bench.rows.project_id, run_cents=14)
-        async with bench.post(GEMINI, {"generationConfig": {"maxOutputTokens": None}}) as got:
-            assert got.status == 402
-        assert bench.vendor.arrived == []
-
     async def test_requests_without_a_limit_share_what_is_left(self, bench: Bench) -> None:
         """One alone could reserve it all; squeezed, they run side by side."""
         with bench.database.session() as session:
@@ -633,6 +624,16 @@ async def test_a_body_of_a_hundred_megabytes_passes_through_a_small_memory(bench
     async with bench.post(ANTHROPIC, io.BytesIO(body)) as got:
         assert got.status == 200
     assert bench.vendor.arrived[0].body == body
+
+
+async def test_a_gemini_limit_of_null_is_not_squeezed_because_it_would_be_read_last(
+    bench: Bench,
+) -> None:
+    with bench.database.session() as session:
+        budgets.set_limits(session, bench.rows.project_id, run_cents=14)
+    async with bench.post(GEMINI, {"generationConfig": {"maxOutputTokens": None}}) as got:
+        assert got.status == 402
+    assert bench.vendor.arrived == []
 
 
 class TestSmallLimits:
