@@ -9,7 +9,7 @@ from typing import Any
 from paid.gateway.prices import COUNTRIES, DEARER_TIERS, DEFAULT_CONTEXT_WINDOW, Tariff
 from paid.gateway.refusal import RefusedError
 from paid.gateway.routes import Route
-from paid.gateway.scanner import Scan
+from paid.gateway.scan import Scan
 from paid.gateway.spool import Edit, Spool
 from paid.gateway.tools import LARGEST_LATER_BYTES, check_later_tools, check_tools
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from paid.gateway.access import Grant
 from paid.gateway.estimate import Ask
 from paid.gateway.routes import Route
-from paid.gateway.scanner import Scan
+from paid.gateway.scan import Scan
 from paid.gateway.spool import Body, Edit, Spool
 
 

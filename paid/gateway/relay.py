@@ -25,7 +25,8 @@ from paid.gateway.purse import Purse
 from paid.gateway.refusal import RefusedError
 from paid.gateway.refusals import Refusals
 from paid.gateway.routes import NotAllowedError, Route, find_route
-from paid.gateway.scanner import BadBodyError, Scanner
+from paid.gateway.scan import BadBodyError
+from paid.gateway.scanner import Scanner
 from paid.gateway.spool import Spool
 from paid.gateway.vendors import vendor_of
 

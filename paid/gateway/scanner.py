@@ -7,65 +7,22 @@ output must be known; JSON may have them at its end. See docs/decisions/gateway.
 from __future__ import annotations
 
 import codecs
-import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from paid.gateway.quick_scan import quick_scan
+from paid.gateway.scan import LONGEST_MARKER, SPACE, STRICT, BadBodyError, Member, Scan
 
 MOST_CAPTURED_BYTES = 4 << 20
 DEEPEST = 512
-
-
-class BadBodyError(Exception):
-    """Raised when a body is not one JSON object in UTF-8 that both sides must read alike."""
-
-
-@dataclass
-class Member:
-    """The value of one member of the outermost object, and where it stands in the body."""
-
-    value: Any
-    start: int
-    end: int
-
-
 _INSIDE = re.compile(rb'[^"\\]*')
 _OUTSIDE = re.compile(rb'[^"{}\[\],:]*')
 _DEEP = re.compile(rb'[^"{}\[\]]*')
 _QUOTE, _BACKSLASH, _COMMA, _COLON = b'"\\,:'
 _OPEN = {ord("{"): ord("}"), ord("["): ord("]")}
 _CLOSE = frozenset(_OPEN.values())
-_SPACE = b" \t\r\n"
-
-_MARKERS = {
-    "media": (b'"image', b'"input_image', b'"inlineData', b'"inline_data'),
-    "elsewhere": (
-        *(b'"file_id', b'"file_url', b'"file_data', b'"fileUri', b'"file_uri', b'"fileData'),
-        *(b'"input_file', b'"input_audio', b'"application/pdf', b'"video/', b'"audio/'),
-        b'"item_reference',
-    ),
-    "document": (b'"document"',),
-    "source": (b'"source"',),
-    "hour_cache": (b'"1h"',),
-    "later_tools": (b'"additional_tools"', b'"tool_search_output"', b'"tool_definition"'),
-    # Nobody escapes plain letters, but to hide one of the words above.
-    "escaped": (b"\\u004", b"\\u005", b"\\u006", b"\\u007"),
-}
-"""Words in a body that may bring tokens which its bytes do not bound."""
-_LONGEST_MARKER = max(len(mark) for markers in _MARKERS.values() for mark in markers)
-
-
-@dataclass
-class Scan:
-    """What is read of a body on its way. `wanted` are the members whose values are kept."""
-
-    wanted: frozenset[str]
-    members: dict[str, Member] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    opening: int = -1
-    """Where the outermost object's brace stands; a member can be put in after it."""
-    closing: int | None = None
-    """Where it ends: without this brace, nobody can take a body for whole."""
+QUICK_BYTES = 1_000_000
+"""What is no longer than this is read when it is whole, and quicker."""
 
 
 class Scanner:
@@ -74,10 +31,13 @@ class Scanner:
     Brackets have to match, and the outermost object's members have to be well formed and unique
     (also up to the case of letters, because some readers ignore it): otherwise we could reserve
     for one model and the vendor run another. What is inside of them is the vendor's to judge.
+
+    A body of up to `quick_bytes` is kept until it is whole, and read in one go.
     """
 
-    def __init__(self, wanted: frozenset[str]) -> None:
+    def __init__(self, wanted: frozenset[str], *, quick_bytes: int = QUICK_BYTES) -> None:
         self.scan = Scan(wanted)
+        self._quick_bytes = quick_bytes
         self._at = 0
         self._closers: list[int] = []
         self._in_string = self._escaped = False
@@ -90,9 +50,42 @@ class Scanner:
         self._scalar = bytearray()
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._overlap = b""
+        self._unread: list[bytes] | None = []
+        self._unread_bytes = 0
 
     def feed(self, chunk: bytes) -> None:
         """Read on. Raises BadBodyError."""
+        if self._unread is None:
+            self._read(chunk)
+            return
+        self._unread.append(chunk)
+        self._unread_bytes += len(chunk)
+        if self._unread_bytes > self._quick_bytes:
+            self._read_all()
+
+    def finish(self) -> Scan:
+        """What was found. Raises BadBodyError when the body ends too early."""
+        if self._unread is not None:
+            found = quick_scan(b"".join(self._unread), self.scan.wanted)
+            if found is not None:
+                self.scan = found
+                return found
+            self._read_all()
+        try:
+            self._utf8.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            raise BadBodyError("The body is not valid UTF-8.") from error
+        if self._expects != "end":
+            raise BadBodyError("The body is not a whole JSON object.")
+        return self.scan
+
+    def _read_all(self) -> None:
+        """Turn to reading chunk by chunk."""
+        unread, self._unread = self._unread or [], None
+        for chunk in unread:
+            self._read(chunk)
+
+    def _read(self, chunk: bytes) -> None:
         try:
             self._utf8.decode(chunk)
         except UnicodeDecodeError as error:
@@ -104,16 +97,6 @@ class Scanner:
         if self._captured is not None:
             self._keep(chunk[self._capture_from :])
         self._at += size
-
-    def finish(self) -> Scan:
-        """What was found. Raises BadBodyError when the body ends too early."""
-        try:
-            self._utf8.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            raise BadBodyError("The body is not valid UTF-8.") from error
-        if self._expects != "end":
-            raise BadBodyError("The body is not a whole JSON object.")
-        return self.scan
 
     def _string(self, chunk: bytes, place: int) -> int:
         if self._escaped:
@@ -155,7 +138,7 @@ class Scanner:
 
     def _between(self, text: bytes, place: int) -> None:
         """Spaces, or a number or word that is a member's value."""
-        stripped = text.strip(_SPACE)
+        stripped = text.strip(SPACE)
         if not stripped:
             return
         if self._expects == "value":
@@ -219,7 +202,7 @@ class Scanner:
         if self._captured is None:
             return
         self._keep(chunk[self._capture_from : place])
-        raw = bytes(self._captured).rstrip(_SPACE)
+        raw = bytes(self._captured).rstrip(SPACE)
         self._captured = None
         self.scan.members[self._key] = Member(
             self._loads(raw), self._value_start, self._value_start + len(raw)
@@ -248,47 +231,16 @@ class Scanner:
     @staticmethod
     def _loads(raw: bytes) -> Any:
         try:
-            return _DECODER.decode(raw.decode())
+            return STRICT.decode(raw.decode())
         except (ValueError, RecursionError) as error:
             raise BadBodyError("The body is not valid JSON.") from error
 
     def _count(self, chunk: bytes) -> None:
-        """Count what may bring tokens that are not in the bytes; quoted quotes are text."""
-        before = self._overlap
-        window = before + chunk if before else chunk
-        for name, markers in _MARKERS.items():
-            found = _occurrences(window, markers)
-            if found and before:
-                found -= _occurrences(before, markers)
-            if found > 0:
-                self.scan.counts[name] = self.scan.counts.get(name, 0) + found
-        self._overlap = window[-_LONGEST_MARKER:]
-
-
-def _occurrences(window: bytes, markers: tuple[bytes, ...]) -> int:
-    """Mostly there are none, and looking for a word is what costs: so once, not twice."""
-    total = 0
-    for mark in markers:
-        found = window.count(mark)
-        if found:
-            total += found - window.count(b"\\" + mark)
-    return total
+        window = self._overlap + chunk
+        self.scan.count(window, self._overlap)
+        self._overlap = window[-LONGEST_MARKER:]
 
 
 def _skip(pattern: re.Pattern[bytes], chunk: bytes, place: int) -> int:
     found = pattern.match(chunk, place)
     return place if found is None else found.end()
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member is there twice")
-    return found
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)

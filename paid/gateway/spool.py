@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from paid.gateway.scanner import Scan
+from paid.gateway.scan import Scan
 
 IN_MEMORY_BYTES = 1_000_000
 CHUNK_BYTES = 1 << 18

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paid.gateway.scanner import BadBodyError, Scan, Scanner
+from paid.gateway.scan import BadBodyError, Scan
+from paid.gateway.scanner import Scanner
 from paid.gateway.spool import IN_MEMORY_BYTES, Edit, Spool
 from tests.waiting import happens
 
@@ -26,11 +27,19 @@ values = st.recursive(
 keys = st.sampled_from([*sorted(WANTED), "messages", "x", "\u00e4", 'a"b', "a\\b", "a,b:c"])
 
 
-def scan(body: bytes, *, step: int = 1 << 20) -> Scan:
-    scanner = Scanner(WANTED)
-    for start in range(0, len(body), step):
-        scanner.feed(body[start : start + step])
+def scan(body: bytes, *, step: int | None = None) -> Scan:
+    """Read in one go, or in pieces as they come."""
+    scanner = Scanner(WANTED) if step is None else Scanner(WANTED, quick_bytes=-1)
+    for start in range(0, len(body), step or len(body) or 1):
+        scanner.feed(body[start : start + (step or len(body))])
     return scanner.finish()
+
+
+def verdict(body: bytes, *, step: int | None = None) -> Scan | str:
+    try:
+        return scan(body, step=step)
+    except BadBodyError as error:
+        return str(error)
 
 
 async def read(chunks: Any) -> bytes:
@@ -54,6 +63,37 @@ def test_it_reads_what_a_json_parser_reads_however_the_bytes_are_cut(
     for name, member in found.members.items():
         assert json.loads(body[member.start : member.end]) == members[name]
     assert body[found.opening : found.opening + 1] == b"{"
+    assert scan(body) == found
+
+
+ODD = [
+    "{}",
+    "[1]",
+    '{"model":1,"MODEL":2}',
+    '{"Model":1}',
+    '{"model":{"a":1,"a":2}}',
+    '{"model":NaN}',
+]
+
+
+@given(
+    st.sampled_from(ODD)
+    | st.text(alphabet='{}[]",:\\aeä1 \n', max_size=30).map(lambda text: '{"model":' + text + "}"),
+    st.integers(1, 5),
+)
+def test_what_is_read_in_one_go_gets_the_verdict_of_what_is_read_in_pieces(
+    text: str, step: int
+) -> None:
+    body = text.encode()
+    assert verdict(body) == verdict(body, step=step) == verdict(body, step=1000)
+
+
+@pytest.mark.parametrize("size", [2_000, 2_000_000])
+def test_a_body_is_read_alike_whatever_its_length(size: int) -> None:
+    text = ['\u00e4 \\ "image" ' * 20, {"type": "image"}] * (size // 500)
+    body = json.dumps({"tools": ["ä"], "x": text, "model": "m"}, ensure_ascii=False).encode()
+    assert scan(body) == scan(body, step=70_000)
+    assert scan(body).counts["media"] == size // 500
 
 
 @given(st.binary(max_size=60), st.integers(1, 7))
