@@ -58,6 +58,8 @@ async def take_in(
 
 
 async def _next(request: web.BaseRequest) -> bytes:
+    if request.content.is_eof() and request.content.exception() is None:
+        return request.content.read_nowait()
     try:
         async with asyncio.timeout(SILENT_SECONDS):
             return await request.content.readany()

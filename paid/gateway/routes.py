@@ -102,22 +102,36 @@ class NotAllowedError(Exception):
 def find_route(method: str, target: str) -> Route:
     """The route of a request line's target. Raises NotAllowedError."""
     path, _, query = target.partition("?")
+    plain = _PLAIN.get((method, path))
+    if plain is not None and not query:
+        return plain
     found = [(rule, match) for rule in _RULES if (match := rule.path.fullmatch(path))]
     if not found:
         raise NotAllowedError(404, f"The gateway does not know {path[:200]!r}.")
     for rule, match in found:
         if rule.method != method:
             continue
-        suffix = _query(query)
-        return Route(
-            rule.vendor,
-            rule.operation,
-            rule.wire,
-            path.removeprefix(rule.prefix) + (f"?{suffix}" if suffix else ""),
-            match.groupdict().get("model"),
-            streams=":streamGenerateContent" in path,
-        )
+        return _as_route(rule, path, _query(query), match.groupdict().get("model"))
     raise NotAllowedError(405, f"{method} is not allowed for {path[:200]!r}.")
+
+
+def _as_route(rule: _Rule, path: str, query: str = "", model: str | None = None) -> Route:
+    return Route(
+        rule.vendor,
+        rule.operation,
+        rule.wire,
+        path.removeprefix(rule.prefix) + (f"?{query}" if query else ""),
+        model,
+        streams=":streamGenerateContent" in path,
+    )
+
+
+_PLAIN = {
+    (rule.method, rule.path.pattern): _as_route(rule, rule.path.pattern)
+    for rule in _RULES
+    if not set("([?") & set(rule.path.pattern)
+}
+"""The routes whose paths are always the same, which most requests take."""
 
 
 def _query(query: str) -> str:

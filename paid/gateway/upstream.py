@@ -54,7 +54,7 @@ class Upstream:
 
         Raises aiohttp.ClientError and TimeoutError.
         """
-        sent = dict(headers) | vendor.authorisation(key) | {"accept-encoding": "identity"}
+        sent = {**headers, **vendor.authorisation(key), "accept-encoding": "identity"}
         if body is not None:
             sent["content-length"] = str(body.length)
         url = URL(vendor.base_url + route.upstream, encoded=True)
