@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from time import monotonic
@@ -69,6 +69,13 @@ class Access:
         self._heard = 0
         self._busy: dict[int, dict[asyncio.Task[Any], bytes]] = {}
         self._news: dict[int, asyncio.Event] = {}
+        self._when_dead: list[Callable[[int | None], None]] = []
+        self.hears = False
+        """Whether a revocation is heard of at once now."""
+
+    def when_dead(self, tell: Callable[[int | None], None]) -> None:
+        """Tell of each run whose token died, and with None that any could have died unheard."""
+        self._when_dead.append(tell)
 
     async def grant(self, token: str | None) -> Grant | None:
         """What a token is good for; None for a wrong, foreign or dead one.
@@ -125,6 +132,7 @@ class Access:
                     self._hear(channel, run_id)
             except (psycopg.Error, DatabaseError) as error:
                 log.warning("the gateway hears no news: %s", error)
+            self.hears = False
             self._forget()
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -135,6 +143,7 @@ class Access:
             await connection.execute("LISTEN paid_hold")
             self._forget()
             await self._cut_what_died_unheard()
+            self.hears = True
             async for notice in connection.notifies():
                 if notice.payload.isdigit():
                     yield notice.channel, int(notice.payload)
@@ -142,6 +151,11 @@ class Access:
     def _forget(self) -> None:
         self._heard += 1
         self._remembered.clear()
+        self._tell(None)
+
+    def _tell(self, run_id: int | None) -> None:
+        for tell in self._when_dead:
+            tell(run_id)
 
     async def _cut_what_died_unheard(self) -> None:
         """Cancel the work under tokens that were revoked while nobody listened."""
@@ -163,6 +177,7 @@ class Access:
         for digest, (_, grant) in list(self._remembered.items()):
             if grant is not None and grant.run_id == run_id:
                 del self._remembered[digest]
+        self._tell(run_id)
         for task in self._busy.get(run_id, {}):
             task.cancel()
 

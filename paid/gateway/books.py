@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +52,10 @@ class Reservation:
     vendor: str
     model: str
     request_id: UUID = field(default_factory=uuid4)
+    is_ahead: bool = False
+    """Whether it is for a request that has not come yet."""
+    spare_microdollars: int = 0
+    """What has to stay free under every cap beside it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class _Closing:
 
 
 class Books:
-    """Reserve, settle and hold, through the functions of migration 0002."""
+    """Reserve, settle and hold, through the functions of migrations 0002 and 0005."""
 
     def __init__(self, pool: Pool, url: str, owner: str) -> None:
         self._pool = pool
@@ -133,17 +137,21 @@ class Books:
             self._open.discard(reservation.request_id)
         return answer
 
-    def settle(self, reservation: Reservation, bill: Bill) -> None:
+    def settle(self, reservation: Reservation, bill: Bill) -> asyncio.Task[None]:
         """Charge what was spent instead of the reservation; goes on in the background.
 
         The bill is asked for when it is written down: to work it out takes longer than to pass an
         answer on, and other requests are on their way.
         """
-        self._in_background(self._settle_stubbornly(_Closing(reservation, bill)))
+        return self._in_background(self._settle_stubbornly(_Closing(reservation, bill)))
 
-    def release(self, reservation: Reservation) -> None:
+    def release(self, reservation: Reservation) -> asyncio.Task[None]:
         """Give a reservation back, because nothing was spent; goes on in the background."""
-        self.settle(reservation, _nothing)
+        return self.settle(reservation, _nothing)
+
+    def open_requests(self) -> set[UUID]:
+        """The ids of what is reserved, or may be."""
+        return set(self._open)
 
     def hurry(self) -> None:
         """Settle at once what waits for company: somebody needs the money that it holds."""
@@ -159,8 +167,14 @@ class Books:
         """Whether a run still has to wait; releases a hold that has no reason any more."""
         return await self._held.submit(run_id)
 
-    async def expire_left_behind(self) -> int:
-        """Charge whole what a gateway of our name left open; at start, before anything is."""
+    async def expire_left_behind(self, taken: Collection[UUID] | None) -> int:
+        """Charge whole what a gateway of our name left open; at start, before anything is.
+
+        `taken` tells which of what was reserved ahead was used; None means that it may all be.
+        """
+        if taken is not None:
+            question = "SELECT ledger_give_back(%s, %s) AS given_back"
+            await self._rows(question, (self._owner, list(taken)))
         return await self._expire(self._owner)
 
     async def keep(self) -> None:
@@ -189,10 +203,11 @@ class Books:
         rows = await self._rows("SELECT ledger_expire(%s) AS expired", (owner,))
         return int(rows[0]["expired"])
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
+        return task
 
     async def _settle_stubbornly(self, closing: _Closing) -> None:
         """Until it is done: what was spent must not be forgotten while this process lives."""
@@ -219,6 +234,8 @@ class Books:
                 "token_hash": each.token_hash.hex(),
                 "owner": self._owner,
                 "seconds": RESERVED_SECONDS,
+                "ahead": each.is_ahead,
+                "spare": each.spare_microdollars,
             }
             for each in asked
         ]

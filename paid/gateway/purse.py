@@ -12,6 +12,7 @@ from typing import Any
 
 from paid.errors import PriceUnknownError
 from paid.gateway.access import Access
+from paid.gateway.advances import Advances
 from paid.gateway.answers import AnswerError, busy, no_money
 from paid.gateway.books import Books, Cap, Reservation
 from paid.gateway.estimate import Ask, squeeze
@@ -55,9 +56,16 @@ class Purse:
     """
 
     def __init__(
-        self, *, books: Books, access: Access, prices: Prices, grace_seconds: float
+        self,
+        *,
+        books: Books,
+        advances: Advances,
+        access: Access,
+        prices: Prices,
+        grace_seconds: float,
     ) -> None:
         self._books = books
+        self._advances = advances
         self._access = access
         self._prices = prices
         self._grace_seconds = grace_seconds
@@ -70,6 +78,11 @@ class Purse:
             raise PriceUnknownError(f"The model {model!r} has no price in the tier asked for.")
         return tariff
 
+    def paid_ahead(self, job: Job, tariff: Tariff) -> Reservation | None:
+        """What was reserved ahead for the worst case, or None: reserve it."""
+        amount = self._with_usual_tier(job, tariff).worst(tariff)
+        return self._advances.take(_wish(job, tariff, amount))
+
     async def reserve(
         self, job: Job, tariff: Tariff, *, when_it_waits: Callable[[], None]
     ) -> tuple[Reservation, Sequence[Edit]]:
@@ -80,20 +93,20 @@ class Purse:
         deadline = monotonic() + self._grace_seconds
         amount, edits = self._with_usual_tier(job, tariff).worst(tariff), job.edits
         while True:
-            wish = Reservation(
-                job.grant.run_id, job.grant.token_hash, amount, job.route.vendor, tariff.model
-            )
+            wish = _wish(job, tariff, amount)
             answer = await self._books.reserve(wish)
             if answer.outcome == "reserved":
                 return wish, edits
             when_it_waits()
             if answer.outcome == "revoked" or answer.cap is None:
                 raise AnswerError(401, "This run token was revoked.", "token")
+            left = deadline - monotonic()
+            if left > 0 and await self._advances.give_back():
+                continue
             smaller = _squeezed(job, self._with_usual_tier(job, tariff), tariff, answer.cap)
             if smaller is not None and smaller[0] < amount:
                 amount, edits = smaller
                 continue
-            left = deadline - monotonic()
             if answer.outcome == "busy":
                 await self._wait_for_others(answer.cap, left)
             else:
@@ -101,8 +114,8 @@ class Purse:
 
     def _with_usual_tier(self, job: Job, tariff: Tariff) -> Ask:
         """What is asked for, in the tier in which the account was served without asking."""
-        usual = self._usual_tiers.get((job.route.vendor, tariff.model), {})
-        return replace(job.ask, tier={**usual, **job.ask.tier})
+        usual = self._usual_tiers.get((job.route.vendor, tariff.model))
+        return replace(job.ask, tier={**usual, **job.ask.tier}) if usual else job.ask
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back: nothing was spent."""
@@ -123,6 +136,7 @@ class Purse:
         self._books.settle(
             sending.reservation, lambda: self._bill(sending, status, is_whole=is_whole)
         )
+        self._advances.ended(sending.reservation)
 
     def _bill(self, sending: Sending, status: int, *, is_whole: bool) -> Mapping[str, Any] | None:
         metered = sending.meter.result(is_whole=is_whole)
@@ -177,6 +191,11 @@ class Purse:
             await self._access.wait_for_news(run_id, min(rest, NEWS_SECONDS))
             if not await self._books.is_held(run_id):
                 return
+
+
+def _wish(job: Job, tariff: Tariff, amount: int) -> Reservation:
+    grant = job.grant
+    return Reservation(grant.run_id, grant.token_hash, amount, job.route.vendor, tariff.model)
 
 
 def _squeezed(job: Job, ask: Ask, tariff: Tariff, cap: Cap) -> tuple[int, Sequence[Edit]] | None:

@@ -15,12 +15,14 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from paid.errors import DatabaseError, PriceUnknownError
 from paid.gateway.access import Access, Grant, token_of
 from paid.gateway.answers import CLOSE, AnswerError, no_key, refusal
+from paid.gateway.books import Reservation
 from paid.gateway.delivery import Delivery
 from paid.gateway.departure import Departure
 from paid.gateway.estimate import WANTED, read_ask, usage_edits
 from paid.gateway.intake import IntakeError, take_in
 from paid.gateway.job import Job, may_leave_early
 from paid.gateway.listing import Listing
+from paid.gateway.prices import Tariff
 from paid.gateway.purse import Purse
 from paid.gateway.refusal import RefusedError
 from paid.gateway.refusals import Refusals
@@ -143,17 +145,23 @@ class Relay:
             attempt = job.with_model(model)
             if attempt is not job:
                 departure.drop()
-            elif job.spool.is_in_memory:
-                departure.start(job.route, job.body_until)
-            reservation, edits = await self._purse.reserve(
-                attempt, tariff, when_it_waits=departure.drop
-            )
-            attempt = replace(attempt, edits=edits)
+            reservation, attempt = await self._pay(attempt, tariff, departure)
             outcome = await self._delivery.deliver(attempt, tariff, reservation, departure)
             if isinstance(outcome, web.StreamResponse):
                 return outcome
             refused = refused or outcome
         raise refused or no_key(job.route.vendor)
+
+    async def _pay(self, job: Job, tariff: Tariff, departure: Departure) -> tuple[Reservation, Job]:
+        """The worst case, reserved; while that is asked for, what may leave leaves."""
+        ahead = self._purse.paid_ahead(job, tariff)
+        if ahead is not None:
+            return ahead, job
+        if job.spool.is_in_memory:
+            departure.start(job.route, job.body_until)
+        wait = departure.drop
+        reservation, edits = await self._purse.reserve(job, tariff, when_it_waits=wait)
+        return reservation, replace(job, edits=edits)
 
 
 def _route(request: web.BaseRequest) -> Route:

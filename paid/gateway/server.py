@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import hashlib
 import logging
 import os
 import resource
@@ -20,6 +21,7 @@ from aiohttp import web
 from paid.errors import ConfigurationError
 from paid.gateway import known_vendors
 from paid.gateway.access import Access
+from paid.gateway.advances import Advances
 from paid.gateway.books import Books
 from paid.gateway.delivery import Delivery
 from paid.gateway.egress import Egress
@@ -31,6 +33,7 @@ from paid.gateway.purse import Purse
 from paid.gateway.refusals import Refusals
 from paid.gateway.registries import Registries
 from paid.gateway.relay import Relay
+from paid.gateway.taken import TakenFile
 from paid.gateway.upstream import Upstream
 from paid.gateway.vendors import vendors
 from paid.settings import Settings
@@ -55,30 +58,37 @@ async def serve(
 
     Raises ConfigurationError when another gateway has the socket, DatabaseError without a database.
     """
-    async with _parts(settings) as (relay, egress):
-        web_server = web.Server(
-            _handler(relay, settings.vendors_with_keys),
-            handler_cancellation=True,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            auto_decompress=False,
-            lingering_time=LINGER_SECONDS,
-            access_log=None,
-            logger=_QUIET,
-            max_line_size=LONGEST_LINE_BYTES,
-            max_field_size=LONGEST_FIELD_BYTES,
-        )
-        with _listening(settings.gateway_socket_path) as listener:
-            loop, gate = asyncio.get_running_loop(), Gate(most=_most_connections())
-            server = await loop.create_unix_server(
-                lambda: Front(gate, web_server, egress.tunnel), sock=listener, backlog=BACKLOG
-            )
-            log.info("the gateway listens on %s", settings.gateway_socket_path)
-            if ready is not None:
-                ready.set()
-            await stop.wait()
-            server.close()
-            await web_server.shutdown(DRAIN_SECONDS)
-            await gate.close()
+    path = settings.gateway_socket_path
+    # The socket's owner first: what it left open is settled by the parts.
+    with _owning(path):
+        async with _parts(settings) as (relay, egress):
+            http = _http(relay, settings)
+            with _listening(path) as listener:
+                gate = Gate(most=_most_connections())
+                server = await asyncio.get_running_loop().create_unix_server(
+                    lambda: Front(gate, http, egress.tunnel), sock=listener, backlog=BACKLOG
+                )
+                log.info("the gateway listens on %s", path)
+                if ready is not None:
+                    ready.set()
+                await stop.wait()
+                server.close()
+                await http.shutdown(DRAIN_SECONDS)
+                await gate.close()
+
+
+def _http(relay: Relay, settings: Settings) -> web.Server:
+    return web.Server(
+        _handler(relay, settings.vendors_with_keys),
+        handler_cancellation=True,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        auto_decompress=False,
+        lingering_time=LINGER_SECONDS,
+        access_log=None,
+        logger=_QUIET,
+        max_line_size=LONGEST_LINE_BYTES,
+        max_field_size=LONGEST_FIELD_BYTES,
+    )
 
 
 def _most_connections() -> int:
@@ -116,19 +126,31 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
     registries = Registries(settings.data_dir / "registries.json")
     books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
     access = Access(url)
+    taken = TakenFile(_taken_path(settings))
+    advances = Advances(books, taken, lambda: access.hears, quick_seconds=settings.ahead_seconds)
+    access.when_dead(advances.forget)
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
-        left = await books.expire_left_behind()
+        left = await books.expire_left_behind(taken.left_behind())
+        taken.begin()
         if left:
             log.warning("%s requests of an earlier gateway were charged in full", left)
         background += [
             asyncio.create_task(books.keep()),
+            asyncio.create_task(advances.keep()),
             asyncio.create_task(access.listen()),
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = _relay(settings, access, books, upstream, Refusals(pool))
+        purse = Purse(
+            books=books,
+            advances=advances,
+            access=access,
+            prices=Prices(settings.data_dir / "prices.json"),
+            grace_seconds=settings.hold_grace_seconds,
+        )
+        relay = _relay(settings, access, purse, upstream, Refusals(pool))
         egress = Egress(
             access=access,
             pool=pool,
@@ -142,21 +164,16 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await books.finish(DRAIN_SECONDS)
+        taken.close()
         await access.close()
         await upstream.close()
         await pool.close()
 
 
 def _relay(
-    settings: Settings, access: Access, books: Books, upstream: Upstream, refusals: Refusals
+    settings: Settings, access: Access, purse: Purse, upstream: Upstream, refusals: Refusals
 ) -> Relay:
     known = vendors(settings)
-    purse = Purse(
-        books=books,
-        access=access,
-        prices=Prices(settings.data_dir / "prices.json"),
-        grace_seconds=settings.hold_grace_seconds,
-    )
     delivery = Delivery(
         purse=purse, upstream=upstream, vendors=known, quota_seconds=settings.quota_hold_seconds
     )
@@ -170,27 +187,39 @@ def _relay(
     )
 
 
-@contextmanager
-def _listening(path: Path) -> Iterator[socket.socket]:
-    """A listening Unix socket that takes the place of a dead one, but never of a living one's.
+def _taken_path(settings: Settings) -> Path:
+    """One for each socket, and not beside it: containers get that folder mounted."""
+    name = hashlib.sha256(bytes(settings.gateway_socket_path)).hexdigest()[:16]
+    return settings.data_dir / f"taken-{name}"
 
-    The lock beside it belongs to the process, so that it falls with it, however it ends.
+
+@contextmanager
+def _owning(path: Path) -> Iterator[None]:
+    """The one gateway of a socket. Raises ConfigurationError when another one has it.
+
+    The lock belongs to the process, so that it falls with it, however it ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Anybody in a container may reach the socket by its name; nobody may list or replace it.
     path.parent.chmod(0o711)
     with _lock(path.with_name(f".{path.name}.lock")):
-        with suppress(FileNotFoundError):
-            if not stat.S_ISSOCK(path.lstat().st_mode):
-                raise ConfigurationError(f"{path} is there and is no socket.")
-            path.unlink()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            listener.bind(str(path))
-            path.chmod(0o666)
-            try:
-                yield listener
-            finally:
-                path.unlink(missing_ok=True)
+        yield
+
+
+@contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """A listening Unix socket that takes the place of a dead one, but never of a living one's."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ConfigurationError(f"{path} is there and is no socket.")
+        path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        path.chmod(0o666)
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _lock(path: Path) -> IO[str]:

@@ -12,12 +12,14 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
     Index,
     Integer,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -159,6 +161,10 @@ class LedgerReservation(SQLModel, table=True):
     vendor: str
     model: str
     owner: str
+    ahead: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
+    )
+    """Whether it was made ahead of the request that it is for, which may never come."""
     created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
     expires_at: datetime = Field(sa_column=moment(nullable=False))
     closed_at: datetime | None = Field(default=None, sa_column=moment())

@@ -141,6 +141,21 @@ async def test_a_second_one_does_not_take_a_living_ones_socket(process: Process)
         assert got.status == 200
 
 
+async def test_a_second_one_leaves_the_reservations_of_the_living_one_alone(
+    process: Process, database: Database, vendor: FakeVendor
+) -> None:
+    hang = asyncio.Event()
+    stream = anthropic_stream(SONNET, anthropic_usage(1000, 50))
+    vendor.default = lambda _: Play(stream[:-120], headers=SSE, hang=hang)
+    async with process.client() as client, client.post(ANTHROPIC, data=json.dumps(STREAM)) as got:
+        await got.content.readuntil(b"text_delta")
+        assert await asyncio.to_thread(launch(process.settings).wait) == 1
+        with database.session() as session:
+            cost = account(session, "run", process.rows.run_id)
+        assert (cost.spent_microdollars, cost.reserved_microdollars > 0) == (0, True)
+        hang.set()
+
+
 async def test_without_a_database_it_says_so_and_ends(short_folder: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

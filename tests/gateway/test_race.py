@@ -54,7 +54,7 @@ def _body(size: int, output: int, most: int, bytes_per_token: int = 2) -> dict[s
 class TestRace:
     @pytest.fixture
     def options(self) -> dict[str, Any]:
-        return {"hold_grace_seconds": 0.05}
+        return {"hold_grace_seconds": 0.05, "ahead_seconds": 0.1}
 
     async def test_fifty_streams_with_one_cent_left_spend_one_requests_worth(
         self, bench: Bench
