@@ -19,7 +19,7 @@ from paid.gateway.taken import TakenFile
 
 log = logging.getLogger(__name__)
 
-TOGETHER_SECONDS = 0.02
+TOGETHER_SECONDS = 0.01
 """How long what is to be reserved ahead waits for company."""
 MOST_AHEAD = 32
 """For one run; an agent has one, or as many as it has requests at once."""
@@ -35,6 +35,8 @@ class _Stock:
     ahead: list[Reservation] = field(default_factory=list)
     ended: int = 0
     """Requests that ended since the last look, while the run was in full talk."""
+    missed: int = 0
+    """Those among them that found nothing ahead."""
     ended_at: float = 0.0
     is_quick: bool = False
 
@@ -46,11 +48,16 @@ class _Stock:
             if advance.amount_microdollars >= wish.amount_microdollars:
                 self.ahead.remove(advance)
                 return advance
+        self.missed += self.is_quick
         return None
 
     def wishes(self) -> Iterator[Reservation]:
-        """As many as were used up lately. A conversation grows, so each is an eighth larger."""
-        wanted, self.ended = min(self.ended, MOST_AHEAD) - len(self.ahead), 0
+        """As many as would have been used lately; what missed one held up those behind it.
+
+        A conversation grows, so each is an eighth larger.
+        """
+        asked = self.ended + max(0, self.missed - 1)
+        wanted, self.ended, self.missed = min(asked, MOST_AHEAD) - len(self.ahead), 0, 0
         amount = self.like.amount_microdollars
         for _ in range(wanted):
             yield replace(
@@ -169,5 +176,5 @@ class Advances:
 
     @staticmethod
     def _emptied(stock: _Stock) -> list[Reservation]:
-        ahead, stock.ahead, stock.ended = stock.ahead, [], 0
+        ahead, stock.ahead, stock.ended, stock.missed = stock.ahead, [], 0, 0
         return ahead
