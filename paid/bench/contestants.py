@@ -158,17 +158,16 @@ async def litellm_command(
 ) -> tuple[list[str], dict[str, str]] | None:
     """LiteLLM's command line in a venv of its own; None when it cannot be installed."""
     home = cache / "bench" / "litellm"
-    uv = shutil.which("uv")
     if not (home / "bin" / "litellm").exists():
-        if uv is None:
-            return None
+        print("Installing LiteLLM, which takes a minute …", file=sys.stderr)
         for command in (
-            [uv, "venv", "-q", str(home)],
-            [uv, "pip", "install", "-q", "--python", str(home / "bin" / "python"), LITELLM],
+            [sys.executable, "-m", "venv", "--clear", str(home)],
+            [str(home / "bin" / "pip"), "install", "--quiet", LITELLM],
         ):
             done = await asyncio.to_thread(subprocess.run, command, check=False)
             if done.returncode != 0:
                 shutil.rmtree(home, ignore_errors=True)
+                print("LiteLLM cannot be installed, and is left out.", file=sys.stderr)
                 return None
     config = {
         "model_list": [
