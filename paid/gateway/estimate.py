@@ -198,29 +198,6 @@ def _one_spelling(given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def usage_edits(route: Route, scan: Scan, ask: Ask) -> list[Edit]:
-    """Chat Completions streams report usage only when asked to; ask, if the client did not."""
-    if route.wire != "chat" or not ask.streams:
-        return []
-    options = scan.members.get("stream_options")
-    if options is None or options.value is None:
-        member = b'"stream_options":{"include_usage":true}'
-        if options is not None:
-            return [Edit(options.start, options.end, b'{"include_usage":true}')]
-        return [Edit(scan.opening + 1, scan.opening + 1, member + b",")]
-    if not isinstance(options.value, dict):
-        raise RefusedError("stream_options must be an object")
-    if options.value.get("include_usage") is True:
-        return []
-    inner = ",".join(
-        f'"{name}":{str(value).lower()}'
-        for name, value in options.value.items()
-        if name.isidentifier() and isinstance(value, bool) and name != "include_usage"
-    )
-    merged = '{"include_usage":true' + (f",{inner}" if inner else "") + "}"
-    return [Edit(options.start, options.end, merged.encode())]
-
-
 def squeeze(
     route: Route, scan: Scan, ask: Ask, tariff: Tariff, room: int
 ) -> tuple[int, list[Edit]] | None:

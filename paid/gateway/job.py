@@ -13,6 +13,7 @@ from paid.gateway.estimate import Ask
 from paid.gateway.routes import Route
 from paid.gateway.scan import Scan
 from paid.gateway.spool import Body, Edit, Spool
+from paid.gateway.usage_request import unsure_from, usage_edits, usage_room
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,33 @@ class Job:
 def may_leave_early(route: Route, scan: Scan, grant: Grant) -> bool:
     """Whether a body may be on its way before all of it was seen.
 
-    Its model has to be known and allowed, for what is sent is told to the vendor; and it must be
-    sure that nothing in it will be changed, which a Chat Completions stream may need.
+    Its model has to be known and allowed, for what is sent is told to the vendor.
     """
-    if route.operation != "generate" or route.wire == "chat":
+    if route.operation != "generate":
         return False
     named = scan.members.get("model")
     model = route.model or (named.value if named is not None else None)
     return isinstance(model, str) and grant.allows(route.vendor, model)
+
+
+def followed(
+    route: Route, scan: Scan, spool: Spool, length: int | None, go_on: Awaitable[object]
+) -> Body:
+    """A body that is sent as it comes; `length` is what its client said, or None.
+
+    Room is left for what may have to be put in, because the vendor is told the length first.
+    """
+
+    edits: list[Edit] = []
+
+    def ready() -> tuple[int, Sequence[Edit]]:
+        end = spool.size - 1 if scan.closing is None else scan.closing
+        unsure = unsure_from(route, scan)
+        if unsure is not None:
+            return min(end, unsure), ()
+        if not edits:  # there is never more than one, and it takes time to find
+            edits.extend(usage_edits(route, scan, spool))
+        return end, edits
+
+    room = usage_room(route, scan, spool)
+    return spool.followed(ready, None if length is None else length + room, go_on)

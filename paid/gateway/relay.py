@@ -18,9 +18,9 @@ from paid.gateway.answers import CLOSE, AnswerError, no_key, refusal
 from paid.gateway.books import Reservation
 from paid.gateway.delivery import Delivery
 from paid.gateway.departure import Departure
-from paid.gateway.estimate import WANTED, read_ask, usage_edits
+from paid.gateway.estimate import WANTED, read_ask
 from paid.gateway.intake import IntakeError, take_in
-from paid.gateway.job import Job, may_leave_early
+from paid.gateway.job import Job, followed, may_leave_early
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Tariff
 from paid.gateway.purse import Purse
@@ -30,6 +30,7 @@ from paid.gateway.routes import NotAllowedError, Route, find_route
 from paid.gateway.scan import BadBodyError
 from paid.gateway.scanner import Scanner
 from paid.gateway.spool import Spool
+from paid.gateway.usage_request import usage_edits
 from paid.gateway.vendors import vendor_of
 
 log = logging.getLogger(__name__)
@@ -118,15 +119,15 @@ class Relay:
         scanner, length = Scanner(WANTED[route.wire]), request.content_length
 
         def follow() -> None:
-            if length and may_leave_early(route, scanner.scan, grant):
-                departure.start(route, partial(spool.followed, length, scanner.scan))
+            if may_leave_early(route, scanner.scan, grant):
+                departure.start(route, partial(followed, route, scanner.scan, spool, length))
 
         try:
             await take_in(request, spool, scanner, self._largest_body_bytes, follow)
             scan = scanner.finish()
             betas = ",".join(request.headers.getall("anthropic-beta", ()))
             ask = read_ask(route, scan, spool, betas)
-            edits = usage_edits(route, scan, ask)
+            edits = usage_edits(route, scan, spool)
         except IntakeError as error:
             raise AnswerError(error.status, str(error), "body", CLOSE) from error
         except (BadBodyError, RefusedError) as error:

@@ -62,6 +62,8 @@ class Scan:
 
     wanted: frozenset[str]
     members: dict[str, Member] = field(default_factory=dict)
+    open: dict[str, int] = field(default_factory=dict)
+    """Where the value of a wanted member begins that has not ended yet: there is one at most."""
     counts: dict[str, int] = field(default_factory=dict)
     opening: int = -1
     """Where the outermost object's brace stands; a member can be put in after it."""

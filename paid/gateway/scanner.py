@@ -196,6 +196,7 @@ class Scanner:
     def _begin(self, place: int) -> None:
         self._value_start = self._at + place
         if self._key in self.scan.wanted:
+            self.scan.open[self._key] = self._value_start
             self._captured, self._capture_from = bytearray(), place
 
     def _take_value(self, chunk: bytes, place: int) -> None:
@@ -204,6 +205,7 @@ class Scanner:
         self._keep(chunk[self._capture_from : place])
         raw = bytes(self._captured).rstrip(SPACE)
         self._captured = None
+        self.scan.open.clear()
         self.scan.members[self._key] = Member(
             self._loads(raw), self._value_start, self._value_start + len(raw)
         )

@@ -52,10 +52,11 @@ class Upstream:
     ) -> aiohttp.ClientResponse:
         """Send one request; the answer is the caller's to read and to leave (`async with`).
 
+        A body of unknown length is framed anew, in chunks: nothing of the client's framing passes.
         Raises aiohttp.ClientError and TimeoutError.
         """
         sent = {**headers, **vendor.authorisation(key), "accept-encoding": "identity"}
-        if body is not None:
+        if body is not None and body.length is not None:
             sent["content-length"] = str(body.length)
         url = URL(vendor.base_url + route.upstream, encoded=True)
         return await self._session.request(

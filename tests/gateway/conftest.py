@@ -48,7 +48,8 @@ class Bench:
 
     def post(self, path: str, body: Any, token: str | None = None, **values: Any) -> Any:
         headers = {"authorization": f"Bearer {token or self.token}"} | values.pop("headers", {})
-        data = body if isinstance(body, bytes | io.IOBase) else json.dumps(body).encode()
+        is_json = not isinstance(body, bytes | io.IOBase | AsyncIterator)
+        data = json.dumps(body).encode() if is_json else body
         headers.setdefault("content-type", "application/json")
         return self.session.post(f"http://gateway{path}", data=data, headers=headers, **values)
 
@@ -96,6 +97,7 @@ def gateway_settings(folder: Path, database_url: str, vendor_url: str, **values:
         "hold_grace_seconds": 0.3,
         "https_proxy": None,
         "anthropic_api_key": [KEYS["anthropic"]],
+        "openai_api_key": [SecretStr(KEYS["openai"])],
     }
     return Settings(
         data_dir=folder,
@@ -103,7 +105,6 @@ def gateway_settings(folder: Path, database_url: str, vendor_url: str, **values:
         anthropic_base_url=vendor_url,
         openai_base_url=f"{vendor_url}/v1",
         gemini_base_url=vendor_url,
-        openai_api_key=[SecretStr(KEYS["openai"])],
         gemini_api_key=[SecretStr(KEYS["gemini"])],
         **(defaults | values),
     )

@@ -144,8 +144,12 @@ async def test_a_body_that_is_followed_goes_without_its_end_until_it_is_paid(ste
     go_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     sent = bytearray()
 
+    def ready() -> tuple[int, list[Edit]]:
+        end = spool.size - 1 if scanner.scan.closing is None else scanner.scan.closing
+        return end, []
+
     async def follow() -> None:
-        chunks = spool.followed(len(body), scanner.scan, go_on).data
+        chunks = spool.followed(ready, len(body), go_on).data
         assert not isinstance(chunks, bytes)
         async for chunk in chunks:
             sent.extend(chunk)

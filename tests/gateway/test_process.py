@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 from paid.settings import Settings
 from paid.store import budgets, tokens
 from paid.store.database import Database
-from tests.gateway.conftest import ANTHROPIC, gateway_settings
+from tests.gateway.conftest import ANTHROPIC, CHAT, gateway_settings
 from tests.gateway.vendor import (
     SSE,
     FakeVendor,
@@ -114,16 +115,34 @@ async def test_a_gateway_that_is_killed_in_mid_stream_forgets_nothing(
     assert cost.spent_microdollars >= 3 * 1000 + 15 * 50
 
 
-async def test_a_large_body_does_not_fill_its_memory(process: Process, vendor: FakeVendor) -> None:
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    """A body whose length nobody says."""
+    for start in range(0, len(body), 1 << 18):
+        yield body[start : start + (1 << 18)]
+
+
+SMALL = {
+    ANTHROPIC: {"model": SONNET, "max_tokens": 5, "messages": []},
+    CHAT: {"model": "gpt-5", "max_tokens": 5, "stream": True, "messages": []},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "framed"), [(ANTHROPIC, io.BytesIO), (CHAT, io.BytesIO), (CHAT, pieces)]
+)
+async def test_a_large_body_does_not_fill_its_memory(
+    process: Process, vendor: FakeVendor, path: str, framed: Callable[[bytes], Any]
+) -> None:
     vendor.plays = [Play(anthropic_message(SONNET, anthropic_usage(1, 1)))] * 2
-    small = json.dumps({"model": SONNET, "max_tokens": 5, "messages": []}).encode()
-    large = b'{"x": "%s",' % (b"x" * (100 << 20)) + small[1:]
+    small = json.dumps(SMALL[path]).encode()
+    large = small[:-1] + b',"x":"%s"}' % (b"x" * (100 << 20))
     async with process.client() as client:
         for body in (small, large):
             before = _most_memory(process)
-            async with client.post(ANTHROPIC, data=io.BytesIO(body)) as got:
+            async with client.post(path, data=framed(body)) as got:
                 assert got.status == 200
-    assert vendor.arrived[1].body == large
+    asked = b',"stream_options":{"include_usage":true}}' if path == CHAT else b"}"
+    assert vendor.arrived[1].body == large[:-1] + asked
     assert _most_memory(process) - before < 30 << 20
 
 

@@ -45,6 +45,8 @@ class FakeVendor:
         self.arrived: list[Arrived] = []
         self.coming: list[bytearray] = []
         """What came of each body so far, also of those that never were whole."""
+        self.cut = 0
+        """How many of them ended too early."""
         self.early: list[Play] = []
         """Answers that are given when a body's first bytes came."""
         self.plays: list[Play] = []
@@ -70,7 +72,7 @@ class FakeVendor:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = bytearray()
         self.coming.append(body)
-        while chunk := await request.content.readany():
+        while chunk := await self._next(request):
             body += chunk
             if self.early:
                 return await self._send(request, self.early.pop(0))
@@ -87,6 +89,13 @@ class FakeVendor:
             request.transport.abort()  # type: ignore[union-attr]
             return web.Response()
         return await self._send(request, play)
+
+    async def _next(self, request: web.BaseRequest) -> bytes:
+        try:
+            return await request.content.readany()
+        except BaseException:
+            self.cut += 1
+            raise
 
     async def _choose(self, arrived: Arrived) -> Play:
         if self.plays:
