@@ -79,6 +79,9 @@ class Front(asyncio.Protocol):
             self._inner.data_received(data)
             return
         self._head += data
+        if self._head.startswith((b"\r", b"\n")):
+            # Empty lines in front are allowed, and must not count as a head.
+            self._head = self._head.lstrip(b"\r\n")
         if b"\r\n\r\n" in self._head[-len(data) - 3 :]:
             self._hand_on()
         elif len(self._head) > LONGEST_HEAD_BYTES:

@@ -13,7 +13,7 @@ import pytest
 from paid.gateway import front
 from tests.gateway.conftest import ANTHROPIC, Bench
 from tests.gateway.vendor import JSON, Play, anthropic_message, anthropic_usage
-from tests.waiting import happens
+from tests.waiting import HANGS_SECONDS, happens
 
 pytestmark = pytest.mark.anyio
 
@@ -217,10 +217,18 @@ async def _answer(path: str, data: bytes) -> bytes:
     return answer
 
 
-async def test_a_head_that_never_ends_is_given_up(short_folder: Path) -> None:
+@pytest.mark.parametrize(
+    "head", [b"POST / HTTP/1.1\r\nHost: x\r\nX: ", b"\r\n\r\n", b"\r\n\r\n\r\n\r\nPOST / HT"]
+)
+async def test_a_head_that_never_ends_is_given_up(short_folder: Path, head: bytes) -> None:
     async with _guarded(front.Gate(head_seconds=0.2), short_folder) as path:
-        answer = await _answer(path, b"POST / HTTP/1.1\r\nHost: x\r\nX: ")
+        answer = await asyncio.wait_for(_answer(path, head), HANGS_SECONDS)
     assert answer.startswith(b"HTTP/1.1 408")
+
+
+async def test_empty_lines_in_front_of_a_request_are_passed_over(short_folder: Path) -> None:
+    async with _guarded(front.Gate(), short_folder) as path:
+        assert await _answer(path, b"\r\n\r\nGET / HTTP/1.1\r\n\r\n") == b"hello"
 
 
 async def test_more_connections_than_it_can_serve_are_told_so_and_the_rest_goes_on(
