@@ -7,20 +7,19 @@ name which changes its mind between the two looks gains nothing.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from time import monotonic
-from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from paid.errors import DatabaseError
 from paid.gateway.access import Access, Grant
 from paid.gateway.addresses import is_listed, is_name, is_public, resolve
 from paid.gateway.lines import Pool
+from paid.gateway.run_record import put_on_record
 from paid.gateway.tunnels import (
     CapReachedError,
     RefusedTunnelError,
@@ -33,13 +32,13 @@ from paid.gateway.tunnels import (
     token,
 )
 
-log = logging.getLogger(__name__)
-
 PORTS = frozenset({443})
 CONNECT_SECONDS = 15.0
 MOST_TUNNELS_A_RUN = 64
 REPEATED_SECONDS = 60.0
 """The same refusal of the same run is told once a minute: a loop must not fill the record."""
+MOST_REFUSALS_TOLD_A_RUN = 200
+"""Nor must a loop over names."""
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 
@@ -84,6 +83,7 @@ class Egress:
         self._moved: dict[int, int] = {}
         self._open: dict[int, int] = {}
         self._told: dict[tuple[int, str, str], float] = {}
+        self._refusals_told: dict[int, int] = {}
 
     async def tunnel(self, transport: asyncio.Transport, head: bytes) -> None:
         """Serve one connection whose head, which starts with CONNECT, has been read."""
@@ -166,7 +166,7 @@ class Egress:
                 addresses = await self._resolve(host, port)
                 if not addresses or not all(map(self._is_allowed_address, addresses)):
                     raise RefusedTunnelError(403, f"{host} leads to an address that is not public.")
-                return await asyncio.open_connection(addresses[0], port), addresses[0]
+                return await _first_that_answers(addresses, port)
         except (OSError, TimeoutError) as error:
             raise RefusedTunnelError(502, f"{host} cannot be reached.") from error
 
@@ -196,7 +196,8 @@ class Egress:
         finally:
             there[1].close()
             data = asdict(traffic) | {"seconds": round(monotonic() - began, 3)}
-            await asyncio.shield(self._tell(grant, "egress.connection", data))
+            told = put_on_record(self._pool, grant, "egress.connection", data)
+            await asyncio.shield(told)
 
     def _may_move(self, run_id: int, size: int) -> bool:
         self._moved[run_id] = self._moved.get(run_id, 0) + size
@@ -204,22 +205,26 @@ class Egress:
 
     async def _tell_refusal(self, grant: Grant, host: str, port: int, reason: str) -> None:
         key = (grant.run_id, host, reason)
-        if self._told.get(key, 0) > monotonic():
+        told = self._refusals_told.get(grant.run_id, 0)
+        if self._told.get(key, 0) > monotonic() or told >= MOST_REFUSALS_TOLD_A_RUN:
             return
         if len(self._told) > 10_000:
             self._told.clear()
         self._told[key] = monotonic() + REPEATED_SECONDS
+        self._refusals_told[grant.run_id] = told + 1
         data = {"host": host, "port": port, "reason": reason}
-        await self._tell(grant, "egress.denied", data)
+        await put_on_record(self._pool, grant, "egress.denied", data)
 
-    async def _tell(self, grant: Grant, kind: str, data: dict[str, Any]) -> None:
-        """Put an event on the run's record; a database that is away does not stop the tunnel."""
-        try:
-            async with self._pool.connection() as connection:
-                await connection.execute(
-                    "INSERT INTO event (chain, run_id, project_id, kind, data, at)"
-                    " VALUES (%s, %s, %s, %s, %s, clock_timestamp())",
-                    (f"run:{grant.run_id}", grant.run_id, grant.project_id, kind, Jsonb(data)),
-                )
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            log.warning("a connection of run %s is not on record: %s", grant.run_id, error)
+
+async def _first_that_answers(addresses: Sequence[str], port: int) -> tuple[Streams, str]:
+    """A connection to one of them, in their order, each with its share of the time.
+
+    Raises OSError and TimeoutError when none answers: a host without a route for IPv6 may be given
+    such an address first.
+    """
+    *others, last = addresses
+    for address in others:
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(CONNECT_SECONDS / len(addresses)):
+                return await asyncio.open_connection(address, port), address
+    return await asyncio.open_connection(last, port), last

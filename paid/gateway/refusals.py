@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
-from typing import Any
-
-import psycopg
-from psycopg.types.json import Jsonb
-from psycopg_pool import PoolTimeout
 
 from paid.gateway.access import Grant
 from paid.gateway.answers import AnswerError
 from paid.gateway.lines import Pool
-
-log = logging.getLogger(__name__)
+from paid.gateway.run_record import put_on_record
 
 KIND = "model.refused"
 _TOLD_ELSEWHERE = frozenset({"token", "budget_exceeded", "budget_reserved"})
@@ -41,17 +34,6 @@ class Refusals:
             "vendor": vendor,
             "status": error.status,
             "code": error.code,
-            "message": str(error).replace("\0", "")[:LONGEST_MESSAGE],
+            "message": str(error)[:LONGEST_MESSAGE],
         }
-        await self._write(grant, data)
-
-    async def _write(self, grant: Grant, data: dict[str, Any]) -> None:
-        try:
-            async with self._pool.connection() as connection:
-                await connection.execute(
-                    "INSERT INTO event (chain, run_id, project_id, kind, data, at)"
-                    " VALUES (%s, %s, %s, %s, %s, clock_timestamp())",
-                    (f"run:{grant.run_id}", grant.run_id, grant.project_id, KIND, Jsonb(data)),
-                )
-        except (psycopg.Error, PoolTimeout) as error:
-            log.warning("a refusal of run %s is not on record: %s", grant.run_id, error)
+        await put_on_record(self._pool, grant, KIND, data)

@@ -14,7 +14,7 @@ IDLE_SECONDS = 300.0
 CHUNK_BYTES = 1 << 16
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-_HEAD = re.compile(rb"CONNECT ([^\s/?#@]{1,261}):(\d{1,5}) HTTP/1\.[01]\r\n")
+_HEAD = re.compile(rb"CONNECT ([^\x00-\x20\x7f/?#@]{1,261}):(\d{1,5}) HTTP/1\.[01]\r\n")
 _AUTHORISATION = re.compile(
     rb"(?im)^proxy-authorization:[ \t]*basic[ \t]+([A-Za-z0-9+/=]+)[ \t]*\r$"
 )

@@ -12,7 +12,7 @@ import pytest
 from paid.gateway import registries
 from paid.gateway.access import Access
 from paid.gateway.addresses import is_listed, is_name, is_public
-from paid.gateway.egress import Egress
+from paid.gateway.egress import MOST_REFUSALS_TOLD_A_RUN, Egress
 from paid.gateway.front import Front, Gate
 from paid.gateway.lines import make_pool
 from paid.gateway.registries import Registries
@@ -63,6 +63,7 @@ REFUSED = {
     "a user in front": ("packages.example@evil.example:443", 400),
     "a path behind": ("packages.example:443/x", 400),
     "a name below": ("packages.example.evil.example:443", 403),
+    "a NUL in it": ("packages\x00.example:443", 400),
     "another alphabet": ("p\u0430ckages.example:443", 403),
 }
 
@@ -83,6 +84,15 @@ async def test_the_same_refusal_is_told_once(bench: Bench) -> None:
     await bench.raw(_head(bench.token, "last.example:443"))
     told = await _told(bench.database, bench.rows.run_id, "egress.denied")
     assert [event.data["host"] for event in told] == ["evil.example", "last.example"]
+
+
+async def test_a_loop_over_names_does_not_fill_the_record(bench: Bench) -> None:
+    tried = MOST_REFUSALS_TOLD_A_RUN + 20
+    heads = [_head(bench.token, f"n{n}.example:443") for n in range(tried)]
+    answers = [await bench.raw(head) for head in heads]
+    assert all(answer.startswith(b"HTTP/1.1 403") for answer in answers)
+    told = await _told(bench.database, bench.rows.run_id, "egress.denied")
+    assert len(told) == MOST_REFUSALS_TOLD_A_RUN
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "paid_run_" + "x" * 300])
@@ -233,6 +243,20 @@ async def test_a_name_is_looked_up_once_and_that_address_is_used(
         writer.close()
         (event,) = await _told(database, way.rows.run_id, "egress.connection")
     assert (asked, event.data["address"]) == (["packages.example"], "127.0.0.1")
+
+
+async def test_the_next_address_is_tried_where_the_first_does_not_answer(
+    short_folder: Path, database: Database
+) -> None:
+    async def several(host: str, port: int) -> list[str]:
+        return ["::1", "127.9.9.9", "127.0.0.1"]
+
+    async with _way(short_folder, database, resolver=several) as way:
+        answer, _, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+        (event,) = await _told(database, way.rows.run_id, "egress.connection")
+    assert event.data["address"] == "127.0.0.1"
 
 
 async def test_a_run_moves_only_as_many_bytes_as_it_may(
