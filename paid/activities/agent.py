@@ -245,7 +245,7 @@ class AgentActivities:
         )
 
     def _with_refusal(self, turn: _Turn, message: str) -> str:
-        """The agent's last words, and why the gateway refused it a model, which it may not say."""
+        """The agent's last words, and why it was refused a model, which it may not say."""
         with self._host.database.session() as session:
             refused = events.newest(
                 session, turn.given.run_id, "model.refused", turn.hold.started_at
@@ -253,7 +253,7 @@ class AgentActivities:
         reason = "" if refused is None else str(refused.data.get("message", ""))[:400]
         if not reason or reason in message:
             return message
-        return f"{message} The gateway refused its model request: {reason}".strip()
+        return f"{message} Its model request was refused: {reason}".strip()
 
     def _met_quota(self, turn: _Turn) -> bool:
         """Whether a vendor's limit came up in this turn and reset again while no worker watched."""

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
 from paid.gateway.books import Cap
+from paid.gateway.headers import headers_down
 from paid.gateway.keys import KeyPool
 from paid.gateway.vendors import error_body
 
 CLOSE = {"connection": "close"}
+LONGEST_MESSAGE = 2000
 
 
 class AnswerError(Exception):
-    """Raised, or returned, to answer the client with an error in its vendor's form."""
+    """Raised, or returned, to answer the client with an error in its vendor's form.
+
+    `words` are the vendor's own, to be passed on as they came.
+    """
+
+    words: bytes | None = None
 
     def __init__(
         self, status: int, message: str, code: str, headers: Mapping[str, str] | None = None
@@ -32,12 +40,30 @@ def refusal(vendor: str, error: AnswerError) -> web.Response:
     if vendor == "openai" and code == "budget_exceeded":
         # OpenAI says this with 429, and its clients know that this code is not to be retried.
         status, code = 429, "insufficient_quota"
-    body = error_body(vendor, status, str(error), code)
+    body = error.words or error_body(vendor, status, str(error), code)
     response = web.Response(status=status, body=body, content_type="application/json")
     response.headers.update(error.headers)
     if error.headers.get("connection") == "close":
         response.force_close()
     return response
+
+
+def vendors_refusal(
+    vendor: str, status: int, body: Mapping[str, Any], headers: Mapping[str, str]
+) -> AnswerError:
+    """What the vendor said, with the headers that say when to come back and what to quote to it."""
+    if status == 401:
+        # The vendor's text quotes a part of the key.
+        return AnswerError(401, f"{vendor} refuses this host's key.", "host_key")
+    kept = {name: value for name, value in headers_down(headers) if name.lower() != "content-type"}
+    said = body.get("error")
+    message = said.get("message") if isinstance(said, Mapping) else said
+    return AnswerError(
+        status,
+        str(message)[:LONGEST_MESSAGE] if message else f"{vendor} answered {status}.",
+        f"vendor_{status}",
+        kept,
+    )
 
 
 def no_key(vendor: str) -> AnswerError:

@@ -5,22 +5,20 @@ Until the first byte of an answer went to the client, another key may be tried; 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-from paid.gateway.answers import AnswerError, no_key, resting
+from paid.gateway.answers import AnswerError, no_key, resting, vendors_refusal
 from paid.gateway.books import Reservation
 from paid.gateway.departure import Departure
 from paid.gateway.headers import headers_down, headers_up
 from paid.gateway.job import Job
-from paid.gateway.keys import KeyPool, limited_until
+from paid.gateway.keys import KeyPool, limited_until, meaning, read_error
 from paid.gateway.prices import Tariff
 from paid.gateway.purse import Purse, Sending
 from paid.gateway.routes import Route
@@ -29,11 +27,9 @@ from paid.gateway.vendors import Vendor
 
 log = logging.getLogger(__name__)
 
-ELSEWHERE = frozenset({401, 402, 403, 408, 429, 500, 502, 503, 504, 529})
-"""Answers after which another key may do better."""
+ELSEWHERE = frozenset({401, 402, 403, 408, 429})
+"""Refusals after which another key may do better, as after every failure of the vendor's own."""
 LIMITED = frozenset({402, 429, 529})
-_TOLD = frozenset({"request-id", "retry-after", "retry-after-ms", "x-request-id", "x-should-retry"})
-"""What a refusal's headers tell a client: when to come back, and what to quote to the vendor."""
 LARGEST_REFUSAL_BYTES = 1 << 20
 
 
@@ -99,8 +95,8 @@ class Delivery:
                 headers, body = headers_up(job.request.headers), job.spool.body(job.edits)
                 answered = await self._upstream.send(vendor, key, job.route, headers, body)
             async with answered as answer:
-                if answer.status in ELSEWHERE:
-                    return await self._judge(vendor, key, answer)
+                if answer.status >= 400:
+                    return await self._judge(sending, vendor, key, answer)
                 return await self._pass_on(sending, answer)
         except aiohttp.ClientConnectorError as error:
             log.warning("%s cannot be reached: %r", vendor.name, error)
@@ -115,18 +111,26 @@ class Delivery:
             self._purse.charge(sending, 0, is_whole=False)
             raise
 
-    async def _judge(self, vendor: Vendor, key: str, answer: aiohttp.ClientResponse) -> AnswerError:
-        """What a refusal means for the key, and what the client is told if nothing else helps."""
-        body = _parsed(await _words_of(answer))
-        if answer.status in LIMITED or answer.status == 401:
-            until = limited_until(answer.status, answer.headers, body, datetime.now(UTC))
+    async def _judge(
+        self, sending: Sending, vendor: Vendor, key: str, answer: aiohttp.ClientResponse
+    ) -> AnswerError:
+        """What a refusal means for the key, and what the client is told if nothing else helps.
+
+        Raises AnswerError where nothing else can help.
+        """
+        words = await _words_of(answer)
+        body = {} if key.encode() in words else read_error(words)
+        status = meaning(answer.status, body)
+        if status in LIMITED or status == 401:
+            until = limited_until(status, answer.headers, body, datetime.now(UTC))
             self._keys[vendor.name].rest(key, until)
-        if answer.status == 401:
-            # The vendor's text quotes a part of the key.
-            return AnswerError(401, f"{vendor.name} refuses this host's key.", "host_key")
-        kept = {name: value for name, value in answer.headers.items() if name.lower() in _TOLD}
-        message = _message(body) or f"{vendor.name} answered {answer.status}."
-        return AnswerError(answer.status, message, f"vendor_{answer.status}", kept)
+        refused = vendors_refusal(vendor.name, status, body, answer.headers)
+        if body and status == answer.status and status not in (401, 403):
+            refused.words = words
+        if status in ELSEWHERE or status >= 500:
+            return refused
+        self._purse.charge(sending, status, is_whole=True)
+        raise refused
 
     async def _park(self, run_id: int, vendor: str, pool: KeyPool) -> None:
         """A limit that lasts: let the run wait for it without a container."""
@@ -174,18 +178,3 @@ async def _words_of(refusal: aiohttp.ClientResponse) -> bytes:
                 break
             words += piece
     return bytes(words)
-
-
-def _parsed(raw: bytes) -> Any:
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _message(body: Any) -> str | None:
-    try:
-        message = body["error"]["message"]
-    except (TypeError, KeyError):
-        return None
-    return str(message)[:2000]

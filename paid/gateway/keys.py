@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,11 +55,41 @@ class KeyPool:
         return min(self._rests_until.values(), default=None)
 
 
+def read_error(words: bytes) -> Mapping[str, Any]:
+    """A vendor's error; empty when it makes no sense. Where Gemini streams, it is in an array."""
+    try:
+        body = json.loads(words)
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
+    return body if isinstance(body, dict) and "error" in body else {}
+
+
+def meaning(status: int, body: Mapping[str, Any]) -> int:
+    """A refusal's status, or the one that says better what it means for the key.
+
+    Gemini answers 400 to a key that is none, and Anthropic to an account without money.
+    """
+    error = body.get("error")
+    if status != 400 or not isinstance(error, dict):
+        return status
+    details = error.get("details")
+    named = (
+        [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+    )
+    if any(each.get("reason") == "API_KEY_INVALID" for each in named):
+        return 401
+    return 402 if str(error.get("message")).startswith("Your credit balance is too low") else 400
+
+
 def limited_until(status: int, headers: Mapping[str, str], body: Any, now: datetime) -> datetime:
     """When a key that was refused may be tried again, from what the vendor said."""
     if status in (401, 403):
         return now + timedelta(seconds=BROKEN_SECONDS)
-    said = _retry_after(headers.get("retry-after"), now)
+    said = _retry_after_ms(headers.get("retry-after-ms"))
+    if said is None:
+        said = _retry_after(headers.get("retry-after"), now)
     if said is None:
         said = _gemini_delay(body)
     if said is None and _exhausted(status, body):
@@ -100,6 +131,15 @@ def _retry_after(value: str | None, now: datetime) -> float | None:
         seconds = float(value)
     except ValueError:
         return _moment(value, now)
+    return seconds if isfinite(seconds) else None
+
+
+def _retry_after_ms(value: str | None) -> float | None:
+    """OpenAI's and Anthropic's own, which their clients read first."""
+    try:
+        seconds = float(value or "") / 1000
+    except ValueError:
+        return None
     return seconds if isfinite(seconds) else None
 
 

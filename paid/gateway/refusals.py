@@ -30,10 +30,11 @@ class Refusals:
         self._told[key] = None
         while len(self._told) > MOST_REMEMBERED:
             self._told.popitem(last=False)
+        said = f"{vendor} answered {error.status}: {error}" if error.words else str(error)
         data = {
             "vendor": vendor,
             "status": error.status,
             "code": error.code,
-            "message": str(error)[:LONGEST_MESSAGE],
+            "message": said[:LONGEST_MESSAGE],
         }
         await put_on_record(self._pool, grant, KIND, data)

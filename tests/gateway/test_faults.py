@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from paid.gateway import intake
-from paid.store import budgets, holds, tokens
+from paid.store import budgets, events, holds, tokens
 from tests.gateway.conftest import ANTHROPIC, CHAT, GEMINI, KEYS, RESPONSES, Bench
 from tests.gateway.test_relay import set_policy
 from tests.gateway.vendor import (
@@ -47,6 +47,13 @@ def refusal(status: int, headers: dict[str, str] | None = None) -> Play:
     )
 
 
+def refusal_on_record(bench: Bench) -> Any:
+    with bench.database.session() as session:
+        told = events.of_run(session, bench.rows.run_id)
+    (event,) = (event for event in told if event.kind == "model.refused")
+    return event.data
+
+
 async def read_into(answer: aiohttp.ClientResponse, got: bytearray) -> None:
     async for chunk in answer.content.iter_any():
         got += chunk
@@ -68,6 +75,53 @@ async def test_a_vendors_401_does_not_show_any_of_the_key(bench: Bench) -> None:
     async with bench.post(ANTHROPIC, BODY) as got:
         assert got.status == 401
         assert "canary" not in await got.text()
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422, 429, 500, 529])
+async def test_a_refusal_is_passed_on_byte_by_byte_and_is_on_the_runs_record(
+    bench: Bench, status: int
+) -> None:
+    """Agents look for what stands beside the message: a code, a parameter, details."""
+    said = b'{"error":  {"message": "no such model", "code": "model_not_found", "param": "model"} }'
+    bench.vendor.plays = [Play(said, status=status)]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert (got.status, await got.read()) == (status, said)
+    assert refusal_on_record(bench)["message"] == f"anthropic answered {status}: no such model"
+    assert await bench.settled(0) == []
+
+
+@pytest.mark.parametrize("status", [404, 413, 502, 522, 530])
+async def test_a_page_of_something_in_between_becomes_an_error_of_the_vendors_form(
+    bench: Bench, status: int
+) -> None:
+    page = {"content-type": "text/html", "cf-ray": "1"}
+    bench.vendor.plays = [Play(b"<html>Bad gateway</html>", status=status, headers=page)]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert (got.status, got.content_type, got.headers["cf-ray"]) == (
+            status, "application/json", "1",
+        )  # fmt: skip
+        assert (await got.json())["error"]["message"] == f"anthropic answered {status}."
+
+
+async def test_an_error_that_quotes_the_key_is_not_passed_on(bench: Bench) -> None:
+    quoted = json.dumps({"error": {"message": f"x-api-key was {KEYS['anthropic']}"}}).encode()
+    bench.vendor.plays = [Play(quoted, status=404)]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert got.status == 404
+        assert "canary" not in await got.text()
+
+
+async def test_geminis_error_in_an_array_says_when_to_come_back(bench: Bench) -> None:
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "40s"}]
+    error = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Slower", "details": details}
+    said = json.dumps([{"error": error}]).encode()
+    bench.vendor.plays = [Play(said, status=429)]
+    path = GEMINI.removesuffix("?alt=sse")
+    async with bench.post(path, {"contents": []}) as got:
+        assert (got.status, await got.read()) == (429, said)
+    async with bench.post(path, {"contents": []}) as got:
+        assert 30 < int(got.headers["retry-after"]) <= 41
+    assert len(bench.vendor.arrived) == 1
 
 
 async def test_a_redirect_is_not_followed(bench: Bench) -> None:
@@ -236,7 +290,7 @@ class TestSeveralKeys:
     def options(self) -> dict[str, Any]:
         return {"anthropic_api_key": ["sk-one", "sk-two"], "quota_hold_seconds": 60}
 
-    @pytest.mark.parametrize("status", [401, 429, 500, 529])
+    @pytest.mark.parametrize("status", [401, 429, 500, 522, 529])
     async def test_the_next_key_is_used_and_the_client_sees_nothing(
         self, bench: Bench, status: int
     ) -> None:
@@ -246,6 +300,26 @@ class TestSeveralKeys:
         assert [a.headers["x-api-key"] for a in bench.vendor.arrived] == ["sk-one", "sk-two"]
         (entry,) = await bench.settled()
         assert entry.amount_microdollars == GOOD_COST
+
+    async def test_a_400_may_mean_that_the_account_is_empty_and_the_next_key_is_used(
+        self, bench: Bench
+    ) -> None:
+        said = "Your credit balance is too low to access the API."
+        error = {"type": "error", "error": {"type": "invalid_request_error", "message": said}}
+        bench.vendor.plays = [Play(json.dumps(error).encode(), status=400), GOOD, GOOD]
+        for _ in range(2):
+            async with bench.post(ANTHROPIC, BODY) as got:
+                assert got.status == 200
+        keys = [arrived.headers["x-api-key"] for arrived in bench.vendor.arrived]
+        assert keys == ["sk-one", "sk-two", "sk-two"]
+
+    async def test_a_400_may_mean_that_geminis_key_is_none(self, bench: Bench) -> None:
+        info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+        error = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "details": [info]}}
+        bench.vendor.plays = [Play(json.dumps(error).encode(), status=400)]
+        async with bench.post(GEMINI, {"contents": []}) as got:
+            assert (got.status, (await got.json())["error"]["status"]) == (401, "UNAUTHENTICATED")
+        assert refusal_on_record(bench)["code"] == "host_key"
 
     async def test_a_limited_key_rests_for_as_long_as_the_vendor_says(self, bench: Bench) -> None:
         used: list[tuple[float, str]] = []
