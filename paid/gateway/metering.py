@@ -31,7 +31,7 @@ _EVENTS = (b"data:", b"event:", b":")
 """How a stream begins that was announced as something else."""
 _TEXT = re.compile(
     rb'"(?:text|content|delta|thinking|partial_json|arguments|reasoning|reasoning_content|input'
-    rb'|encrypted_content)"\s*:\s*"((?:[^"\\]|\\.)*)'
+    rb'|refusal|encrypted_content)"\s*:\s*"((?:[^"\\]|\\.)*)'
 )
 
 
@@ -221,16 +221,24 @@ class AnthropicMeter(Meter):
                 self._tier[name] = usage[name]
 
 
-class ChatMeter(Meter):
+class _OpenAIMeter(Meter):
+    vendor = "openai"
+
+    def _see_tier(self, answer: Any) -> None:
+        """Until it is served, an answer repeats what was asked for: `auto` says nothing yet."""
+        tier = answer.get("service_tier")
+        if isinstance(tier, str) and tier != "auto":
+            self._tier["service_tier"] = tier
+
+
+class ChatMeter(_OpenAIMeter):
     """Chat Completions: the last chunk, or the answer, has `usage`."""
 
-    vendor = "openai"
     flavor = "chat"
 
     def _event(self, event: Any) -> None:
         self._model = event.get("model") or self._model
-        if isinstance(event.get("service_tier"), str):
-            self._tier["service_tier"] = event["service_tier"]
+        self._see_tier(event)
         self._is_refusal |= bool(event.get("error"))
         if event.get("usage"):
             self._usage = event["usage"]
@@ -238,10 +246,9 @@ class ChatMeter(Meter):
             self._is_final = not choices or any(each.get("finish_reason") for each in choices)
 
 
-class ResponsesMeter(Meter):
+class ResponsesMeter(_OpenAIMeter):
     """Responses: the event that ends the response has all of it, and so does a plain answer."""
 
-    vendor = "openai"
     flavor = "responses"
     _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
@@ -250,8 +257,7 @@ class ResponsesMeter(Meter):
         response = event.get("response", event)
         self._is_refusal |= event.get("type") == "error" or bool(response.get("error"))
         self._model = response.get("model") or self._model
-        if isinstance(response.get("service_tier"), str):
-            self._tier["service_tier"] = response["service_tier"]
+        self._see_tier(response)
         if response.get("usage") and (is_end or response.get("object") == "response"):
             self._usage = response["usage"]
             self._is_final = is_end or not self.is_stream

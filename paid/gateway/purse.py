@@ -155,11 +155,13 @@ class Purse:
         if metered.model and metered.model != served.model and served.rule is None:
             with suppress(PriceUnknownError):
                 served = self._prices.tariff(vendor, metered.model[:200])
+        # A stream that was cut may not have said yet how it was served: then it was as asked for.
+        tier = {**self._with_usual_tier(sending.job, sending.tariff).tier, **metered.tier}
         if metered.tier:
             self._usual_tiers[vendor, sending.tariff.model] = dearer(metered.tier)
         try:
             passes = (metered.counts, *metered.more)
-            amount = sum(served.cost(counts, metered.tier) for counts in passes)
+            amount = sum(served.cost(counts, tier) for counts in passes)
         except (ValueError, ArithmeticError, TypeError, LookupError):
             log.warning("%s reports a usage that makes no sense", vendor)
             return reserved, replace(metered, basis="estimated")

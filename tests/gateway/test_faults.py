@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -671,6 +672,29 @@ async def test_a_tier_that_the_account_has_anyway_is_reserved_for_from_then_on(
     assert first.amount_microdollars == second.amount_microdollars == 2 * (1250 + 1000)
     reserved = [entry.detail["reserved_microdollars"] for entry in (first, second)]
     assert 1.9 * reserved[0] < reserved[1] < 2.1 * reserved[0]
+
+
+@pytest.mark.parametrize("asked", ["priority", None])
+async def test_a_cut_answer_is_charged_in_the_tier_that_was_asked_for_or_is_usual(
+    bench: Bench, asked: str | None
+) -> None:
+    """At its beginning a response repeats the request's `auto`; only its end says the tier."""
+    whole = responses_stream("gpt-5", 1000, 50).replace(
+        b'"status": "completed"', b'"service_tier": "priority"'
+    )
+    begun = whole.replace(b'"in_progress"', b'"in_progress", "service_tier": "auto"')
+    plays = [Play(whole, headers=SSE)] if asked is None else []
+    cut = Play(begun, headers=SSE, cut_at=begun.index(b"response.completed"))
+    bench.vendor.plays = [*plays, cut]
+    body = {"model": "gpt-5", "stream": True, "max_output_tokens": 500, "input": "x" * 1000}
+    for _ in bench.vendor.plays[:]:
+        async with bench.post(RESPONSES, body | ({"service_tier": asked} if asked else {})) as got:
+            with suppress(aiohttp.ClientError):
+                await got.read()
+    entry = (await bench.settled(len(plays) + 1))[-1]
+    assert entry.basis == "estimated"
+    usual = entry.input_tokens * 1.25 + entry.output_tokens * 10
+    assert entry.amount_microdollars == int(2 * usual + 0.5)
 
 
 async def test_a_tier_that_has_no_price_is_refused(bench: Bench) -> None:

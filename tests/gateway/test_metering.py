@@ -118,6 +118,8 @@ def test_text_that_was_seen_is_counted_when_nobody_else_does() -> None:
     delta = {"choices": [{"delta": {"content": "12345678"}}]}
     found = meter("chat", event(delta) * 10, step=11)
     assert (found.basis, found.counts["output_tokens"]) == ("estimated", 40)
+    refused = event({"choices": [{"delta": {"refusal": "12345678"}}]})
+    assert meter("chat", refused).counts["output_tokens"] == 4
 
 
 def test_a_line_without_an_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
