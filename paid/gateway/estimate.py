@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from paid.gateway.prices import COUNTRIES, DEARER_TIERS, DEFAULT_CONTEXT_WINDOW, Tariff
@@ -16,7 +17,15 @@ from paid.gateway.tools import LARGEST_LATER_BYTES, check_later_tools, check_too
 OVERHEAD_TOKENS = 2_000
 """What vendors put around a request themselves: tool instructions, role marks."""
 MEDIA_TOKENS = 6_000
-"""The most that one picture costs, however few bytes it is compressed to."""
+"""The most that a picture costs for each word that marks it, however few bytes it is compressed to.
+
+OpenAI's have two such words, and cost up to 12,000 (10,000 patches at 1.2); Anthropic's and Gemini's
+may have one, and cost less than 6,000.
+"""
+MAGNIFIED = "gpt-4o-mini*"
+MAGNIFIED_MEDIA_TOKENS = 25_000
+"""Pictures there are billed at what they cost with gpt-4o: 2,833 tokens and 5,667 for each of up to
+eight tiles, which do not count for the window."""
 SMALLEST_OUTPUT = 8_192
 """A request is not squeezed below this: an agent that is cut off in mid-thought wastes it all."""
 
@@ -101,6 +110,7 @@ _UNCAPPED = {
     "background": "answers that come later cannot be metered here",
     "mcp_servers": "the vendor must not call servers for a run",
     "cachedContent": "stored caches are billed apart from requests",
+    "prompt": "what is stored at the vendor may bring tools that run there",
     "prediction": "its tokens are charged beyond the maximum output",
     "container": "containers at the vendor are billed apart from requests",
     "fallbacks": "another model has another price; name fall-backs in the project's settings",
@@ -132,8 +142,10 @@ class Ask:
         window = DEFAULT_CONTEXT_WINDOW if self.long_window else tariff.context_window
         if self.unseen_input:
             return window
-        seen = self.input_bytes + OVERHEAD_TOKENS + self.media * MEDIA_TOKENS
-        return min(window, seen)
+        seen = self.input_bytes + OVERHEAD_TOKENS
+        if fnmatchcase(tariff.model, MAGNIFIED):
+            return min(window, seen) + self.media * MAGNIFIED_MEDIA_TOKENS
+        return min(window, seen + self.media * MEDIA_TOKENS)
 
     def output_tokens(self, tariff: Tariff) -> int:
         """At most, over all copies."""
@@ -281,9 +293,7 @@ def _sums_up(values: Mapping[str, Any]) -> bool:
 
 
 def _reads_elsewhere(values: Mapping[str, Any], scan: Scan) -> bool:
-    if any(
-        values.get(name) for name in ("previous_response_id", "conversation", "prompt", "thread")
-    ):
+    if any(values.get(name) for name in ("previous_response_id", "conversation", "thread")):
         return True
     if scan.counts.keys() & {"elsewhere", "escaped"}:
         return True

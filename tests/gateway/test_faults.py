@@ -500,6 +500,7 @@ async def test_a_wrong_body_is_a_400_in_the_vendors_words(bench: Bench, name: st
 
 AT_THE_VENDOR = [
     (RESPONSES, {"background": True}),
+    (RESPONSES, {"prompt": {"id": "pmpt_1"}}),
     (RESPONSES, {"tools": [{"type": "mcp"}]}),
     (RESPONSES, {"tools": [{"type": "function"}, {"type": "web_search_preview"}]}),
     (CHAT, {"web_search_options": {}, "messages": []}),
@@ -637,6 +638,24 @@ async def test_what_costs_more_reserves_more(
             assert got.status == 200, await got.text()
     plain, dearer = (entry.detail["reserved_microdollars"] for entry in await bench.settled(2))
     assert dearer > 1.05 * plain
+
+
+async def test_pictures_that_are_billed_at_more_than_a_window_are_reserved_for(
+    bench: Bench,
+) -> None:
+    """48,169 tokens each with gpt-4o-mini; three of them are more than it can read."""
+    with bench.database.session() as session:
+        budgets.set_limits(session, bench.rows.project_id, run_cents=10_000, day_cents=None)
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/1.png"}}
+    messages = [{"role": "user", "content": [picture] * 3}]
+    usage = {"prompt_tokens": 3 * 48_169 + 20, "completion_tokens": 10}
+    answer = {"object": "chat.completion", "model": "gpt-4o-mini", "choices": [], "usage": usage}
+    bench.vendor.plays = [Play(json.dumps(answer).encode())]
+    body = {"model": "gpt-4o-mini", "max_tokens": 10, "messages": messages}
+    async with bench.post(CHAT, body) as got:
+        assert got.status == 200
+    (entry,) = await bench.settled()
+    assert entry.amount_microdollars <= entry.detail["reserved_microdollars"]
 
 
 async def test_a_longer_window_is_reserved_for_who_asks_for_one(bench: Bench) -> None:
