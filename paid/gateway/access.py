@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from time import monotonic
 from typing import Any
+from urllib.parse import parse_qsl
 
 import psycopg
 
@@ -48,14 +49,17 @@ class Grant:
         )
 
 
-def token_of(headers: Mapping[str, str]) -> str | None:
-    """The token that a model client sent, in whichever header its vendor uses."""
+def token_of(headers: Mapping[str, str], target: str = "") -> str | None:
+    """The token that a model client sent, in whichever header its vendor uses.
+
+    Many clients of Gemini put it into the address, as `key`.
+    """
     for name in _HEADERS:
         value = headers.get(name)
         if value:
             scheme, _, rest = value.partition(" ")
             return rest.strip() if scheme.lower() == "bearer" else value.strip()
-    return None
+    return dict(parse_qsl(target.partition("?")[2])).get("key")
 
 
 class Access:

@@ -77,7 +77,7 @@ class Relay:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         route = _route(request)
-        grant = await self._access.grant(token_of(request.headers))
+        grant = await self._access.grant(token_of(request.headers, request.raw_path))
         if grant is None:
             raise AnswerError(401, "This run token is not known here, or its run ended.", "token")
         with self._access.working(grant):

@@ -104,6 +104,23 @@ async def test_a_chat_stream_is_asked_for_its_usage(bench: Bench) -> None:
         assert {key: sent[key] for key in body} == body
 
 
+async def test_a_token_may_come_in_whichever_place_its_vendors_clients_use(bench: Bench) -> None:
+    places = [{"authorization": f"Bearer {bench.token}"}, {"x-goog-api-key": bench.token}]
+    places += [{"authorization": f"bearer  {bench.token}"}, {"x-api-key": bench.token}, {}]
+    for headers in places:
+        query = "" if headers else f"&key={bench.token}"
+        bench.vendor.plays = [Play(gemini_stream("gemini-2.5-flash", 10, 5), headers=SSE)]
+        url = f"http://gateway{GEMINI}{query}"
+        async with bench.session.post(url, data=b'{"contents": []}', headers=headers) as got:
+            assert got.status == 200, headers
+    for arrived in bench.vendor.arrived:
+        assert arrived.path.endswith("?alt=sse")
+        assert arrived.headers["x-goog-api-key"] == KEYS["gemini"]
+        assert bench.token not in json.dumps(arrived.headers)
+    async with bench.session.post(f"http://gateway{GEMINI}&key=wrong", data=b"{}") as got:
+        assert got.status == 401
+
+
 async def test_a_wrong_a_revoked_and_no_token_are_told_so_in_the_vendors_words(
     bench: Bench,
 ) -> None:
