@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import aiohttp
 from aiohttp import web
@@ -22,7 +23,7 @@ from paid.gateway.keys import KeyPool, limited_until, meaning, read_error
 from paid.gateway.prices import Tariff
 from paid.gateway.purse import Purse, Sending
 from paid.gateway.routes import Route
-from paid.gateway.upstream import Upstream
+from paid.gateway.upstream import ClosedMeanwhileError, Upstream
 from paid.gateway.vendors import Vendor
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,9 @@ ELSEWHERE = frozenset({401, 402, 403, 408, 429})
 """Refusals after which another key may do better, as after every failure of the vendor's own."""
 LIMITED = frozenset({402, 429, 529})
 LARGEST_REFUSAL_BYTES = 1 << 20
+MEANWHILE_SECONDS = 2.0
+"""A connection that is closed later than this was at work for the request."""
+MOST_TRIES = 3
 
 
 class Delivery:
@@ -87,14 +91,10 @@ class Delivery:
         self, sending: Sending, vendor: Vendor, key: str, departure: Departure
     ) -> web.StreamResponse | AnswerError:
         """Send it once. What was sent and not refused is charged, also when nobody waits for it."""
-        job = sending.job
         try:
-            if departure.is_under_way(key):
-                answered = await departure.arrive()
-            else:
-                headers, body = headers_up(job.request.headers), job.spool.body(job.edits)
-                answered = await self._upstream.send(vendor, key, job.route, headers, body)
-            async with answered as answer:
+            async with await self._answered(sending.job, vendor, key, departure) as answer:
+                if not 200 <= answer.status < 600:
+                    raise aiohttp.ClientError(f"{answer.status} is no answer")
                 if answer.status >= 400:
                     return await self._judge(sending, vendor, key, answer)
                 return await self._pass_on(sending, answer)
@@ -110,6 +110,25 @@ class Delivery:
             # Cancelled by the client or by the end of its run: it may have been read all the same.
             self._purse.charge(sending, 0, is_whole=False)
             raise
+
+    async def _answered(
+        self, job: Job, vendor: Vendor, key: str, departure: Departure
+    ) -> aiohttp.ClientResponse:
+        """The vendor's answer; asked again at once when it closed a kept connection meanwhile.
+
+        Raises aiohttp.ClientError and TimeoutError.
+        """
+        tries = 0
+        while True:
+            tries, began = tries + 1, monotonic()
+            try:
+                if departure.is_under_way(key):
+                    return await departure.arrive()
+                headers, body = headers_up(job.request.headers), job.spool.body(job.edits)
+                return await self._upstream.send(vendor, key, job.route, headers, body)
+            except ClosedMeanwhileError:
+                if tries == MOST_TRIES or monotonic() - began > MEANWHILE_SECONDS:
+                    raise
 
     async def _judge(
         self, sending: Sending, vendor: Vendor, key: str, answer: aiohttp.ClientResponse

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -16,6 +18,13 @@ from paid.settings import Settings
 
 CONNECT_SECONDS = 15.0
 READ_BUFFER_BYTES = 1 << 16
+
+
+class ClosedMeanwhileError(aiohttp.ClientConnectionError):
+    """Raised when a connection that was kept is closed by the vendor before it answers anything.
+
+    Mostly it was about to close it when the request came, and never read that.
+    """
 
 
 class Upstream:
@@ -36,6 +45,7 @@ class Upstream:
             ),
             read_bufsize=READ_BUFFER_BYTES,
             skip_auto_headers=("user-agent", "accept", "content-type"),
+            trace_configs=[_tracing()],
         )
 
     async def close(self) -> None:
@@ -53,20 +63,28 @@ class Upstream:
         """Send one request; the answer is the caller's to read and to leave (`async with`).
 
         A body of unknown length is framed anew, in chunks: nothing of the client's framing passes.
-        Raises aiohttp.ClientError and TimeoutError.
+        Raises aiohttp.ClientError, ClosedMeanwhileError among them, and TimeoutError.
         """
         sent = {**headers, **vendor.authorisation(key), "accept-encoding": "identity"}
         if body is not None and body.length is not None:
             sent["content-length"] = str(body.length)
         url = URL(vendor.base_url + route.upstream, encoded=True)
-        return await self._session.request(
-            "GET" if body is None else "POST",
-            url,
-            headers=sent,
-            data=None if body is None else body.data,
-            allow_redirects=False,
-            proxy=self._proxy_for(url),
-        )
+        way = _Way()
+        try:
+            return await self._session.request(
+                "GET" if body is None else "POST",
+                url,
+                headers=sent,
+                data=None if body is None else body.data,
+                allow_redirects=False,
+                proxy=self._proxy_for(url),
+                trace_request_ctx=way,
+            )
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            # Its message is what had come of an answer, or else a text.
+            if way.is_old and isinstance(getattr(error, "message", ""), str):
+                raise ClosedMeanwhileError(str(error)) from error
+            raise
 
     def _proxy_for(self, url: URL) -> str | None:
         host = (url.host or "").lower()
@@ -75,6 +93,22 @@ class Upstream:
         if any(host == name or host.endswith(f".{name}") or name == "*" for name in self._direct):
             return None
         return self._proxy
+
+
+@dataclass
+class _Way:
+    """What is told of a request's connection: whether it was used before."""
+
+    is_old: bool = False
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    async def note(_session: object, context: Any, _params: object) -> None:
+        context.trace_request_ctx.is_old = True
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(note)
+    return tracing
 
 
 def is_loopback(host: str) -> bool:

@@ -163,6 +163,13 @@ async def test_a_drop_before_any_answer_is_a_502_and_charged_by_estimate(bench: 
     assert (entry.basis, entry.output_tokens) == ("estimated", 0)
 
 
+@pytest.mark.parametrize("status", [101, 999])
+async def test_a_status_that_is_none_is_a_502(bench: Bench, status: int) -> None:
+    bench.vendor.plays = [Play(b"", status=status)]
+    async with bench.post(ANTHROPIC, BODY) as got:
+        assert got.status == 502
+
+
 async def test_a_vendor_that_cannot_be_reached_costs_nothing(bench: Bench) -> None:
     await bench.vendor.stop()
     async with bench.post(ANTHROPIC, BODY) as got:
