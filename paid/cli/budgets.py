@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -232,16 +232,17 @@ def raise_(
 def export(
     by: Annotated[str, typer.Option(help="run, issue, project, model, agent or day.")] = "run",
     project: Annotated[str | None, typer.Option("--project", "-p", metavar="OWNER/REPO")] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="The last so many.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="The last so many, with today.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print what was spent, as CSV or JSON.
 
     [dim]paid export --by model --days 30 > models.csv[/]
     """
-    since = None if days is None else datetime.now(UTC) - timedelta(days=days)
     with connection.database() as database, database.session() as session:
         project_id = projects.number(projects.find(session, project)) if project else None
-        found = exports.table(session, by, project_id=project_id, since=since)
+        found = exports.table(session, by, project_id=project_id, days=days)
         for chunk in exports.as_json(found) if as_json else exports.as_csv(found):
             print(chunk, end="")

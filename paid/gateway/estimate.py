@@ -17,10 +17,10 @@ from paid.gateway.tools import LARGEST_LATER_BYTES, check_later_tools, check_too
 OVERHEAD_TOKENS = 2_000
 """What vendors put around a request themselves: tool instructions, role marks."""
 MEDIA_TOKENS = 6_000
-"""The most that a picture costs for each word that marks it, however few bytes it is compressed to.
+"""The most that a picture costs for each word that marks it, however few bytes it has.
 
-OpenAI's have two such words, and cost up to 12,000 (10,000 patches at 1.2); Anthropic's and Gemini's
-may have one, and cost less than 6,000.
+OpenAI's have two such words, and cost up to 12,000 (10,000 patches at 1.2); Anthropic's and
+Gemini's may have one, and cost less than 6,000.
 """
 MAGNIFIED = "gpt-4o-mini*"
 MAGNIFIED_MEDIA_TOKENS = 25_000

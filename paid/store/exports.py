@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any
 
@@ -46,11 +46,18 @@ class Table:
 
 
 def table(
-    session: Session, by: str, *, project_id: int | None = None, since: datetime | None = None
+    session: Session,
+    by: str,
+    *,
+    project_id: int | None = None,
+    days: int | None = None,
+    now: datetime | None = None,
 ) -> Table:
     """Sums by one of GROUPS. Raises BadInputError.
 
-    Rows by run and by issue name their project too, because an issue's number alone says little.
+    `days` are whole ones of each project's own calendar, the last of them today: a part of a day
+    would look like a cheap one. Rows by run and by issue name their project too, because an issue's
+    number alone says little.
     """
     if by not in GROUPS:
         raise BadInputError(f"Cannot export by {by}.", hint=f"Choose one of {', '.join(GROUPS)}.")
@@ -62,12 +69,13 @@ def table(
         f"SELECT {named}, {_SUMS} FROM ledger_entry e"  # noqa: S608 - from the table above
         " JOIN project p ON p.id = e.project_id JOIN issue i ON i.id = e.issue_id"
         " WHERE (CAST(:project AS bigint) IS NULL OR e.project_id = :project)"
-        " AND (CAST(:since AS timestamptz) IS NULL OR e.at >= :since)"
+        " AND (CAST(:days AS integer) IS NULL"
+        "      OR e.day > (:now AT TIME ZONE p.time_zone)::date - CAST(:days AS integer))"
         f" GROUP BY {', '.join(groups.values())} ORDER BY {', '.join(groups.values())}"
     )
     found = session.connection().execute(
         text(question),
-        {"project": project_id, "since": since},
+        {"project": project_id, "days": days, "now": now or datetime.now(UTC)},
         execution_options={"yield_per": ROWS_A_CHUNK},
     )
     return Table(tuple(found.keys()), (dict(row) for row in found.mappings()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,10 +22,12 @@ from tests.ledger.rows import settle as _settle
 CENT = 10_000
 
 
-def _spend(session: Session, run_id: int, cents: int, **values: Any) -> None:
+def _spend(
+    session: Session, run_id: int, cents: int, *, at: datetime | None = None, **values: Any
+) -> None:
     asked = item(run_id, cents * CENT, **values)
-    reserve(session, asked)
-    _settle(session, settlement(asked, cents * CENT, input_tokens=100, output_tokens=10))
+    reserve(session, asked, at=at)
+    _settle(session, settlement(asked, cents * CENT, input_tokens=100, output_tokens=10), at=at)
 
 
 def _csv(table: Table) -> list[dict[str, str]]:
@@ -58,6 +61,20 @@ def test_groups_are_kept_apart_and_add_up_to_the_same(database: Database) -> Non
     }  # fmt: skip
     for rows in found.values():
         assert sum(row["amount_microdollars"] for row in rows) == 15 * CENT
+
+
+@pytest.mark.parametrize("by", list(exports.GROUPS))
+def test_the_last_days_are_whole_ones_of_the_projects_own_calendar(
+    database: Database, by: str
+) -> None:
+    """It is one in the morning of the 11th in Auckland: three days are the 9th to the 11th."""
+    rows = add_rows(database, time_zone="Pacific/Auckland")
+    with database.session() as session:
+        for day, hour, cents in ((8, 10, 1), (8, 12, 2), (9, 12, 4)):
+            _spend(session, rows.run_id, cents, at=datetime(2026, 3, day, hour, tzinfo=UTC))
+        now = datetime(2026, 3, 10, 12, tzinfo=UTC)
+        found = exports.table(session, by, project_id=rows.project_id, days=3, now=now)
+        assert sum(row["amount_microdollars"] for row in found.rows) == (2 + 4) * CENT
 
 
 def test_nothing_is_a_table_too(database: Database) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -89,10 +88,9 @@ async def export(
         raise BadInputError(f"Cannot export by {by}.", hint=f"One of {', '.join(exports.GROUPS)}.")
     if project:
         await services.ask(lambda session: projects.get(session, project))
-    since = datetime.now(UTC) - timedelta(days=days) if days else None
 
     def chunks(session: Session) -> Iterator[str]:
-        found = exports.table(session, by, project_id=project or None, since=since)
+        found = exports.table(session, by, project_id=project or None, days=days or None)
         return exports.as_json(found) if format is Format.JSON else exports.as_csv(found)
 
     kind = "application/json" if format is Format.JSON else "text/csv; charset=utf-8"
