@@ -12,6 +12,9 @@ from paid.errors import BadInputError
 REGISTRIES = "registries"
 """The word for the default of `egress_hosts`: the language registries."""
 
+_NO_PLACES = {"localtime", "Factory"}
+"""Time zones that are another one on another machine."""
+
 Rule = Callable[[str, Any], Any]
 """Takes a setting's name and what a person gave; returns what is stored, or raises."""
 
@@ -61,7 +64,7 @@ def _several(one: Rule, most: int) -> Rule:
 
 
 def _time_zone(name: str, value: Any) -> str:
-    if value not in available_timezones():
+    if value not in available_timezones() - _NO_PLACES:
         raise _refused(name, value, "Name a time zone, as in `Europe/Berlin` or `UTC`.")
     return str(value)
 

@@ -53,6 +53,7 @@ def test_the_organisations_limits_are_set_and_shown(
         {"daily_cents": "much"},
         {"daily_cents": "-1"},
         {"time_zone": "Mars/Base"},
+        {"time_zone": "localtime"},
         {"warn_percents": "101"},
         {"warn_percents": "half"},
     ],
