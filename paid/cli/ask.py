@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from temporalio.client import Client
 
 from paid import control, run_request
 from paid.cli import connection, logs, output
 from paid.cli.output import Json, dollars, say, shown
 from paid.doctor import State, containers, examine
-from paid.errors import ConfigurationError
 from paid.github.client import GitHub
-from paid.models import Run
 from paid.settings import Settings
 from paid.store import estimates, projects
 from paid.store.credentials import SecretBox
@@ -50,7 +47,10 @@ def run(
             github.close()
         with database.session() as session:
             likely = estimates.estimate(session, made.project_id)
-    started = _start(settings, made)
+    queue = settings.temporal_task_queue
+    started = connection.tell_temporal(
+        settings, lambda client: control.start_run(client, made, queue)
+    )
     if as_json:
         answer = {"id": made.id, "workflow_id": made.workflow_id, "started": started}
         output.print_json(answer | {"estimate": vars(likely)})
@@ -71,16 +71,3 @@ def _warn_without_docker(settings: Settings) -> None:
         if finding.state == State.BROKEN:
             say(f"[yellow]![/] {shown(finding.detail)}")
             say(f"  → {shown(finding.mend)} The run waits for a machine with Docker.")
-
-
-def _start(settings: Settings, made: Run) -> bool:
-    """False when Temporal does not answer; the job runner starts what is recorded."""
-
-    async def start(client: Client) -> None:
-        await control.start_run(client, made, settings.temporal_task_queue)
-
-    try:
-        connection.ask_temporal(settings, start)
-    except ConfigurationError:
-        return False
-    return True

@@ -51,6 +51,15 @@ def ask_temporal(chosen: Settings, question: Callable[[Client], Awaitable[Answer
         ) from error
 
 
+def tell_temporal(chosen: Settings, tell: Callable[[Client], Awaitable[object]]) -> bool:
+    """Connect and tell; False when Temporal does not answer, and hears of it from a job later."""
+    try:
+        ask_temporal(chosen, tell)
+    except ConfigurationError:
+        return False
+    return True
+
+
 def caller() -> str:
     """Who runs the command, for the record."""
     try:

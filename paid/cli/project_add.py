@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from temporalio.client import Client
 
 from paid import polls
 from paid.cli import connection, output
 from paid.cli.given import read_secret
 from paid.cli.output import Json, say, shown
-from paid.errors import BadInputError, ConfigurationError
+from paid.errors import BadInputError
 from paid.github.client import GitHub
 from paid.registration import Registered, register
 from paid.settings import Settings
@@ -85,15 +84,10 @@ def _token(settings: Settings, token_file: Path | None) -> str:
 
 def start_poll(settings: Settings, project_id: int) -> bool:
     """False when Temporal does not answer; the job runner starts the poll later then."""
-
-    async def start(client: Client) -> None:
-        await polls.start_poll(client, project_id, settings.temporal_task_queue)
-
-    try:
-        connection.ask_temporal(settings, start)
-    except ConfigurationError:
-        return False
-    return True
+    queue = settings.temporal_task_queue
+    return connection.tell_temporal(
+        settings, lambda client: polls.start_poll(client, project_id, queue)
+    )
 
 
 def _tell_added(added: Registered, watched: bool, as_json: bool) -> None:
