@@ -26,14 +26,16 @@ from web.live import Live
 from web.rate_limit import AttemptLimit
 from web.rendering import STATIC, template_environment
 from web.routes import health, money, projects, run_streams, runs, sign_in, webhooks
-from web.services import Services
+from web.services import PING_SECONDS, Services
 from web.shell import Shell
 from web.temporal_link import TemporalLink
 
 LARGEST_FORM_BYTES = 256 * 1024
 
 
-def make_services(settings: Settings, database: Database, port: int) -> Services:
+def make_services(
+    settings: Settings, database: Database, port: int, *, ping_seconds: float = PING_SECONDS
+) -> Services:
     """The services of a dashboard that listens on `port`."""
     return Services(
         settings=settings,
@@ -42,6 +44,7 @@ def make_services(settings: Settings, database: Database, port: int) -> Services
         live=Live(database.url),
         temporal=TemporalLink(settings),
         login_attempts=AttemptLimit(),
+        ping_seconds=ping_seconds,
     )
 
 

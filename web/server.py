@@ -14,7 +14,7 @@ from paid.errors import ConfigurationError
 from paid.settings import Settings
 from paid.store.database import Database
 from web.app import create_app, make_services
-from web.services import Services
+from web.services import PING_SECONDS, Services
 
 STOP_SECONDS = 5
 
@@ -27,10 +27,12 @@ async def serve(
     *,
     ready: asyncio.Event | None = None,
     listener: socket.socket | None = None,
+    ping_seconds: float = PING_SECONDS,
 ) -> None:
     """Serve the dashboard until `stop` is set. `ready` is set when it answers.
 
-    `listener` is a bound socket (see `listen`); without it one is made from the settings.
+    `listener` is a bound socket (see `listen`); without it one is made from the settings. A live
+    page's stream says after so many seconds of silence that it is still there.
 
     Raises ConfigurationError without a database, or when the address is taken.
     """
@@ -38,20 +40,23 @@ async def serve(
         raise ConfigurationError(
             "The dashboard has no database.", hint="Set DATABASE_URL, or start `paid up`."
         )
-    with contextlib.closing(listener or listen(settings)) as bound:
-        await _serve_on(bound, settings, settings.database_url.get_secret_value(), stop, ready)
+    with (
+        contextlib.closing(listener or listen(settings)) as bound,
+        contextlib.closing(
+            Database(settings.database_url.get_secret_value(), pool_size=10)
+        ) as database,
+    ):
+        port = int(bound.getsockname()[1])
+        services = make_services(settings, database, port, ping_seconds=ping_seconds)
+        await _serve_on(bound, services, stop, ready)
 
 
 async def _serve_on(
     listener: socket.socket,
-    settings: Settings,
-    database_url: str,
+    services: Services,
     stop: asyncio.Event,
     ready: asyncio.Event | None,
 ) -> None:
-    port = int(listener.getsockname()[1])
-    database = Database(database_url, pool_size=10)
-    services = make_services(settings, database, port)
     server = _Server(_configuration(services), services.addresses.public_url, ready)
     stopping = asyncio.create_task(_stop(stop, services, server))
     try:
@@ -59,7 +64,6 @@ async def _serve_on(
     finally:
         stopping.cancel()
         await asyncio.gather(stopping, return_exceptions=True)
-        database.close()
 
 
 class _Server(uvicorn.Server):

@@ -20,6 +20,8 @@ from web.temporal_link import TemporalLink
 
 T = TypeVar("T")
 
+PING_SECONDS = 15.0
+
 
 @dataclass(frozen=True)
 class Services:
@@ -31,6 +33,8 @@ class Services:
     live: Live
     temporal: TemporalLink
     login_attempts: AttemptLimit
+    ping_seconds: float = PING_SECONDS
+    """How long a live page's stream is silent before it says that it is still there."""
 
     async def ask(self, question: Callable[[Session], T]) -> T:
         """Run a question or a change in one transaction, on a thread: the store is synchronous."""

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg import sql
 
-from paid.embedded.postgres_binaries import Binaries, account
+from paid.embedded.postgres_binaries import SYSTEM_FOLDER, Binaries, account
 from paid.embedded.postgres_files import ENVIRONMENT, SUPERUSER, PostgresFiles
 from paid.embedded.process import Command, Lock, ServerProcess, end_leftover
 from paid.errors import EmbeddedServiceError
@@ -28,8 +28,9 @@ class PostgresServer:
     """PostgreSQL on a Unix socket in a private folder, with a password.
 
     `data_dir` is the folder that the server gets to itself; when its account cannot reach it, the
-    files are kept elsewhere (see postgres_binaries). `port` adds a listener on loopback; without
-    it there is none. `durable=False` is for tests: a power cut may lose everything.
+    files are kept elsewhere, below `system_folder` (see postgres_binaries). `port` adds a listener
+    on loopback; without it there is none. `durable=False` is for tests: a power cut may lose
+    everything.
     """
 
     name = "PostgreSQL"
@@ -42,8 +43,9 @@ class PostgresServer:
         durable: bool = True,
         max_connections: int = 200,
         binaries: Binaries | None = None,
+        system_folder: Path = SYSTEM_FOLDER,
     ) -> None:
-        self._files = PostgresFiles(data_dir)
+        self._files = PostgresFiles(data_dir, system_folder)
         self._tcp = port is not None
         self._port = port or SOCKET_PORT
         self._durable = durable

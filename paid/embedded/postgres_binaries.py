@@ -58,7 +58,7 @@ def can_reach(path: Path, user: pwd.struct_passwd) -> bool:
     return True
 
 
-def reachable_folder(wanted: Path) -> Path:
+def reachable_folder(wanted: Path, system_folder: Path = SYSTEM_FOLDER) -> Path:
     """`wanted`, or, when PostgreSQL's account could not reach it, a place of its own.
 
     Root's home and pytest's folders are closed to others, and opening every parent folder for the
@@ -74,7 +74,7 @@ def reachable_folder(wanted: Path) -> Path:
     if wanted.is_relative_to(temporary):
         place = temporary / f"paid-postgres-{digest}"
     else:
-        place = SYSTEM_FOLDER / digest
+        place = system_folder / digest
     place.mkdir(parents=True, exist_ok=True)
     if place.is_symlink() or place.stat().st_uid != os.geteuid():
         raise EmbeddedServiceError(f"{place} belongs to somebody else.", hint="Remove it.")
@@ -131,17 +131,17 @@ def _binaries_in(folder: Path) -> Binaries | None:
     return Binaries(folder=folder, major=int(version[1]))
 
 
-def reachable_binaries(binaries: Binaries) -> Binaries:
+def reachable_binaries(binaries: Binaries, system_folder: Path = SYSTEM_FOLDER) -> Binaries:
     """The same programs where PostgreSQL's account can read them: copied if it must be."""
     user = account()
     if user is None or can_reach(binaries.folder, user):
         return binaries
     # bin, lib and share belong together, and the wheel's shared libraries lie two folders up.
     install = binaries.folder.parent
-    copy = SYSTEM_FOLDER / f"postgresql-{binaries.major}-{_digest_of_place(install)}"
+    copy = system_folder / f"postgresql-{binaries.major}-{_digest_of_place(install)}"
     if not copy.exists():
-        SYSTEM_FOLDER.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=SYSTEM_FOLDER) as unfinished:
+        system_folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=system_folder) as unfinished:
             Path(unfinished).chmod(0o755)
             package = install.parent
             tree = Path(unfinished) / "copy"

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from paid.embedded import postgres_binaries
-from paid.embedded.postgres_binaries import Binaries
+from paid.embedded.postgres_binaries import SYSTEM_FOLDER, Binaries
 from paid.errors import EmbeddedServiceError
 
 SUPERUSER = "paid"
@@ -24,15 +24,16 @@ ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 class PostgresFiles:
     """The files of one server: `folder` is ours, and what is in `home` may be its account's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, system_folder: Path = SYSTEM_FOLDER) -> None:
         self.folder = folder
+        self._system_folder = system_folder
         self.password_file = folder / "password"
         self._place_file = folder / "place"  # where the data is, for people and for _set_aside
 
     @cached_property
     def home(self) -> Path:
         """`folder`, or the place that the server's account can reach instead."""
-        return postgres_binaries.reachable_folder(self.folder)
+        return postgres_binaries.reachable_folder(self.folder, self._system_folder)
 
     @property
     def data(self) -> Path:
@@ -59,7 +60,7 @@ class PostgresFiles:
         if self._major() is not None and not self.password_file.exists():
             self._set_aside()
         chosen = postgres_binaries.reachable_binaries(
-            binaries or postgres_binaries.find(self._major())
+            binaries or postgres_binaries.find(self._major()), self._system_folder
         )
         if self._major() is None:
             self._initialise(chosen, durable=durable)

@@ -33,6 +33,8 @@ async def take_in(
     scanner: Scanner,
     largest_bytes: int,
     when_large: Callable[[], None],
+    *,
+    silent_seconds: float = SILENT_SECONDS,
 ) -> None:
     """Read the whole body into the spool, past the scanner; what is large is told of as it grows.
 
@@ -44,7 +46,7 @@ async def take_in(
         raise IntakeError(413, f"The body is larger than {largest_bytes} bytes.")
     await _continue(request)
     began = monotonic()
-    while chunk := await _next(request):
+    while chunk := await _next(request, silent_seconds):
         spool.write(chunk)
         if spool.size > largest_bytes:
             raise IntakeError(413, f"The body is larger than {largest_bytes} bytes.")
@@ -57,11 +59,11 @@ async def take_in(
     spool.finish()
 
 
-async def _next(request: web.BaseRequest) -> bytes:
+async def _next(request: web.BaseRequest, silent_seconds: float) -> bytes:
     if request.content.is_eof() and request.content.exception() is None:
         return request.content.read_nowait()
     try:
-        async with asyncio.timeout(SILENT_SECONDS):
+        async with asyncio.timeout(silent_seconds):
             return await request.content.readany()
     except TimeoutError as error:
         raise IntakeError(408, "The body stopped coming.") from error

@@ -57,10 +57,11 @@ class Meter(ABC):
     vendor: str
     flavor = "default"
 
-    def __init__(self, *, sent_bytes: int) -> None:
+    def __init__(self, *, sent_bytes: int, longest_event_bytes: int = LONGEST_EVENT_BYTES) -> None:
         self.is_stream = False
         """Whether the answer is server-sent events; set it before the first byte is fed."""
         self._sent_bytes = sent_bytes
+        self._longest_event_bytes = longest_event_bytes
         self._buffer = bytearray()
         self._skipping = False
         self._text_bytes = 0
@@ -115,7 +116,7 @@ class Meter(ABC):
         """Read the whole events that are there. One without an end is skipped, not kept."""
         end = _end_of_events(self._buffer)
         if end == 0:
-            if len(self._buffer) > LONGEST_EVENT_BYTES:
+            if len(self._buffer) > self._longest_event_bytes:
                 self._skipping = True
                 self._buffer.clear()
             return

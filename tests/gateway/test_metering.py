@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paid.gateway import metering
 from paid.gateway.metering import METERS, Metered
 from tests.gateway.vendor import (
     anthropic_message,
@@ -122,10 +121,9 @@ def test_text_that_was_seen_is_counted_when_nobody_else_does() -> None:
     assert meter("chat", refused).counts["output_tokens"] == 4
 
 
-def test_a_line_without_an_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metering, "LONGEST_EVENT_BYTES", 100_000)
+def test_a_line_without_an_end_is_not_kept() -> None:
     body = b"data: " + b"x" * 500_000 + b"\n\n" + STREAMS["chat"]
-    found = METERS["chat"](sent_bytes=10)
+    found = METERS["chat"](sent_bytes=10, longest_event_bytes=100_000)
     found.is_stream = True
     for start in range(0, len(body), 8192):
         found.feed(body[start : start + 8192])

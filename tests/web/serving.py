@@ -18,6 +18,7 @@ from paid.store import sessions
 from paid.store.database import Database
 from web import server as web_server
 from web.server import serve
+from web.services import PING_SECONDS
 
 START_SECONDS = 60
 
@@ -58,7 +59,9 @@ def csrf_token(page: str) -> str:
 
 
 @contextmanager
-def serving(database: Database, folder: Path, **settings: object) -> Iterator[Dashboard]:
+def serving(
+    database: Database, folder: Path, *, ping_seconds: float = PING_SECONDS, **settings: object
+) -> Iterator[Dashboard]:
     chosen = Settings(
         data_dir=folder,
         web_port=0,
@@ -66,7 +69,7 @@ def serving(database: Database, folder: Path, **settings: object) -> Iterator[Da
         temporal_address="127.0.0.1:9",  # nobody is there: pages must not need Temporal
         **settings,  # type: ignore[arg-type]
     )
-    thread = _Thread(chosen)
+    thread = _Thread(chosen, ping_seconds)
     thread.start()
     try:
         port = thread.wait_for_port()
@@ -76,9 +79,10 @@ def serving(database: Database, folder: Path, **settings: object) -> Iterator[Da
 
 
 class _Thread(threading.Thread):
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ping_seconds: float) -> None:
         super().__init__(name="dashboard", daemon=True)
         self._settings = settings
+        self._ping_seconds = ping_seconds
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
         self._ready = asyncio.Event()
@@ -112,7 +116,13 @@ class _Thread(threading.Thread):
         listener = web_server.listen(self._settings)
         self._port = int(listener.getsockname()[1])
         serving_task = asyncio.create_task(
-            serve(self._settings, self._ending, ready=self._ready, listener=listener)
+            serve(
+                self._settings,
+                self._ending,
+                ready=self._ready,
+                listener=listener,
+                ping_seconds=self._ping_seconds,
+            )
         )
         ready = asyncio.create_task(self._ready.wait())
         await asyncio.wait([serving_task, ready], return_when=asyncio.FIRST_COMPLETED)

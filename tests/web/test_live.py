@@ -20,7 +20,7 @@ from paid.store.events import NewEvent
 from tests.waiting import HANGS_SECONDS, wait_until
 from tests.web.seed import Seed
 from tests.web.serving import Dashboard, csrf_token, serving
-from web.routes import run_streams
+from web.services import PING_SECONDS
 
 
 @dataclass
@@ -204,28 +204,29 @@ def test_the_list_hears_of_every_change(
         assert until(messages(lines), "runs")
 
 
-def test_quiet_streams_are_kept_open_by_comments(
-    browser: httpx.Client, run_id: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run_streams, "PING_SECONDS", 0.3)
-    with browser.stream("GET", f"/runs/{run_id}/stream") as answer:
+@pytest.fixture
+def restless(database: Database, tmp_path: Path) -> Iterator[httpx.Client]:
+    """Somebody who is signed in to a dashboard whose quiet streams are heard of soon."""
+    with serving(database, tmp_path, ping_seconds=0.3) as running, running.client() as client:
+        yield client
+
+
+def test_quiet_streams_are_kept_open_by_comments(restless: httpx.Client, run_id: int) -> None:
+    with restless.stream("GET", f"/runs/{run_id}/stream") as answer:
         pings = (line for line in answer.iter_lines() if line == ": ping")
         assert next(pings)
         assert next(pings)
 
 
-def test_a_stream_ends_when_its_person_signs_out(
-    browser: httpx.Client, run_id: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run_streams, "PING_SECONDS", 0.3)
-    token = csrf_token(browser.get("/runs").text)
-    with browser.stream("GET", f"/runs/{run_id}/stream") as answer:
+def test_a_stream_ends_when_its_person_signs_out(restless: httpx.Client, run_id: int) -> None:
+    token = csrf_token(restless.get("/runs").text)
+    with restless.stream("GET", f"/runs/{run_id}/stream") as answer:
         lines = answer.iter_lines()
         next(lines)
         with httpx.Client(
-            base_url=str(browser.base_url), cookies=browser.cookies, timeout=60
+            base_url=str(restless.base_url), cookies=restless.cookies, timeout=60
         ) as other:
-            headers = {"origin": browser.headers["origin"]}
+            headers = {"origin": restless.headers["origin"]}
             other.post("/logout", data={"csrf_token": token}, headers=headers)
         list(lines)
 
@@ -244,7 +245,7 @@ def test_a_lost_connection_to_the_database_loses_no_news(
         wait_until(lambda: not listening(database) & before, "the end of the connection")
         say(database, run_id, "agent.message", text="while nobody listened")
         assert until(found, "activity", having="while nobody listened")
-        assert time.monotonic() - began < run_streams.PING_SECONDS - 5
+        assert time.monotonic() - began < PING_SECONDS - 5
 
 
 def listening(database: Database) -> set[int]:

@@ -27,7 +27,6 @@ from web.services import GivenServices, Services
 from web.views.activity import items
 from web.views.run_page import Cursor, RunPage, chunks, run_page
 
-PING_SECONDS = 15.0
 LEAST_PAUSE_SECONDS = 0.15
 """News within this time are read together: an agent can say a thousand lines a second."""
 LISTS_PAUSE_SECONDS = 1.0
@@ -86,7 +85,7 @@ class _RunNews:
                     return
                 if events or output:
                     await watcher.rest(LEAST_PAUSE_SECONDS)
-                elif not await watcher.wait(PING_SECONDS):
+                elif not await watcher.wait(self._services.ping_seconds):
                     yield _comment("ping")
                     if not await _still_signed_in(self._services, self._visitor):
                         return
@@ -126,7 +125,7 @@ async def _list_news(services: Services, visitor: Visitor) -> AsyncIterator[byte
     with services.live.watch(None) as watcher:
         yield _comment("listening")
         while not watcher.closing:
-            if await watcher.wait(PING_SECONDS):
+            if await watcher.wait(services.ping_seconds):
                 yield _message("runs", "changed", str(time.time_ns()))
                 await watcher.rest(LISTS_PAUSE_SECONDS)
                 continue
