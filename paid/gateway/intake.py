@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from aiohttp import web
@@ -25,6 +26,33 @@ class IntakeError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Held:
+    """How many bytes of bodies each run has under way: none may fill this host."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes: dict[int, int] = {}
+
+    @contextmanager
+    def counting(self, run_id: int) -> Iterator[Callable[[int], None]]:
+        """Count a request's bytes until it ends. The count raises IntakeError."""
+        mine = 0
+
+        def count(size: int) -> None:
+            nonlocal mine
+            mine += size
+            self._bytes[run_id] = self._bytes.get(run_id, 0) + size
+            if self._bytes[run_id] > self._most_bytes:
+                raise IntakeError(429, "This run sends too much at once.")
+
+        try:
+            yield count
+        finally:
+            left = self._bytes.pop(run_id, 0) - mine
+            if left:
+                self._bytes[run_id] = left
 
 
 async def take_in(

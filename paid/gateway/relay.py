@@ -19,7 +19,7 @@ from paid.gateway.books import Reservation
 from paid.gateway.delivery import Delivery
 from paid.gateway.departure import Departure
 from paid.gateway.estimate import WANTED, read_ask
-from paid.gateway.intake import IntakeError, take_in
+from paid.gateway.intake import Held, IntakeError, take_in
 from paid.gateway.job import Job, followed, may_leave_early
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Tariff
@@ -34,6 +34,9 @@ from paid.gateway.usage_request import usage_edits
 from paid.gateway.vendors import vendor_of
 
 log = logging.getLogger(__name__)
+
+LARGEST_BODIES_A_RUN = 2
+"""As many bytes as so many of the largest bodies may be under way for one run."""
 
 
 class Relay:
@@ -55,6 +58,7 @@ class Relay:
         self._listing = listing
         self._refusals = refusals
         self._largest_body_bytes = largest_body_bytes
+        self._held = Held(LARGEST_BODIES_A_RUN * largest_body_bytes)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; every error comes in the form of the vendor that was asked."""
@@ -80,10 +84,10 @@ class Relay:
         grant = await self._access.grant(token_of(request.headers, request.raw_path))
         if grant is None:
             raise AnswerError(401, "This run token is not known here, or its run ended.", "token")
-        with self._access.working(grant):
+        with self._access.working(grant), self._held.counting(grant.run_id) as count:
             if route.operation in ("list", "describe"):
                 return await self._listing.models(request, route, grant)
-            spool = Spool()
+            spool = Spool(count=count)
             try:
                 return await self._with_body(request, route, grant, spool)
             except AnswerError as error:

@@ -41,10 +41,19 @@ Ready = Callable[[], tuple[int, Sequence[Edit]]]
 
 
 class Spool:
-    """Bytes that can be read again, for another key or another model."""
+    """Bytes that can be read again, for another key or another model.
 
-    def __init__(self, *, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
+    `count` is told of every piece before it is kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_memory_bytes: int = IN_MEMORY_BYTES,
+        count: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.size = 0
+        self._count = count
         self._in_memory_bytes = in_memory_bytes
         self._is_whole = False
         self._news: asyncio.Event | None = None
@@ -56,6 +65,7 @@ class Spool:
         return self._file is None
 
     def write(self, chunk: bytes) -> None:
+        self._count(len(chunk))
         self.size += len(chunk)
         if self._news is not None:
             self._news.set()

@@ -782,6 +782,30 @@ class TestSmallLimits:
         async with bench.session.post(url, data=pieces(), headers=headers) as got:
             assert got.status == 413
 
+    async def test_a_run_that_sends_too_much_at_once_is_told_so_until_some_of_it_ended(
+        self, bench: Bench
+    ) -> None:
+        """Each body alone would pass: together they could fill the host's memory and disk."""
+        head = f"POST {ANTHROPIC} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bench.token}\r\n"
+        begun = f"{head}Content-Length: {1 << 20}\r\n\r\n".encode() + b" " * 900_000
+        slow = [await asyncio.open_unix_connection(bench.socket) for _ in range(3)]
+        for _, writer in slow:
+            writer.write(begun)
+        answers = [asyncio.create_task(reader.readline()) for reader, _ in slow]
+        done, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result().split()[1] for task in done] == [b"429"]
+        assert refusal_on_record(bench)["message"] == "This run sends too much at once."
+        for _, writer in slow:
+            writer.close()
+        await asyncio.gather(*answers, return_exceptions=True)
+
+        async def passes() -> bool:
+            async with bench.post(ANTHROPIC, BODY | {"system": "x" * 900_000}) as got:
+                return int(got.status) == 200
+
+        bench.vendor.default = lambda _: GOOD
+        await happens(passes, "the end of what was under way")
+
 
 async def test_a_body_that_stops_coming_is_a_408() -> None:
     told: list[int] = []
