@@ -6,7 +6,7 @@ Until the first byte of an answer went to the client, another key may be tried; 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -57,12 +57,12 @@ class Delivery:
         self._keys = {name: KeyPool(vendor.keys) for name, vendor in vendors.items()}
         self._quota = timedelta(seconds=quota_seconds)
 
-    def any_key(self, vendor: str) -> str:
-        """A key for what costs nothing, a resting one if there is no other."""
+    def any_keys(self, vendor: str) -> Sequence[str]:
+        """The keys for what costs nothing, best first; resting ones if there are no others."""
         keys = self._keys[vendor].usable(datetime.now(UTC)) or self._vendors[vendor].keys
         if not keys:
             raise no_key(vendor)
-        return keys[0]
+        return keys
 
     def departure(self, request: web.BaseRequest, route: Route) -> Departure:
         """A way for this request to be sent before it is paid for, with the key to try first."""
@@ -146,7 +146,7 @@ class Delivery:
         refused = vendors_refusal(vendor.name, status, body, answer.headers)
         if body and status == answer.status and status not in (401, 403):
             refused.words = words
-        if status in ELSEWHERE or status >= 500:
+        if may_do_better(status):
             return refused
         self._purse.charge(sending, status, is_whole=True)
         raise refused
@@ -185,6 +185,11 @@ class Delivery:
         finally:
             self._purse.charge(sending, answer.status, is_whole=is_whole)
         return response
+
+
+def may_do_better(status: int) -> bool:
+    """Whether another key may get an answer where this one got that."""
+    return status in ELSEWHERE or status >= 500
 
 
 async def _words_of(refusal: aiohttp.ClientResponse) -> bytes:

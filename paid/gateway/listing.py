@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
 import aiohttp
 from aiohttp import web
 
 from paid.gateway.access import Grant
 from paid.gateway.answers import AnswerError
-from paid.gateway.delivery import Delivery
+from paid.gateway.delivery import Delivery, may_do_better
 from paid.gateway.headers import headers_down, headers_up
 from paid.gateway.routes import Route
 from paid.gateway.spool import Spool
@@ -51,8 +52,19 @@ class Listing:
     async def _ask(
         self, request: web.BaseRequest, route: Route, spool: Spool | None = None
     ) -> tuple[aiohttp.ClientResponse, bytes]:
-        vendor, key = self._vendors[route.vendor], self._delivery.any_key(route.vendor)
-        headers = headers_up(request.headers)
+        """The answer to the first key that gets one, or to the last."""
+        *others, last = self._delivery.any_keys(route.vendor)
+        for key in others:
+            with suppress(aiohttp.ClientError, TimeoutError):
+                answer, whole = await self._ask_with(key, request, route, spool)
+                if not may_do_better(answer.status):
+                    return answer, whole
+        return await self._ask_with(last, request, route, spool)
+
+    async def _ask_with(
+        self, key: str, request: web.BaseRequest, route: Route, spool: Spool | None
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        vendor, headers = self._vendors[route.vendor], headers_up(request.headers)
         body = None if spool is None else spool.body()
         async with await self._upstream.send(vendor, key, route, headers, body) as answer:
             whole = b""

@@ -312,6 +312,18 @@ class TestSeveralKeys:
         (entry,) = await bench.settled()
         assert entry.amount_microdollars == GOOD_COST
 
+    @pytest.mark.parametrize("status", [401, 429, 500])
+    async def test_what_costs_nothing_is_asked_with_the_next_key_too(
+        self, bench: Bench, status: int
+    ) -> None:
+        bench.vendor.plays = [refusal(status), Play(b'{"input_tokens": 5}')]
+        async with bench.post(f"{ANTHROPIC}/count_tokens", BODY) as got:
+            assert (got.status, await got.read()) == (200, b'{"input_tokens": 5}')
+        bench.vendor.plays = [refusal(status), Play(b'{"data": []}')]
+        async with bench.get("/anthropic/v1/models") as got:
+            assert (got.status, await got.read()) == (200, b'{"data": []}')
+        assert [a.headers["x-api-key"] for a in bench.vendor.arrived] == ["sk-one", "sk-two"] * 2
+
     async def test_a_400_may_mean_that_the_account_is_empty_and_the_next_key_is_used(
         self, bench: Bench
     ) -> None:
