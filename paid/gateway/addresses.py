@@ -11,8 +11,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 _NAME = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
-_EMBEDDED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
-"""IPv4 addresses in the guise of IPv6: a way around every check of the number itself."""
+_GIVEN_OUT = ip_network("2000::/3")
+"""All of IPv6 that belongs to anybody; what embeds IPv4 in other ways than those below is not."""
+_NOBODYS = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"), ip_network("3fff::/20"))
+"""Not public either, though not every version of Python knows it."""
 
 
 def is_name(host: str) -> bool:
@@ -36,8 +38,10 @@ def is_public(address: str) -> bool:
         inner = number.ipv4_mapped or number.sixtofour or _teredo(number)
         if inner is not None:
             return is_public(str(inner))
-        if any(number in network for network in _EMBEDDED):
+        if number not in _GIVEN_OUT:
             return False
+    if any(number in network for network in _NOBODYS):
+        return False
     return number.is_global and not number.is_multicast and not number.is_reserved
 
 
