@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _NAME = re.compile(
@@ -22,11 +22,15 @@ def is_name(host: str) -> bool:
     return _NAME.fullmatch(host) is not None
 
 
-def is_listed(host: str, listed: Iterable[str]) -> bool:
-    """Whether a host is on a list of names and of `*.name` patterns."""
+def is_listed(host: str, port: int, listed: Iterable[str], usual: Container[int]) -> bool:
+    """Whether a host is on a list of names and of `*.name` patterns.
+
+    An entry stands for the usual ports, or for its own: `name:8443`.
+    """
     for entry in listed:
-        name = entry.lower()
-        if host == name or (name.startswith("*.") and host.endswith(name[1:])):
+        name, _, own = entry.lower().partition(":")
+        is_open = own == str(port) if own else port in usual
+        if is_open and (host == name or (name.startswith("*.") and host.endswith(name[1:]))):
             return True
     return False
 

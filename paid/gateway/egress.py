@@ -33,6 +33,7 @@ from paid.gateway.tunnels import (
 )
 
 PORTS = frozenset({443})
+"""Open on every listed host; another one has to be listed with it."""
 CONNECT_SECONDS = 15.0
 MOST_TUNNELS_A_RUN = 64
 REPEATED_SECONDS = 60.0
@@ -149,10 +150,9 @@ class Egress:
 
     def _check(self, grant: Grant, host: str, port: int) -> None:
         listed = self._registries() if grant.egress_hosts is None else grant.egress_hosts
-        if port not in self._ports:
-            raise RefusedTunnelError(403, f"Port {port} is not open.")
-        if not is_name(host) or not is_listed(host, listed):
-            raise RefusedTunnelError(403, f"{host} is not on this project's list of hosts.")
+        if not is_name(host) or not is_listed(host, port, listed, self._ports):
+            named = host if port in self._ports else f"{host}:{port}"
+            raise RefusedTunnelError(403, f"{named} is not on this project's list of hosts.")
         if self._moved.get(grant.run_id, 0) >= self._most_bytes:
             raise RefusedTunnelError(403, "This run has moved as many bytes as it may.")
         if self._open.get(grant.run_id, 0) > MOST_TUNNELS_A_RUN:

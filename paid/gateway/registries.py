@@ -11,8 +11,9 @@ import logging
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from paid.gateway.addresses import is_name
 
@@ -95,7 +96,17 @@ def _ask(command: tuple[str, ...]) -> str:
 
 
 def _hosts_of(printed: str) -> list[str]:
-    """The hosts in a client's answer: addresses, or bare names as `go env` has them."""
+    """The hosts in a client's answer: addresses, or bare names as `go env` has them.
+
+    A port of one's own stays with its name.
+    """
     words = printed.replace(",", " ").replace("|", " ").split()
-    names = [urlsplit(word if "//" in word else f"//{word}").hostname or "" for word in words]
-    return [name for name in names if is_name(name)]
+    places = [urlsplit(word if "//" in word else f"//{word}") for word in words]
+    return [_named(place) for place in places if is_name(place.hostname or "")]
+
+
+def _named(place: SplitResult) -> str:
+    with suppress(ValueError):  # of a port that is none
+        if place.port not in (None, 443):
+            return f"{place.hostname}:{place.port}"
+    return str(place.hostname)

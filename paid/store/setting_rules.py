@@ -128,7 +128,7 @@ _models = _word(r"[A-Za-z0-9*][A-Za-z0-9._:/@*?-]{0,99}", "Name models, as in `c
 _login = _word(r"[A-Za-z0-9][A-Za-z0-9_-]{0,98}(\[bot\])?", "Give a GitHub login, without the @.")
 _host = _word(
     r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]{1,5})?",
-    "Give host names in lower case, as in `example.org` or `*.example.org`.",
+    "Give host names in lower case, as in `example.org`, `*.example.org` or `example.org:8443`.",
 )
 _hosts = _several(_host, 200)
 

@@ -17,9 +17,10 @@ from paid.gateway.front import Front, Gate
 from paid.gateway.lines import make_pool
 from paid.gateway.registries import Registries
 from paid.models import Event
-from paid.store import events, tokens
+from paid.store import events, project_settings, tokens
 from paid.store.database import Database, libpq_url
 from paid.store.events import NewEvent
+from paid.store.project_settings import ProjectChanges
 from tests.gateway.conftest import Bench
 from tests.gateway.test_relay import set_policy
 from tests.ledger.rows import Rows, add_rows
@@ -147,6 +148,7 @@ async def _way(
     resolver: Resolver = _loopback,
     allowed: Callable[[str], bool] = bool,
     proxy: str | None = None,
+    usual_ports: frozenset[int] | None = None,
 ) -> AsyncIterator[Way]:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -170,7 +172,7 @@ async def _way(
         registries=lambda: ["packages.example", "*.mirror.example"],
         most_bytes=most_bytes,
         resolver=resolver,
-        ports=frozenset({port}),
+        ports=usual_ports or frozenset({port}),
         is_allowed_address=allowed,
         proxy=proxy,
     )
@@ -257,6 +259,20 @@ async def test_the_next_address_is_tried_where_the_first_does_not_answer(
         writer.close()
         (event,) = await _told(database, way.rows.run_id, "egress.connection")
     assert event.data["address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("own_port", "status"), [("", 403), (":{port}", 200), (":8443", 403)])
+async def test_a_port_of_its_own_is_listed_with_its_host(
+    short_folder: Path, database: Database, own_port: str, status: int
+) -> None:
+    async with _way(short_folder, database, usual_ports=frozenset({443})) as way:
+        host = "packages.example" + own_port.format(port=way.port)
+        with database.session() as session:
+            change = ProjectChanges(egress_hosts=[host])
+            project_settings.change(session, way.rows.project_id, change, by="ann")
+        answer, _, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 %d" % status)
+        writer.close()
 
 
 async def test_a_run_moves_only_as_many_bytes_as_it_may(
@@ -383,8 +399,13 @@ async def test_names_are_names() -> None:
     assert not any(
         map(is_name, ["example", "1.2.3.4", "a..b", "-a.example", "a.example.", "a b.c"])
     )
-    assert is_listed("x.example", ["X.example"])
-    assert not is_listed("evilx.example", ["*.x.example", "x.example"])
+    assert is_listed("x.example", 443, ["X.example"], {443})
+    assert not is_listed("evilx.example", 443, ["*.x.example", "x.example"], {443})
+    own = ["x.example:8443", "*.y.example:9000"]
+    assert is_listed("x.example", 8443, own, {443})
+    assert is_listed("a.y.example", 9000, own, {443})
+    assert not is_listed("x.example", 443, own, {443})
+    assert not is_listed("x.example", 9000, own, {443})
 
 
 # --- the registries -------------------------------------------------------------------------------
@@ -397,7 +418,7 @@ async def test_the_package_clients_say_which_hosts_they_need(tmp_path: Path) -> 
     found = Registries(file, lambda command: said[command[0]])
     assert found.hosts() == ()
     found.discover()
-    names = ["index.example", "npm.example", "proxy.example", "sum.example"]
+    names = ["index.example", "npm.example:8443", "proxy.example", "sum.example"]
     assert sorted(found.hosts()) == names
     file.write_text(json.dumps({"hosts": ["Mine.example"]}))
     found.discover()
