@@ -124,8 +124,8 @@ class Delivery:
             try:
                 if departure.is_under_way(key):
                     return await departure.arrive()
-                headers, body = headers_up(job.request.headers), job.spool.body(job.edits)
-                return await self._upstream.send(vendor, key, job.route, headers, body)
+                body = job.spool.body(job.edits)
+                return await self._upstream.send(vendor, key, job.route, departure.headers, body)
             except ClosedMeanwhileError:
                 if tries == MOST_TRIES or monotonic() - began > MEANWHILE_SECONDS:
                     raise

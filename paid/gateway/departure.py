@@ -27,15 +27,18 @@ class Departure:
         self._upstream = upstream
         self._vendor = vendor
         self._key = key
-        self._headers = headers
-        self._go_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.headers = headers
+        """Those of the request that pass."""
+        self._go_on: asyncio.Future[None] | None = None
         self._sent: asyncio.Task[aiohttp.ClientResponse] | None = None
 
     def start(self, route: Route, body: Callable[[Awaitable[object]], Body]) -> None:
         """Send a body that waits with its end for what it is given; not when one is under way."""
         if self._key is not None and self._sent is None:
+            loop = asyncio.get_running_loop()
+            self._go_on = loop.create_future()
             sending = self._send(self._key, route, body(self._go_on))
-            self._sent = asyncio.get_running_loop().create_task(sending)
+            self._sent = loop.create_task(sending)
 
     def is_under_way(self, key: str) -> bool:
         """Whether only the end is missing, with this key.
@@ -47,7 +50,7 @@ class Departure:
 
     async def arrive(self) -> aiohttp.ClientResponse:
         """Send the end, and wait for the answer. Raises aiohttp.ClientError and TimeoutError."""
-        assert self._sent is not None  # noqa: S101 - it is under way
+        assert self._sent is not None and self._go_on is not None  # noqa: S101, PT018 - under way
         sent, self._sent, self._key = self._sent, None, None
         self._go_on.set_result(None)
         try:
@@ -67,7 +70,7 @@ class Departure:
     async def _send(self, key: str, route: Route, body: Body) -> aiohttp.ClientResponse:
         # The question to the ledger, which is asked next, takes longer than this: it goes first.
         await asyncio.sleep(0)
-        return await self._upstream.send(self._vendor, key, route, self._headers, body)
+        return await self._upstream.send(self._vendor, key, route, self.headers, body)
 
 
 def _leave(sent: asyncio.Task[aiohttp.ClientResponse]) -> None:
