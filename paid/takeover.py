@@ -1,29 +1,44 @@
 """What a worker does first: it takes the place of one that was killed on the same host.
 
 Temporal would notice the loss when the heartbeat time-out, a minute, is over. The new worker knows
-it at once: the kernel lets go of a dead worker's lock, and PostgreSQL names what it was doing.
+it at once: the kernel lets go of a dead worker's lock, and notes in the data folder name what it
+was doing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import structlog
+from temporalio import activity
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from paid.errors import ConfigurationError
-from paid.models import Step
+from paid.queues import poll_workflow_id
 from paid.settings import Settings
-from paid.store import steps
+from paid.store import projects, runs
 from paid.store.database import Database
 from paid.temporal import RPC_TIMEOUT
 
 AT_ONCE = timedelta(milliseconds=100)
 """Before the next attempt: its worker is the one that says so."""
+ANSWER_SECONDS = 2.0
+"""How long an attempt's note outlives it, because its answer is on the way to Temporal. The note of
+one that was answered does no harm."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,29 +63,91 @@ def only_worker_here(settings: Settings) -> int:
     return descriptor
 
 
-async def take_over(client: Client, database: Database, host: str) -> None:
-    """Tell Temporal that the attempts of this host's last worker are lost, so that it retries."""
+class OpenAttempts(Interceptor):
+    """Notes each attempt at an activity in a file for as long as it is open.
+
+    The kernel keeps what a killed process wrote, so its successor knows what was lost.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = _attempts_of(settings)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap the next interceptor."""
+        return _Noting(next, self._folder)
+
+
+class _Noting(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, folder: Path) -> None:
+        super().__init__(next)
+        self._folder = folder
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        note = self._folder / uuid4().hex
+        with suppress(OSError):  # on a full disk Temporal notices a loss in its own time
+            note.write_bytes(activity.info().task_token)
+        try:
+            return await self.next.execute_activity(input)
+        finally:
+            loop = asyncio.get_running_loop()
+            loop.call_later(ANSWER_SECONDS, partial(note.unlink, missing_ok=True))
+
+
+async def take_over(client: Client, database: Database, settings: Settings) -> None:
+    """Tell Temporal what this host's last worker has lost, so that it goes on here at once."""
+    notes = list(_attempts_of(settings).glob("*"))
+    if not notes:
+        return
+    await _forget_memory(client, database)
+    lost = await asyncio.gather(*(_tell_lost(client, note.read_bytes()) for note in notes))
+    for note in notes:
+        note.unlink()
+    _log.info("takeover.attempts_lost", number=sum(lost))
+
+
+async def _forget_memory(client: Client, database: Database) -> None:
+    """Let any worker have the next tasks of what goes on.
+
+    Temporal would offer each for 10 s to the process that had the workflow in its memory. Where
+    that is another host's and lives, it costs the reading of a short history.
+    """
     with database.session() as session:
-        left = steps.running_on(session, host)
-    for step in left:
-        if await _tell_lost(client, step):
-            _log.info("takeover.attempt_lost", run=step.run_id, container=step.container)
+        known = [run.workflow_id for run in runs.live(session)]
+        known += [poll_workflow_id(projects.number(it)) for it in projects.active(session)]
+    await asyncio.gather(*(_forget_worker_of(client, workflow_id) for workflow_id in known))
 
 
-async def _tell_lost(client: Client, step: Step) -> bool:
-    activity = step.report.get("activity")
-    if activity is None:
+async def _forget_worker_of(client: Client, workflow_id: str) -> None:
+    execution = WorkflowExecution(workflow_id=workflow_id)
+    request = ResetStickyTaskQueueRequest(namespace=client.namespace, execution=execution)
+    with _unless_over():
+        await client.workflow_service.reset_sticky_task_queue(request, timeout=RPC_TIMEOUT)
+
+
+def _attempts_of(settings: Settings) -> Path:
+    return settings.data_dir / "attempts"
+
+
+async def _tell_lost(client: Client, task_token: bytes) -> bool:
+    """False when the attempt is over, or Temporal has given the activity to somebody else."""
+    if not task_token:
         return False
-    handle = client.get_async_activity_handle(**activity)
+    error = ApplicationError(
+        "The worker was lost.", type="WorkerLostError", next_retry_delay=AT_ONCE
+    )
+    with _unless_over():
+        handle = client.get_async_activity_handle(task_token=task_token)
+        await handle.fail(error, rpc_timeout=RPC_TIMEOUT)
+        return True
+    return False
+
+
+@contextmanager
+def _unless_over() -> Iterator[None]:
+    """Temporal does not know any more what was over before."""
     try:
-        await handle.fail(
-            ApplicationError(
-                "The worker was lost.", type="WorkerLostError", next_retry_delay=AT_ONCE
-            ),
-            rpc_timeout=RPC_TIMEOUT,
-        )
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
+        yield
+    except RPCError as refusal:
+        if refusal.status is not RPCStatusCode.NOT_FOUND:
             raise
-        return False
-    return True

@@ -44,7 +44,7 @@ from paid.process_end import end_process
 from paid.settings import Settings, load_settings
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
-from paid.takeover import only_worker_here, take_over
+from paid.takeover import OpenAttempts, only_worker_here, take_over
 from paid.temporal import ErrorTranslation, connect
 from paid.workflows.agent_execution import AgentExecutionWorkflow
 from paid.workflows.github_poll import GitHubPollWorkflow
@@ -129,7 +129,7 @@ def make_workers(
         "activity_executor": threads,
         "graceful_shutdown_timeout": GRACE,
         "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
-        "interceptors": [ErrorTranslation()],
+        "interceptors": [ErrorTranslation(), OpenAttempts(settings)],
     }
     return [
         Worker(
@@ -169,7 +169,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     only_worker_here(settings)
     await asyncio.to_thread(host.database.migrate)
     client = await connect(settings)
-    await take_over(client, host.database, settings.host_name)
+    await take_over(client, host.database, settings)
     keeper = HostKeeper(host, Reaper(host.engine, host.workspaces))
     keeper.start()
     guard = DiskGuard(host.engine, host.workspaces, partial(disk_full.tell, host.database))

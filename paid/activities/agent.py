@@ -11,7 +11,7 @@ from temporalio import activity
 
 from paid.activities import disk_full
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
-from paid.activities.parts import Host, this_attempt
+from paid.activities.parts import Host
 from paid.activities.task_text import Ask, ask_of
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import WAITS, Guardrails, Look, TurnWatch
@@ -89,9 +89,7 @@ class AgentActivities:
             run = runs.enter(session, given.run_id, RunStatus.RUNNING, iteration=given.iteration)
             run.iterations = given.iteration
             facts = runs.facts(session, given.run_id)
-            hold = steps.begin(
-                session, given.run_id, run.project_id, "agent", given.turn, name, this_attempt()
-            )
+            hold = steps.begin(session, given.run_id, run.project_id, "agent", given.turn, name)
         agent = registry.get(facts.run.agent)
         return _Turn(given, facts, hold, name, agent.transcript())
 
@@ -118,16 +116,12 @@ class AgentActivities:
         engine = self._host.engine
         is_first = turn.hold.attempt == 1
         if is_first or not _has_begun(engine.inspect(turn.name)):
-            started = engine.start(self._spec(turn))
-            if not started.adopted:
-                with self._host.database.session() as session:
-                    runs.say(
-                        session,
-                        turn.facts.run,
-                        "agent.started",
-                        container=turn.name,
-                        agent=turn.facts.run.agent,
-                    )
+            engine.start(self._spec(turn))
+        with self._host.database.session() as session:
+            # an attempt that died may have started it and not said so
+            if steps.note_start(session, turn.hold):
+                agent = turn.facts.run.agent
+                runs.say(session, turn.facts.run, "agent.started", container=turn.name, agent=agent)
 
     def _spec(self, turn: _Turn) -> StepSpec:
         facts, given = turn.facts, turn.given

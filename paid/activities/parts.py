@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from temporalio import activity
-
 from paid.containers.contract import MEBIBYTE, Engine, Kind, Limits, StepSpec
 from paid.containers.images import agent_image_ref
 from paid.containers.mirror import Mirrors, Remote
@@ -88,13 +86,3 @@ def limits_of(policy: Policy) -> Limits:
 def container_name(run_id: int, kind: str, number: int) -> str:
     """The name that `StepSpec` gives the same step."""
     return f"paid-run-{run_id}-{kind}-{number}"
-
-
-def this_attempt() -> dict[str, str]:
-    """How Temporal knows the activity that runs now."""
-    info = activity.info()
-    return {
-        "workflow_id": info.workflow_id or "",
-        "run_id": info.workflow_run_id or "",
-        "activity_id": info.activity_id,
-    }

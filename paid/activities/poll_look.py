@@ -60,16 +60,11 @@ class Look:
     def cancel_what_lost_its_reason(self) -> None:
         """Ask for the end of runs whose issue was closed or deleted, or lost its label.
 
-        A run that is publishing moves its own label on, and is not to be stopped by that.
+        A run that is publishing moves its own label on, and is not to be stopped by that alone.
         """
         with self._database.session() as session:
             live = issues.live_runs(session, self._project_id)
-        concerned = [
-            run
-            for run in live
-            if not (run.cancel_requested or run.has_pull_request)
-            and run.status != RunStatus.CREATING_PR
-        ]
+        concerned = [run for run in live if not (run.cancel_requested or run.has_pull_request)]
         if not concerned:
             return
         # one list tells of most of them; only those that are not in it are asked for one by one
@@ -77,7 +72,8 @@ class Look:
         for run in concerned:
             number = run.issue_number
             seen = listed.get(number) or self._github.issue(self._repo, number)
-            reason = reason_to_cancel(seen, self._labels, run.purpose, by_label=run.by_label)
+            by_label = run.by_label and run.status != RunStatus.CREATING_PR
+            reason = reason_to_cancel(seen, self._labels, run.purpose, by_label=by_label)
             if reason is not None:
                 self._cancel(run, seen, reason)
 

@@ -11,7 +11,7 @@ from paid.activities.heartbeat import heartbeats
 from paid.activities.parts import GitHubFor, Host
 from paid.containers.changes import Changes, Policy, check_texts
 from paid.contracts import PublishInput, PullRequest, RunStatus
-from paid.errors import PushRejectedError
+from paid.errors import BaseRewrittenError
 from paid.github.texts import (
     CheckSeen,
     FileSeen,
@@ -40,8 +40,9 @@ class PublishActivities:
                 return PullRequest(run.pr_number, run.pr_url)
         with heartbeats():
             text = self._checked_text(given, facts)
+            base = self._standing_base(given, facts)
             self._push(given, facts)
-            return self._open(given, facts, text)
+            return self._open(given, facts, text, base)
 
     def _checked_text(self, given: PublishInput, facts: RunFacts) -> PullRequestText:
         """The pull request's text, once policy and secret scan have let everything through."""
@@ -56,30 +57,49 @@ class PublishActivities:
         check_texts(policy, given.workspace.branch, text.title, text.body)
         return text
 
-    def _push(self, given: PublishInput, facts: RunFacts) -> None:
-        remote, branch = self._host.remote(facts.project), given.workspace.branch
+    def _standing_base(self, given: PublishInput, facts: RunFacts) -> str:
+        """The branch that the pull request is for, under the name that it has now.
+
+        Raises BaseRewrittenError when it is gone, or does not hold the run's base any more: the
+        pull request would show commits of others.
+        """
+        remote, base_sha = self._host.remote(facts.project), given.workspace.base_sha
         base = facts.project.default_branch
-        state = self._host.mirrors.base_state(remote, base, given.workspace.base_sha)
+        state = self._host.mirrors.base_state(remote, base, base_sha)
+        if state == "gone":
+            project = facts.project
+            found = self._github_for(project).repository(project.full_name, look_inside=False)
+            base = found.default_branch
+            state = self._host.mirrors.base_state(remote, base, base_sha)
         if state in ("gone", "rewritten"):
-            raise PushRejectedError(
-                f"The base branch {base!r} was {'deleted' if state == 'gone' else state}.",
+            raise BaseRewrittenError(
+                f"The base branch {base!r} was {'deleted' if state == 'gone' else state}"
+                " while the run worked on it.",
                 hint="Label the issue again to start from the branch as it is now.",
             )
+        return base
+
+    def _push(self, given: PublishInput, facts: RunFacts) -> None:
+        remote, branch = self._host.remote(facts.project), given.workspace.branch
         with self._host.database.session() as session:
             run = runs.effect_fence(session, given.run_id)
             pushed = self._host.mirrors.push(remote, given.run_id, given.head_sha, branch)
             runs.say(session, run, "run.pushed", branch=branch, adopted=pushed.adopted)
 
-    def _open(self, given: PublishInput, facts: RunFacts, text: PullRequestText) -> PullRequest:
+    def _open(
+        self, given: PublishInput, facts: RunFacts, text: PullRequestText, base: str
+    ) -> PullRequest:
         project = facts.project
         with self._host.database.session() as session:
             run = runs.effect_fence(session, given.run_id)
+            if run.pr_number is not None and run.pr_url is not None:
+                return PullRequest(run.pr_number, run.pr_url)
             opened = self._github_for(project).create_pull_request(
                 project.full_name,
                 title=text.title,
                 body=text.body,
                 branch=given.workspace.branch,
-                base=project.default_branch,
+                base=base,
                 draft=facts.policy.draft_pull_request,
             )
             run.pr_number, run.pr_url = opened.number, opened.html_url

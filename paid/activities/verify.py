@@ -13,7 +13,7 @@ from temporalio import activity
 
 from paid.activities import disk_full
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
-from paid.activities.parts import Host, container_name, this_attempt
+from paid.activities.parts import Host, container_name
 from paid.containers.contract import LogLine
 from paid.containers.reports import ReportReader
 from paid.containers.task import Task
@@ -49,12 +49,15 @@ class VerifyActivities:
                 "verify",
                 given.iteration,
                 name,
-                this_attempt(),
             )
         if "result" in hold.report:
             return VerifyResult(**hold.report["result"])
         checks = self._checked(given, facts, hold)
-        return self._conclude(given, facts, hold, checks)
+        result = self._conclude(given, facts, hold, checks)
+        # not before: another attempt, which took the place of this one, may follow it
+        self._host.engine.remove(name)
+        self._host.workspaces.remove_verify(given.run_id, given.iteration)
+        return result
 
     def _checked(self, given: VerifyInput, facts: RunFacts, hold: StepHold) -> list[dict[str, Any]]:
         """Each check's report, in order; a check that did not come to run has none."""
@@ -82,8 +85,6 @@ class VerifyActivities:
         exit = host.engine.wait(name, timeout_seconds=30)
         if exit is None or len(checks) < len(facts.policy.checks):
             self._raise_reason(given.run_id, name, hold.started_at)
-        host.engine.remove(name)
-        host.workspaces.remove_verify(given.run_id, given.iteration)
         return checks
 
     def _follow(self, name: str, facts: RunFacts, hold: StepHold) -> list[dict[str, Any]]:

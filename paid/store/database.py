@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 from sqlmodel import Session
 
 import paid.models
@@ -21,6 +21,9 @@ MIGRATIONS = Path(paid.models.__file__).parent / "migrations"
 _MISSING = frozenset({"42P01", "42703", "3F000"})
 """SQLSTATEs of a table, a column and a schema that is not there."""
 _REASON_CHARS = 200
+IDLE_SECONDS = 30.0
+_ENDED_WHILE_IDLE = "25P03"
+_IDLE_LIMIT = "idle_in_transaction_session_timeout"
 _MIGRATION_LOCK = 0x70616964  # "paid": one process migrates, the others wait
 
 
@@ -43,9 +46,14 @@ class Database:
         url: `postgresql://…`, with or without a driver suffix.
         pool_size: connections kept; twice as many are opened at most. Activities run on threads,
             so this bounds how many of them can be in a transaction at once.
+        idle_seconds: how long a transaction may ask nothing. A process that was frozen in the
+            middle of one (a suspended machine, SIGSTOP) would keep its locks, and the ledger and
+            the polls of all hosts would wait behind them.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 20, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         self.url = url
         self.engine: Engine = create_engine(
             sqlalchemy_url(url),
@@ -53,6 +61,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_timeout=30,
+            connect_args={"options": f"-c {_IDLE_LIMIT}={int(idle_seconds * 1000)}"},
         )
 
     @contextmanager
@@ -65,6 +74,10 @@ class Database:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except OperationalError as error:
+            raise _unanswered(error) from error
+        except InternalError as error:
+            if getattr(error.orig, "sqlstate", None) != _ENDED_WHILE_IDLE:
+                raise
             raise _unanswered(error) from error
         except ProgrammingError as error:
             if getattr(error.orig, "sqlstate", None) not in _MISSING:
@@ -114,7 +127,12 @@ class Database:
             raise _unanswered(error) from error
 
 
-def _unanswered(error: OperationalError) -> DatabaseError:
+def let_wait(session: Session) -> None:
+    """Lift the limit on idleness for this transaction, which waits for something outside."""
+    session.connection().execute(text(f"SET LOCAL {_IDLE_LIMIT} = 0"))
+
+
+def _unanswered(error: DBAPIError) -> DatabaseError:
     """With PostgreSQL's reason, which names host, user or database, and never a password."""
     reason = next(iter(str(error.orig).strip().splitlines()), "")[:_REASON_CHARS]
     return DatabaseError(

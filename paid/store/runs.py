@@ -18,6 +18,7 @@ from paid.errors import HostFullError, NotFoundError, RunCancelledError
 from paid.models import Event, Issue, Policy, Project, Run
 from paid.models.columns import now
 from paid.store import events, tokens
+from paid.store.database import let_wait
 from paid.store.events import NewEvent
 
 _FENCE = 0x72756E  # "run": the class of the advisory locks that order effects and cancels
@@ -120,6 +121,7 @@ def effect_fence(session: Session, run_id: int) -> Run:
 
     Raises RunCancelledError when a cancel came first.
     """
+    let_wait(session)
     _fence(session, run_id)
     run = session.get_one(Run, run_id, populate_existing=True)
     if run.cancel_requested_at is not None or run.ended:

@@ -10,7 +10,7 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from paid.errors import StaleAttemptError
-from paid.models import Feedback, Output, Run, Step
+from paid.models import Feedback, Output, Step
 from paid.models.columns import now
 from paid.store import events
 from paid.store.events import NewEvent
@@ -37,13 +37,8 @@ def begin(
     kind: str,
     number: int,
     container: str,
-    activity: dict[str, str],
 ) -> StepHold:
-    """Begin a step, or take it over from an attempt that died, with what it had stored.
-
-    `activity` names the attempt to Temporal (workflow_id, run_id, activity_id), so that the next
-    worker of the host can say at once that this one was lost.
-    """
+    """Begin a step, or take it over from an attempt that died, with what it had stored."""
     question = select(Step).where(Step.run_id == run_id, Step.kind == kind, Step.number == number)
     step = session.exec(question.with_for_update()).first()
     if step is None:
@@ -51,7 +46,6 @@ def begin(
     else:
         step.attempt += 1
         step.state = "running" if step.ended_at is None else step.state
-    step.report = {**step.report, "activity": activity}
     session.add(step)
     session.flush()
     assert step.id is not None  # noqa: S101 - flush has set it
@@ -86,6 +80,14 @@ def store_output(
     events.append_to_run(session, hold.run_id, hold.project_id, *found)
 
 
+def note_start(session: Session, hold: StepHold) -> bool:
+    """Record that the step's container has begun; False when an attempt before did."""
+    if "begun" in hold.report:
+        return False
+    _still_mine(session, hold, report={**hold.report, "begun": True})
+    return True
+
+
 def note(session: Session, hold: StepHold, **report: Any) -> None:
     """Merge facts into the step's report."""
     step = session.get_one(Step, hold.step_id, populate_existing=True)
@@ -95,16 +97,6 @@ def note(session: Session, hold: StepHold, **report: Any) -> None:
 def end(session: Session, hold: StepHold, state: str, exit_code: int | None) -> None:
     """End the step."""
     _still_mine(session, hold, state=state, exit_code=exit_code, ended_at=now())
-
-
-def running_on(session: Session, host: str) -> list[Step]:
-    """The steps that an attempt on a host has begun and not ended, of runs that go on."""
-    question = (
-        select(Step)
-        .join(Run, col(Run.id) == col(Step.run_id))
-        .where(Run.host == host, col(Run.ended_at).is_(None), Step.state == "running")
-    )
-    return list(session.exec(question))
 
 
 def add_feedback(session: Session, run_id: int, iteration: int, kind: str, text: str) -> int:

@@ -11,6 +11,7 @@ from paid.containers.engine import DockerEngine
 from paid.errors import ContainerError
 from paid.settings import Settings
 from tests.acceptance.stage import Stage
+from tests.acceptance.wired import WiredStage
 from tests.conftest import missing
 
 
@@ -27,6 +28,21 @@ def stage(installation: Stage) -> Iterator[Stage]:
     """The installation; what a test watched is left alone afterwards, to spare the machine."""
     yield installation
     installation.rest()
+
+
+@pytest.fixture(scope="session")
+def wired_installation(server_folder: Path) -> Iterator[WiredStage]:
+    _need_docker()
+    stage = WiredStage(server_folder / "wired")
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def wired(wired_installation: WiredStage) -> Iterator[WiredStage]:
+    """An installation whose servers can go away, and whose worker can be killed at a line."""
+    yield wired_installation
+    wired_installation.rest()
 
 
 def _need_docker() -> None:

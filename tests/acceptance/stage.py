@@ -36,7 +36,9 @@ from paid.store.database import Database
 from paid.store.project_settings import ProjectChanges
 from paid.temporal import connect
 from paid.up import EmbeddedPaid
-from tests.acceptance.docker_socket import DockerSocket
+from paid.up.installation import PROGRAMS
+from paid.up.part import Program
+from tests.acceptance.wires import DockerSocket
 
 T = TypeVar("T")
 OWNER, ROBOT = "maria", "paid-robot"
@@ -57,7 +59,9 @@ class Watched:
 class Stage:
     """Everything, started once for all tests; each test has a repository of its own."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(
+        self, folder: Path, programs: tuple[Program, ...] = PROGRAMS, **settings: object
+    ) -> None:
         self.forge = Forge(folder / "forge")
         self.forge.start()
         self.model = ScriptedModel()
@@ -75,7 +79,8 @@ class Stage:
                 anthropic_api_key=[key],
                 quota_hold_seconds=2,  # so that a vendor's limit of some seconds parks a run
                 **settings,  # type: ignore[arg-type]
-            )
+            ),
+            programs=programs,
         )
         self.paid.start()
         self.settings = self.paid.settings

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from aiohttp import web
 
@@ -74,6 +74,7 @@ class Gate:
             if token is not None and token.used >= self.limit:
                 raise self._used_up(self.window_ends)
             self._follow_rename(request)
+            self._follow_transfer(request)
             call = await self._call(request, token)
             answer, data = await asyncio.to_thread(self._answer, endpoint, call, request)
             response = self._respond(request, answer, data)
@@ -103,11 +104,16 @@ class Gate:
         new = self.world.renamed.get(old.lower())
         if new is None:
             return
-        to = request.path_qs.replace(f"/repos/{old}", f"/repos/{new}", 1)
-        status = 301 if request.method == "GET" else 307
-        location = f"{request.scheme}://{request.host}{to}"
-        words = "Moved Permanently" if status == 301 else "Temporary Redirect"
-        raise ApiError(status, words, headers={"location": location})
+        _redirect(request, request.path_qs.replace(f"/repos/{old}", f"/repos/{new}", 1))
+
+    def _follow_transfer(self, request: web.Request) -> None:
+        """The same for an issue that is in another repository now."""
+        info = request.match_info
+        old, number = f"{info.get('owner')}/{info.get('repo')}", info.get("number", "0")
+        moved = self.world.transferred.get((old.lower(), int(number)))
+        if moved is not None:
+            was, now = f"/repos/{old}/issues/{number}", f"/repos/{moved[0]}/issues/{moved[1]}"
+            _redirect(request, request.path_qs.replace(was, now, 1))
 
     async def _call(self, request: web.Request, token: Token | None) -> Call:
         html = f"{request.scheme}://{request.host}"
@@ -210,6 +216,13 @@ def _spoil_answer(request: web.Request, response: web.StreamResponse, fault: Fau
         hang_up(request)
     elif isinstance(response, web.Response) and isinstance(response.body, bytes):
         response.body = response.body[: len(response.body) // 2]
+
+
+def _redirect(request: web.Request, to: str) -> NoReturn:
+    status = 301 if request.method == "GET" else 307
+    location = f"{request.scheme}://{request.host}{to}"
+    words = "Moved Permanently" if status == 301 else "Temporary Redirect"
+    raise ApiError(status, words, headers={"location": location})
 
 
 def hang_up(request: web.Request) -> None:

@@ -157,6 +157,21 @@ class Hands:
         with self.world.lock:
             self.deeds.delete(self._repository(name), self.issue(name, number), actor)
 
+    def transfer_issue(self, name: str, number: int, to: str) -> int:
+        """Move an issue to another repository; its old address redirects from now on.
+
+        Its labels stay behind, as on GitHub where the other repository has none of the names.
+        """
+        with self.world.lock:
+            issue, other = self.issue(name, number), self._repository(to)
+            del self._repository(name).issues[number]
+            self._repository(name).deleted.add(number)
+            issue.number = max([*other.issues, *other.deleted], default=0) + 1
+            issue.labels = []
+            other.issues[issue.number] = issue
+            self.world.transferred[name.lower(), number] = (to, issue.number)
+            return issue.number
+
     def comment(self, name: str, number: int, actor: str, body: str) -> Comment:
         """Say something on an issue."""
         with self.world.lock:

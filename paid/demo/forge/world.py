@@ -170,6 +170,7 @@ class World:
         self.tokens: dict[str, Token] = {}
         self.repositories: dict[str, Repository] = {}
         self.renamed: dict[str, str] = {}
+        self.transferred: dict[tuple[str, int], tuple[str, int]] = {}
         self._ids = itertools.count(FIRST_ID + secrets.randbelow(1_000_000))
 
     def new_id(self) -> int:
