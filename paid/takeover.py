@@ -100,7 +100,7 @@ async def take_over(client: Client, database: Database, settings: Settings) -> N
     if not notes:
         return
     await _forget_memory(client, database)
-    lost = await asyncio.gather(*(_tell_lost(client, note.read_bytes()) for note in notes))
+    lost = await asyncio.gather(*(tell_lost(client, note.read_bytes()) for note in notes))
     for note in notes:
         note.unlink()
     _log.info("takeover.attempts_lost", number=sum(lost))
@@ -129,7 +129,7 @@ def _attempts_of(settings: Settings) -> Path:
     return settings.data_dir / "attempts"
 
 
-async def _tell_lost(client: Client, task_token: bytes) -> bool:
+async def tell_lost(client: Client, task_token: bytes) -> bool:
     """False when the attempt is over, or Temporal has given the activity to somebody else."""
     if not task_token:
         return False

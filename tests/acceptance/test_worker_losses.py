@@ -49,8 +49,8 @@ def test_runs_go_on_when_their_worker_is_killed_at_any_boundary_of_their_steps(
     wired.model.reset()
     asking = wired.watch(agent_command=AGENT, checks=[CHECK])
     silent = wired.watch(agent_command=ASKS_NOBODY, checks=[CHECK])
-    numbers = _stopped(wired, asking, LATE) + _stopped(wired, asking, EARLY)
-    others = _stopped(wired, silent, AT_THE_START) + _stopped(wired, silent, CLAIM)
+    numbers = stopped(wired, asking, LATE) + stopped(wired, asking, EARLY)
+    others = stopped(wired, silent, AT_THE_START) + stopped(wired, silent, CLAIM)
     wired.worker.kill()
     wired.postgres.let_go()
     wired.worker.start()
@@ -63,7 +63,7 @@ def test_runs_go_on_when_their_worker_is_killed_at_any_boundary_of_their_steps(
     assert "The worker was lost." in failures, "time-outs were waited for"
 
 
-def _stopped(stage: WiredStage, watched: Watched, boundaries: Boundaries) -> list[int]:
+def stopped(stage: WiredStage, watched: Watched, boundaries: Boundaries) -> list[int]:
     """The issues of new runs, one standing still at each of the boundaries."""
     wanted = len(stage.postgres.stopped) + len(boundaries)
     stage.postgres.stop_at(*boundaries)

@@ -36,7 +36,7 @@ class WiredStage(Stage):
             folder,
             tuple(program for program in PROGRAMS if program.name != "worker"),
             database_url=url.replace(quote(socket_folder, safe=""), quote(str(folder / "wire"))),
-            temporal_address=":".join(map(str, self.temporal.address)),
+            temporal_address="{}:{}".format(*self.temporal.address),
         )
         self.database.close()
         self.database = Database(url)

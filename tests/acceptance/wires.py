@@ -122,6 +122,7 @@ class PostgresWire(Wire):
         self._stops: list[tuple[Moment, str]] = []
         self._losses: list[str] = []
         self._let_go = threading.Event()
+        self._goes_on = False
         self.stopped: list[tuple[Moment, str]] = []
         """Where connections stand still now."""
         self.lost: list[str] = []
@@ -137,6 +138,13 @@ class PostgresWire(Wire):
 
     def let_go(self) -> None:
         """Cut the connections that were stopped; what had not been committed is rolled back."""
+        self._goes_on = False
+        self._let_go.set()
+        self.stopped.clear()
+
+    def go_on(self) -> None:
+        """Let the connections that were stopped after a commit have their answer at last."""
+        self._goes_on = True
         self._let_go.set()
         self.stopped.clear()
 
@@ -176,6 +184,7 @@ class PostgresWire(Wire):
                 self._speaks.wait()
                 if ending.moment == "after":
                     self._stand_still("after", ending.word)
+                    ending.moment = None if self._goes_on else "after"
                 elif ending.moment == "lost":
                     self.lost.append(ending.word)
                 if ending.moment is not None:

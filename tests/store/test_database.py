@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import text
 
@@ -17,23 +19,28 @@ def test_who_is_frozen_in_the_middle_of_a_transaction_keeps_nobody_waiting(
     database: Database, database_url: str
 ) -> None:
     frozen = Database(database_url, idle_seconds=0.2)
-    with pytest.raises(DatabaseError), frozen.session() as session:
-        session.connection().execute(TAKE)
-        wait_until(lambda: _held(database) == 0, "the end of the frozen transaction")
+    with pytest.raises(DatabaseError):
+        _freeze(frozen, lambda: _held(database) == 0)
     frozen.close()
 
 
 def test_a_transaction_that_waits_for_something_outside_may_be_idle(
     database: Database, database_url: str
 ) -> None:
-    patient = Database(database_url, idle_seconds=0.05)
+    patient = Database(database_url, idle_seconds=0.5)
     with patient.session() as session:
         let_wait(session)
         session.connection().execute(TAKE)
         with database.session() as other:
-            other.connection().execute(text("SELECT pg_sleep(0.3)"))
+            other.connection().execute(text("SELECT pg_sleep(1)"))
         assert _held(database) == 1
     patient.close()
+
+
+def _freeze(frozen: Database, ended: Callable[[], bool]) -> None:
+    with frozen.session() as session:
+        session.connection().execute(TAKE)
+        wait_until(ended, "the end of the frozen transaction")
 
 
 def _held(database: Database) -> int:
