@@ -106,7 +106,7 @@ def change_organisation(
     """Set limits in cents by period (None lifts one), when its days begin, and when people are
     warned. What is not given stays. Raises BadInputError.
     """
-    row = session.get_one(Organisation, ORGANISATION, with_for_update=True)
+    row = session.get_one(Organisation, ORGANISATION, with_for_update={"key_share": True})
     if time_zone is not None:
         row.time_zone = RULES["time_zone"]("time_zone", time_zone)
     if warn_percents is not None:

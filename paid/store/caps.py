@@ -139,7 +139,7 @@ def _raise(session: Session, run: Run, cap: Cap, to_cents: int, duration: timede
         else:
             budgets.raise_organisation_for_a_while(session, period, to_cents, duration)
         return
-    session.get_one(Project, run.project_id, with_for_update=True)
+    session.get_one(Project, run.project_id, with_for_update={"key_share": True})
     if duration is None:
         budgets.set_limits(session, run.project_id, **new)
     else:

@@ -163,7 +163,7 @@ def _locked(session: Session, project_id: int, number: int) -> Issue:
     question = (
         select(Issue)
         .where(Issue.project_id == project_id, Issue.number == number)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     return session.exec(question, execution_options={"populate_existing": True}).one()
 

@@ -93,7 +93,9 @@ def number(project: Project) -> int:
 
 def get(session: Session, project_id: int, *, lock: bool = False) -> Project:
     """A project by its number, removed ones too; `lock` until the transaction ends."""
-    project = session.get(Project, project_id, with_for_update=lock or None)
+    project = session.get(
+        Project, project_id, with_for_update={"key_share": True} if lock else None
+    )
     if project is None:
         raise NotFoundError(
             f"There is no project {project_id}.", hint="`paid project list` shows them."

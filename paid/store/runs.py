@@ -43,8 +43,12 @@ def get(session: Session, run_id: int) -> Run:
 
 
 def locked(session: Session, run_id: int) -> Run:
-    """The run's row, held until the transaction ends. Raises NotFoundError."""
-    question = select(Run).where(Run.id == run_id).with_for_update()
+    """The run's row, held until the transaction ends. Raises NotFoundError.
+
+    Rows that others refer to are held without their keys (FOR NO KEY UPDATE): whoever adds an event
+    locks the keys of its run and project, and may have a lock that is asked for next here.
+    """
+    question = select(Run).where(Run.id == run_id).with_for_update(key_share=True)
     run = session.exec(question, execution_options={"populate_existing": True}).first()
     if run is None:
         raise NotFoundError(f"There is no run {run_id}.", hint="`paid runs` lists them.")

@@ -166,7 +166,7 @@ class PostgresWire(Wire):
             while data := client.recv(CHUNK_BYTES):
                 self._speaks.wait()
                 said += data
-                if b"COMMIT" in data or b"ledger_" in data:
+                if b"COMMIT" in data or b'"request_id": ' in data:  # the ledger's need no COMMIT
                     ending.word, ending.moment = self._marked(said)
                 if ending.moment == "before":
                     self._stand_still("before", ending.word)

@@ -293,6 +293,9 @@ def test_a_run_that_publishes_is_not_stopped_by_its_own_change_of_labels(
     watched.forge.remove_label(REPO, number, "paid-build", "paid-bot")
     watched.look()
     assert cancel_reasons(watched) == [""]
+    watched.forge.delete_issue(REPO, number, "maria")
+    watched.look()
+    assert cancel_reasons(watched) == ["The issue was deleted or moved away."]
 
 
 def test_a_revoked_token_pauses_the_project_and_says_why(watched: Watched) -> None:

@@ -1,0 +1,119 @@
+"""What a run stands on moves in its middle: its base branch, its issue (faults 16 and 17)."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from paid.containers.engine import DockerEngine
+from paid.contracts import RunStatus
+from paid.demo.forge import Fault
+from paid.models import Run
+from tests.acceptance.stage import OWNER, ROBOT, Stage, Watched
+from tests.acceptance.test_bad_input import fails_everywhere
+
+UNTIL_TOLD = [
+    "python3",
+    "-c",
+    "import os, pathlib, time; pathlib.Path('made.txt').write_text('made');"
+    "print('begun', flush=True)\n"
+    "while not os.path.exists('/run/paid/task/go-on'): time.sleep(0.05)",
+]
+"""An agent that works until the test has seen enough."""
+
+
+@pytest.mark.parametrize("what", ["rewritten", "deleted"])
+def test_a_base_that_is_taken_away_in_mid_run_needs_a_person_and_publishes_nothing(
+    stage: Stage, what: str
+) -> None:
+    watched, run = _at_work(stage)
+    if what == "rewritten":
+        stage.forge.rewrite_branch(watched.name, "main", {"README.md": "anew"})
+    else:
+        stage.forge.push_file(watched.name, "other", "README.md", "other")
+        stage.forge.delete_branch(watched.name, "main")
+    _tell(stage, run)
+    run = fails_everywhere(stage, watched, "base_rewritten", f"was {what}")
+    assert not any(name.startswith("paid/") for name in stage.forge.branches(watched.name))
+    assert stage.forge.pulls(watched.name) == []
+    assert Path(stage.saw(run, "run.work_kept").data["file"]).is_file()
+    stage.nothing_left(run)
+
+
+@pytest.mark.parametrize("what", ["moved on", "renamed"])
+def test_a_base_that_goes_on_in_mid_run_gets_a_pull_request_of_the_runs_commits_alone(
+    stage: Stage, what: str
+) -> None:
+    watched, run = _at_work(stage, interval_seconds=600)
+    base = "main" if what == "moved on" else "trunk"
+    if what == "moved on":
+        stage.forge.push_file(watched.name, "main", "other.txt", "somebody else's")
+    else:
+        stage.forge.rename_default_branch(watched.name, "trunk")
+    _tell(stage, run)
+    run = stage.ended(watched)
+    assert (run.status, run.error_message) == ("completed", "")
+    (pull,) = stage.forge.pulls(watched.name)
+    assert pull.base_ref == base
+    assert _subjects(stage, watched, f"{base}..{pull.head_ref}") == ["Work on issue #1"]
+    stage.nothing_left(run)
+
+
+@pytest.mark.parametrize("what", ["deleted", "transferred", "label"])
+def test_an_issue_that_goes_in_mid_run_cancels_the_run_and_leaves_nothing(
+    stage: Stage, what: str
+) -> None:
+    watched, _ = _at_work(stage)
+    if what == "deleted":
+        stage.forge.delete_issue(watched.name, 1, actor=OWNER)
+    elif what == "label":
+        stage.forge.remove_label(watched.name, 1, "paid-build", actor=OWNER)
+    else:
+        stage.forge.add_repository(f"{watched.name}-else", {"README": ""}, OWNER)
+        stage.forge.set_permission(f"{watched.name}-else", ROBOT, "write")
+        stage.forge.transfer_issue(watched.name, 1, f"{watched.name}-else")
+    _nothing_came_of(stage, watched)
+
+
+def test_an_issue_that_goes_while_its_run_publishes_cancels_it_too(stage: Stage) -> None:
+    watched, run = _at_work(stage)
+    stage.forge.fail(Fault("status", status=502, path=f"{watched.name}.git/", times=-1))
+    _tell(stage, run)
+    stage.in_status(watched, RunStatus.CREATING_PR)
+    stage.forge.delete_issue(watched.name, 1, actor=OWNER)
+    stage.until(lambda: (found := stage.run_of(watched)) and found.cancel_requested_at, "a cancel")
+    stage.forge.mend()
+    _nothing_came_of(stage, watched)
+
+
+def _at_work(stage: Stage, **changes: object) -> tuple[Watched, Run]:
+    watched = stage.watch(agent_command=UNTIL_TOLD, **changes)  # type: ignore[arg-type]
+    stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+    if changes:
+        stage.command("run", f"{watched.name}#1")
+    run = stage.begun(watched)
+    stage.saw(run, "agent.message")
+    return watched, run
+
+
+def _tell(stage: Stage, run: Run) -> None:
+    """Let the agent end."""
+    facts = DockerEngine(stage.settings).inspect(f"paid-run-{run.id}-agent-1")
+    assert facts is not None
+    (task,) = (it["Source"] for it in facts["Mounts"] if it["Destination"] == "/run/paid/task")
+    (Path(task) / "go-on").touch()
+
+
+def _nothing_came_of(stage: Stage, watched: Watched) -> None:
+    run = stage.ended(watched)
+    assert run.status == "cancelled", run.error_message
+    assert stage.forge.branches(watched.name).keys() == {"main"}
+    assert stage.forge.pulls(watched.name) == []
+    stage.nothing_left(run)
+
+
+def _subjects(stage: Stage, watched: Watched, span: str) -> list[str]:
+    argv = ["git", "-C", str(stage.forge.git_dir(watched.name)), "log", "--format=%s", span]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
