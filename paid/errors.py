@@ -260,3 +260,4 @@ class DetachedError(PaidError):
 
     code = "detached"
     retryable = True
+    retry_after_seconds = 0.1
