@@ -44,6 +44,9 @@ SAME_OUTPUT_LIMIT = 3
 LONGEST_TURN_SECONDS = 40 * 60
 """Under the 45 minutes that one attempt of `run_agent` has, so that the limit ends it cleanly."""
 HOSTS_TRIED = 3
+LOST_WORKERS_ROUNDS = 10
+"""How often a turn is given its attempts anew because the last one went with its worker."""
+LOST_WORKERS = ("WorkerLostError", "DetachedError")
 LONGEST_PAUSE = timedelta(days=14)
 """A pause for money ends the run when nobody has raised the budget by then."""
 
@@ -240,9 +243,19 @@ class AgentExecutionWorkflow:
             max_seconds=max(1, min(LONGEST_TURN_SECONDS, int(seconds_left))),
             max_tokens=plan.max_tokens,
         )
-        turn = await _step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+        turn = await self._run_agent(given)
         self._tokens_used = turn.tokens_used
         return turn
+
+    async def _run_agent(self, given: TurnInput) -> TurnResult:
+        """A turn lasts long and its failures are few, so those of its workers do not count."""
+        for _ in range(LOST_WORKERS_ROUNDS):
+            try:
+                return await _step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+            except ActivityError as error:
+                if not (_worker_was_lost(error) and workflow.patched("lost-workers")):
+                    raise
+        return await _step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
 
     async def _verified(self, plan: RunPlan, workspace: Workspace, head_sha: str) -> VerifyResult:
         if not plan.has_checks:
@@ -311,6 +324,14 @@ _SAME = "The agent did the same thing {} times in a row."
 def _host_is_gone(error: ActivityError) -> bool:
     cause = error.cause
     return isinstance(cause, ActivityTimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
+
+
+def _worker_was_lost(error: ActivityError) -> bool:
+    """Whether the last attempt ended because its worker was killed, stopped or not heard of."""
+    cause = error.cause
+    if isinstance(cause, ActivityTimeoutError):
+        return cause.type is TimeoutType.HEARTBEAT
+    return isinstance(cause, ApplicationError) and cause.type in LOST_WORKERS
 
 
 def _may_pass(error: ActivityError) -> bool:

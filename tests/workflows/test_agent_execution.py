@@ -10,10 +10,19 @@ import pytest
 from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 
-from paid.contracts import HostSlot, RunPlan, RunStatus, TurnEnd, TurnResult, VerifyResult
+from paid.contracts import (
+    HostSlot,
+    RunPlan,
+    RunStatus,
+    TurnEnd,
+    TurnInput,
+    TurnResult,
+    VerifyResult,
+)
 from paid.errors import (
     BadInputError,
     ContainerError,
+    DetachedError,
     DockerUnavailableError,
     GitUnavailableError,
     HostFullError,
@@ -153,6 +162,21 @@ async def test_a_turn_that_ran_out_of_money_goes_on_where_it_was(start_run: Star
         (1, 1, False),
         (2, 1, True),
     ]
+
+
+async def test_workers_that_are_lost_do_not_use_up_the_agents_attempts(
+    start_run: StartRun,
+) -> None:
+    lost = iter([True] * 7)
+
+    def run_agent(_: TurnInput) -> TurnResult:
+        if next(lost, False):
+            raise DetachedError("The worker lets go of the agent, which goes on.")
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    handle, fake = await start_run(run_agent=run_agent)
+    assert (await handle.result()).status == RunStatus.COMPLETED
+    assert [turn.turn for turn in fake.turns] == [1] * 8
 
 
 async def test_a_passing_failure_is_retried(start_run: StartRun) -> None:
