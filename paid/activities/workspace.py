@@ -19,11 +19,14 @@ from paid.errors import (
     HostFullError,
     ModelKeyMissingError,
     NoDockerError,
+    PaidError,
 )
 from paid.gateway.known_vendors import vendors_with_keys
 from paid.models import Run
 from paid.store import runs, tokens, waits
 
+TAKE_BACK_ATTEMPTS = 5
+"""After so many the branch of a run without a pull request is left where it is."""
 CLAIM_PAUSE_SECONDS = 10.0
 """The longest pause of a run that waits for Docker: it shall begin soon after Docker does."""
 
@@ -123,6 +126,7 @@ class WorkspaceActivities:
         with heartbeats():
             host.workspaces.remove(run.run_id)
             self._keep_work(row)
+            self._take_back(row)
             host.mirrors.forget_run(row.project_id, run.run_id)
 
     def _keep_work(self, run: Run) -> None:
@@ -136,6 +140,28 @@ class WorkspaceActivities:
         mirrors.save_bundle(run.project_id, run.base_sha, run.head_sha, kept)
         with self._host.database.session() as session:
             runs.say(session, run, "run.work_kept", file=str(kept), head=run.head_sha)
+
+    def _take_back(self, run: Run) -> None:
+        """Delete the branch of a run that ended between its push and its pull request."""
+        host, branch = self._host, run.branch
+        if run.pr_number is not None or branch is None:
+            return
+        if not host.mirrors.has_pushed(run.project_id, _id(run)):
+            return
+        with host.database.session() as session:
+            project = runs.facts(session, _id(run)).project
+        deleted, reason = False, "The branch is not where the run left it."
+        try:
+            deleted = host.mirrors.withdraw(host.remote(project), _id(run), branch)
+        except PaidError as error:
+            if error.retryable and activity.info().attempt < TAKE_BACK_ATTEMPTS:
+                raise
+            reason = str(error)
+        with host.database.session() as session:
+            if deleted:
+                runs.say(session, run, "run.branch_taken_back", branch=branch)
+            else:
+                runs.say(session, run, "run.branch_left", branch=branch, reason=reason)
 
 
 def kept_bundle(data_dir: Path, run: Run) -> Path:

@@ -84,6 +84,22 @@ def test_an_issue_that_goes_while_its_run_publishes_cancels_it_too(stage: Stage)
     _nothing_came_of(stage, watched)
 
 
+def test_a_run_whose_pull_request_is_refused_takes_its_branch_back_and_keeps_its_work(
+    stage: Stage,
+) -> None:
+    watched, run = _at_work(stage)
+    stage.forge.fail(
+        Fault("status", status=422, method="POST", path=f"{watched.name}/pulls", times=-1)
+    )
+    _tell(stage, run)
+    run = stage.ended(watched)
+    assert run.status == "failed"
+    stage.saw(run, "run.branch_taken_back")
+    assert stage.forge.branches(watched.name).keys() == {"main"}
+    assert Path(stage.saw(run, "run.work_kept").data["file"]).is_file()
+    stage.nothing_left(run)
+
+
 def _at_work(stage: Stage, **changes: object) -> tuple[Watched, Run]:
     watched = stage.watch(agent_command=UNTIL_TOLD, **changes)  # type: ignore[arg-type]
     stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
