@@ -1,7 +1,8 @@
 """The only reader of the environment.
 
 Every setting has a default that works on one machine with `paid up`; the same names point the
-single programs at servers of one's own (`bin/worker` and its siblings, docker-compose.yml).
+single programs at servers of one's own (`bin/temporal-worker` and its siblings,
+docker-compose.yml).
 """
 
 from __future__ import annotations
@@ -11,25 +12,36 @@ import socket
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from paid.errors import ConfigurationError
+
+TEMPORAL_PORT = 7233
+_POSTGRESQL = frozenset({"postgresql", "postgres"})
 KeyList = Annotated[list[SecretStr], NoDecode]
 
 
 class Settings(BaseSettings):
     """Where things are, which servers to use, and the keys that never leave the host."""
 
-    model_config = SettingsConfigDict(env_prefix="PAID_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PAID_",
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,  # compose files and shells write NAME= for "not set"
+    )
 
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("paid"))
     cache_dir: Path = Field(default_factory=lambda: platformdirs.user_cache_path("paid"))
     host_name: str = Field(default_factory=socket.gethostname)
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
-    """None means the embedded PostgreSQL of this data folder."""
+    """`postgresql://user:password@host:port/database`; None means the embedded PostgreSQL of this
+    data folder."""
     temporal_address: str = Field(
         default="127.0.0.1:7233",
         validation_alias=AliasChoices("TEMPORAL_ADDRESS", "TEMPORAL_HOST"),
@@ -114,6 +126,23 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return [key.strip() for key in value.split(",") if key.strip()]
         return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _the_database_is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme, separator, _ = value.get_secret_value().partition("://") if value else ("", "", "")
+        if value and (scheme.partition("+")[0] not in _POSTGRESQL or not separator):
+            raise ValueError("it looks like postgresql://user:password@host:port/database")
+        return value
+
+    @field_validator("temporal_address")
+    @classmethod
+    def _temporals_port_has_a_default(cls, value: str) -> str:
+        address = value.strip().removeprefix("http://").removeprefix("https://").rstrip("/")
+        parts = urlsplit(f"//{address}")
+        if not parts.hostname or parts.path:
+            raise ValueError("it looks like host:port")
+        return address if parts.port else f"{address}:{TEMPORAL_PORT}"
 
     @property
     def build_arguments(self) -> dict[str, str]:
@@ -202,5 +231,24 @@ def _nothing(names: frozenset[str]) -> dict[str, None]:
 
 
 def load_settings() -> Settings:
-    """Read the environment once; called by programs, never at import."""
-    return Settings()
+    """Read the environment once; called by programs, never at import.
+
+    Raises ConfigurationError, which names the variables and never what they hold.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        told = "; ".join(
+            f"{_variable(found['loc'])}: {found['msg'].removeprefix('Value error, ')}"
+            for found in error.errors()
+        )
+        raise ConfigurationError(
+            f"A setting in the environment cannot be used: {told}.",
+            hint="Correct the variable, or unset it: every setting has a default.",
+        ) from None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """The variable's name for where a value was refused: the field's own name, or its alias."""
+    name = str(place[0])
+    return f"PAID_{name.upper()}" if name in Settings.model_fields else name

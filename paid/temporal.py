@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from paid.errors import ConfigurationError, DockerUnavailableError, PaidError
@@ -36,6 +37,20 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
         raise ConfigurationError(
             f"Temporal does not answer at {settings.temporal_address}.",
             hint="Start `paid up`, or set TEMPORAL_ADDRESS to your server's host:port.",
+        ) from error
+
+
+async def require_namespace(client: Client) -> None:
+    """Raise ConfigurationError when the server has no namespace of the client's name."""
+    asked = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        await client.workflow_service.describe_namespace(asked, timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        raise ConfigurationError(
+            f"Temporal has no namespace {client.namespace!r}.",
+            hint="`temporal-config/prepare-namespace` makes it; or correct TEMPORAL_NAMESPACE.",
         ) from error
 
 

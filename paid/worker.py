@@ -8,7 +8,6 @@ each of them.
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -40,12 +39,13 @@ from paid.containers.workspace import Workspaces
 from paid.github.clients import GitHubClients
 from paid.host_keeper import HostKeeper
 from paid.logs import configure_logs
-from paid.process_end import end_process
-from paid.settings import Settings, load_settings
+from paid.program import run_program
+from paid.settings import Settings
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
+from paid.store.opening import open_database
 from paid.takeover import OpenAttempts, only_worker_here, take_over
-from paid.temporal import ErrorTranslation, connect
+from paid.temporal import ErrorTranslation, connect, require_namespace
 from paid.workflows.agent_execution import AgentExecutionWorkflow
 from paid.workflows.github_poll import GitHubPollWorkflow
 
@@ -72,12 +72,10 @@ class Parts:
 
 def make_host(settings: Settings) -> Host:
     """The adapters of this host."""
-    if settings.database_url is None:
-        raise ValueError("DATABASE_URL is not set; `paid up` sets it for its own worker")
     engine = DockerEngine(settings)
     return Host(
         settings=settings,
-        database=Database(settings.database_url.get_secret_value(), pool_size=40),
+        database=open_database(settings, pool_size=40),
         engine=engine,
         workspaces=Workspaces(engine, settings),
         mirrors=Mirrors(settings),
@@ -169,6 +167,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     only_worker_here(settings)
     await asyncio.to_thread(host.database.migrate)
     client = await connect(settings)
+    await require_namespace(client)
     await take_over(client, host.database, settings)
     keeper = HostKeeper(host, Reaper(host.engine, host.workspaces))
     keeper.start()
@@ -185,20 +184,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     host.database.close()
 
 
-async def _main(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await serve(settings, stop)
-
-
-def main() -> None:
-    """Run the worker until SIGINT or SIGTERM."""
-    configure_logs()
-    uvloop.run(_main(load_settings()))
-    end_process(0)
-
-
 if __name__ == "__main__":
-    main()
+    configure_logs()
+    run_program(
+        "temporal-worker",
+        "A worker alone: it runs workflows, activities, and the containers of this host.",
+        serve,
+        run=uvloop.run,
+    )

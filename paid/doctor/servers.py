@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import text
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
 from paid import health
 from paid.doctor.findings import Case, Check, Finding, broken, ok, warning
 from paid.settings import Settings
 from paid.store.database import Database
 from paid.store.opening import open_database
-from paid.temporal import RPC_TIMEOUT, connect
+from paid.temporal import connect, require_namespace
 
 RECENTLY_SECONDS = 90
 """A worker's long poll lasts a minute, so one that lives has called within this time."""
@@ -53,9 +52,7 @@ def temporal(case: Case) -> Sequence[Finding]:
 
 async def _temporal(settings: Settings) -> Sequence[Finding]:
     client = await connect(settings)
-    await client.workflow_service.describe_namespace(
-        DescribeNamespaceRequest(namespace=settings.temporal_namespace), timeout=RPC_TIMEOUT
-    )
+    await require_namespace(client)
     where = f"{settings.temporal_address}, namespace {settings.temporal_namespace}"
     return [ok("temporal", where)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -22,8 +21,8 @@ from paid.jobs.relay import Relay
 from paid.jobs.schedules import ensure_schedules, jobs_queue
 from paid.jobs.works import Works
 from paid.logs import configure_logs
-from paid.process_end import end_process
-from paid.settings import Settings, load_settings
+from paid.program import run_program
+from paid.settings import Settings
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.opening import open_database
@@ -94,20 +93,6 @@ async def _keep_time(settings: Settings, database: Database, stop: asyncio.Event
                 await stop.wait()
 
 
-async def _main(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await serve(settings, stop)
-
-
-def main() -> None:
-    """Run the job runner until SIGINT or SIGTERM."""
-    configure_logs()
-    asyncio.run(_main(load_settings()))
-    end_process(0)
-
-
 if __name__ == "__main__":
-    main()
+    configure_logs()
+    run_program("jobs", "The job runner alone: notifications, roll-ups, clean-up.", serve)
