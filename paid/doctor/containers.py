@@ -9,7 +9,7 @@ from paid.agents import install
 from paid.containers.docker_api import DockerApi
 from paid.containers.engine import DockerEngine
 from paid.doctor import machine, servers
-from paid.doctor.findings import Case, Check, Finding, broken, ok, warning
+from paid.doctor.findings import Case, Check, Finding, broken, ok, skipped, warning
 from paid.errors import PaidError
 from paid.settings import Settings
 from paid.store import projects
@@ -80,6 +80,8 @@ def _image(name: str, installed: Mapping[str, bool | None]) -> Finding:
     label = f"agent {name}"
     if name not in installed:
         return broken(label, "there is no such agent", "Choose one of `paid agent list`.")
+    if installed[name] is None:
+        return skipped(label, "whether its image is there, Docker must tell")
     if not installed[name]:
         return broken(label, "its image is not built", f"Run `paid agent install {name}`.")
     return ok(label, "its image is there")

@@ -81,6 +81,12 @@ def test_everything_that_is_broken_comes_with_a_cure(settings: Settings) -> None
     assert {check.name for check in CHECKS} >= {"disk", "docker", "postgresql", "github"}
 
 
+def test_a_docker_that_is_away_is_not_taken_for_a_missing_image(settings: Settings) -> None:
+    away = Case(settings.changed(docker_host=f"tcp://{NOWHERE}"))
+    (found,) = look(Check("agent images", containers.images), away)
+    assert found.state == State.SKIPPED
+
+
 def test_a_running_docker_is_healthy(settings: Settings) -> None:
     found = look(Check("docker", containers.engine), Case(settings))
     if found[0].state == State.BROKEN:
@@ -139,7 +145,8 @@ def test_temporal_is_asked_for_its_namespace_and_its_workers(
     assert look(Check("temporal", servers.temporal), Case(there))[0].state == State.OK
     assert look(Check("worker", servers.worker), Case(there))[0].state == State.BROKEN
     other = there.changed(temporal_namespace="nowhere")
-    assert look(Check("temporal", servers.temporal), Case(other))[0].state == State.BROKEN
+    (found,) = look(Check("temporal", servers.temporal), Case(other))
+    assert (found.state, "TEMPORAL_NAMESPACE" in found.mend) == (State.BROKEN, True)
 
 
 @pytest.fixture
