@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from paid.errors import BadInputError, GitHubUnauthorizedError
+from paid.errors import BadInputError, GitHubNotFoundError, GitHubUnauthorizedError
 from paid.github.words import Repository
 from paid.models import DEFAULT_LABELS, LabelPurpose
 from paid.store import projects
@@ -61,7 +61,7 @@ def register(
     """
     projects.split_name(full_name)
     api_url = checked_api_url(api_url)
-    found = github.repository(full_name)
+    found = _found(github, full_name, api_url)
     check_usable(found)
     owner, name = projects.split_name(found.full_name)
     new = NewProject(
@@ -78,6 +78,18 @@ def register(
     made = ensure_labels(github, found.full_name, list(DEFAULT_LABELS.items()))
     names = tuple(DEFAULT_LABELS.values())
     return Registered(project_id, found.full_name, found.default_branch, made, names)
+
+
+def _found(github: Registry, full_name: str, api_url: str) -> Repository:
+    try:
+        return github.repository(full_name)
+    except GitHubNotFoundError as error:
+        raise GitHubNotFoundError(
+            f"There is no {full_name} at {api_url} that this token may see "
+            f"({error.message.rstrip('.')}).",
+            hint="Check the name. A fine-grained token names its repositories, and an organisation "
+            "may have to approve it.",
+        ) from error
 
 
 def ensure_labels(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sqlmodel import Session
 
@@ -16,6 +16,7 @@ from paid.store import issues, projects
 from paid.store.database import Database
 
 _PATH = re.compile(r"/?([^/\s]+/[^/\s]+)/issues/([1-9][0-9]{0,8})/?")
+_PULL = re.compile(r"/[^/\s]+/[^/\s]+/pull/[0-9]+(/.*)?")
 _SHORT = re.compile(r"([^/\s#]+/[^/\s#]+)#([1-9][0-9]{0,8})")
 FORMS = "As in `https://github.com/OWNER/REPO/issues/7` or `OWNER/REPO#7`."
 
@@ -41,7 +42,9 @@ def read_address(text: str) -> Address:
     short = _SHORT.fullmatch(text.strip())
     if short:
         return Address(short[1], int(short[2]))
-    parts = urlsplit(text.strip())
+    parts = _split(text.strip())
+    if parts.netloc and _PULL.fullmatch(parts.path):
+        raise BadInputError(f"{text!r} is a pull request.", hint=f"Name an issue. {FORMS}")
     long = _PATH.fullmatch(parts.path)
     if parts.scheme not in {"http", "https"} or not parts.netloc or not long:
         raise BadInputError(f"{text!r} is not an issue's address.", hint=FORMS)
@@ -61,7 +64,7 @@ def project_of(session: Session, address: Address) -> Project:
         raise NotFoundError(
             f"{address.repository} is not a project"
             + (f" on {address.server}." if address.server else "."),
-            hint=f"Add it with `paid project add {address.repository}`.",
+            hint=f"Add it with `paid project add {address.repository}{_api_option(address)}`.",
         )
     if len(found) > 1:
         raise BadInputError(
@@ -95,6 +98,20 @@ def request(database: Database, github: Issues, project: Project, number: int, *
             hint="`paid runs --group live` shows it, `paid cancel RUN` ends it.",
         )
     return run
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return urlsplit("")  # a bracket too many
+
+
+def _api_option(address: Address) -> str:
+    """What `paid project add` needs beside the name, for a server of one's own."""
+    if address.server in {None, "github.com"}:
+        return ""
+    return f" --api-url https://{address.server}/api/v3"
 
 
 def _server(project: Project) -> str:

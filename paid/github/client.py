@@ -26,6 +26,8 @@ from paid.github.words import (
     Repository,
 )
 
+_NOT_SEEN_YET = ("head invalid", "Head sha can't be blank")
+"""What GitHub says of a branch that was pushed a moment ago."""
 PUBLIC_API = "https://api.github.com"
 
 
@@ -231,7 +233,7 @@ class GitHub:
             # asked only when refused: nearly always there is none yet
             if (existing := self._open_pull_request(repo, branch, error)) is not None:
                 return existing
-            if "head invalid" in error.message:
+            if any(words in error.message for words in _NOT_SEEN_YET):
                 said = f"GitHub does not see the branch {branch} yet, which was just pushed."
                 raise GitHubUnavailableError(said) from error
             if not (draft and "draft" in error.message.lower()):

@@ -30,6 +30,8 @@ _MESSAGE_CHARS = 300
 _TLS = """Is it the server's certificate? Put its authority's into the system's store, which git
 reads, and name the store's file in REQUESTS_CA_BUNDLE.""".replace("\n", " ")
 
+_AWAY = "Check this machine's network, and the project's API address."
+
 Parameters = Mapping[str, str | int]
 _Raw = tuple[int, dict[str, Any], str]
 
@@ -148,9 +150,10 @@ class Connection:
             message = f"GitHub did not answer within {self._timeout_seconds} s."
             raise GitHubUnavailableError(message) from None
         except requests.exceptions.RequestException as error:
-            message = f"GitHub cannot be reached ({type(error).__name__})."
+            where = urlsplit(self._api_url).netloc.rpartition("@")[2]
+            message = f"GitHub cannot be reached at {where} ({type(error).__name__})."
             is_tls = isinstance(error, requests.exceptions.SSLError)
-            raise GitHubUnavailableError(message, hint=_TLS if is_tls else None) from None
+            raise GitHubUnavailableError(message, hint=_TLS if is_tls else _AWAY) from None
         except (RuntimeError, AssertionError, ValueError) as error:
             # PyGithub raises these for redirects to elsewhere and addresses that it cannot read
             raise GitHubError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from paid.errors import PaidError
 from paid.process_end import was_interrupted
 
 
@@ -18,6 +19,11 @@ def test_an_interrupt_is_found_behind_a_librarys_error() -> None:
     with pytest.raises(ValueError, match="library") as caught:
         _like_a_library()
     assert was_interrupted(caught.value)
+
+
+def test_an_errors_hint_is_a_sentence_of_its_own() -> None:
+    assert str(PaidError("GitHub answered 403: no", hint="Give it.")).endswith("403: no. Give it.")
+    assert str(PaidError("No.", hint="Give it.")) == "No. Give it."
 
 
 def test_any_other_error_is_no_interrupt() -> None:

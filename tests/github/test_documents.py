@@ -284,15 +284,22 @@ def test_a_certificate_that_is_not_trusted_says_where_to_put_it(server: Scripted
     github.close()
 
 
-def refused(*errors: dict[str, str]) -> Reply:
+def refused(*errors: Any) -> Reply:
     return Reply(422, {"message": "Validation Failed", "errors": list(errors)})
 
 
-def test_a_branch_that_github_does_not_see_yet_is_waited_for(server: Scripted) -> None:
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [{"resource": "PullRequest", "field": "head", "code": "invalid"}],
+        ["Head sha can't be blank", "Base sha can't be blank", "No commits between main and x"],
+    ],
+)
+def test_a_branch_that_github_does_not_see_yet_is_waited_for(
+    errors: list[Any], server: Scripted
+) -> None:
     """For a moment after a push, its REST side may not know the branch."""
-    server.answer = lambda _: refused(
-        {"resource": "PullRequest", "field": "head", "code": "invalid"}
-    )
+    server.answer = lambda _: refused(*errors)
     with pytest.raises(GitHubUnavailableError, match="just pushed"):
         server.github.create_pull_request(REPO, title="T", body="B", branch="paid/x", base="main")
 
