@@ -9,10 +9,11 @@ import typer
 from paid import control, run_request
 from paid.cli import connection, logs, output
 from paid.cli.output import Json, dollars, say, shown
+from paid.contracts import RunStatus
 from paid.doctor import State, containers, examine
 from paid.github.client import GitHub
 from paid.settings import Settings
-from paid.store import estimates, projects
+from paid.store import estimates, projects, runs
 from paid.store.credentials import SecretBox
 
 
@@ -29,6 +30,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Start a run for an issue at once, without a label; you are its trusted requester.
+
+    With --follow the exit code is 1 when the run fails or is cancelled.
 
     [dim]paid run https://github.com/team/app/issues/7[/]
     [dim]paid run -f team/app#7[/]
@@ -53,7 +56,7 @@ def run(
     )
     if as_json:
         answer = {"id": made.id, "workflow_id": made.workflow_id, "started": started}
-        output.print_json(answer | {"estimate": vars(likely)})
+        output.print_json(answer | {"estimate": vars(likely)}, in_one_line=follow)
     elif started:
         say(f"Run {made.id} is started. See it with `paid logs -f {made.id}`.")
     else:
@@ -63,6 +66,14 @@ def run(
         _warn_without_docker(settings)
     if follow and made.id is not None:
         logs.logs(made.id, follow=True, as_json=as_json)
+        _exit_unless_it_did_well(settings, made.id)
+
+
+def _exit_unless_it_did_well(settings: Settings, run_id: int) -> None:
+    """Whoever follows in a script goes on by the exit code."""
+    with connection.database(settings) as database, database.session() as session:
+        if runs.get(session, run_id).status not in (RunStatus.COMPLETED, RunStatus.NO_CHANGES):
+            raise typer.Exit(1)
 
 
 def _warn_without_docker(settings: Settings) -> None:

@@ -95,8 +95,9 @@ def _count(data: Data, name: str) -> str:
 
 
 def _ended(data: Data) -> str:
+    """How and why, whole: its last words are what to do."""
     parts = [data.get("status"), data.get("code"), data.get("message")]
-    return "  ".join(one_line(str(part), WIDE) for part in parts if part)
+    return "  ".join(" ".join(plain(str(part)).split()) for part in parts if part)
 
 
 def _waiting(data: Data) -> str:

@@ -16,6 +16,7 @@ from paid.cli import connection
 from paid.cli.event_lines import line
 from paid.cli.output import Json, plain
 from paid.cli.runs import RunNumber
+from paid.errors import DatabaseError
 from paid.models import Event, Output
 from paid.store import events, runs
 from paid.store.database import Database, libpq_url
@@ -83,7 +84,19 @@ class Reader:
                 yield item
 
     def follow(self) -> Iterator[dict[str, Any]]:
-        """Everything, and what comes, until the run has ended."""
+        """Everything, and what comes, until the run has ended.
+
+        Raises DatabaseError when PostgreSQL goes away meanwhile.
+        """
+        try:
+            yield from self._everything()
+        except psycopg.OperationalError as error:
+            raise DatabaseError(
+                "PostgreSQL went away while the run was followed.",
+                hint=f"The run goes on when Paid is up; see it with `paid logs -f {self._run_id}`.",
+            ) from error
+
+    def _everything(self) -> Iterator[dict[str, Any]]:
         with psycopg.connect(libpq_url(self._database.url), autocommit=True) as listener:
             listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
             ended = False

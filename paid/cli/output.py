@@ -32,9 +32,9 @@ def one_line(text: str, most: int = 60) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    print(json.dumps(value, indent=2, default=_as_json))
+def print_json(value: Any, *, in_one_line: bool = False) -> None:
+    """One JSON value on standard output; in one line where further ones follow it."""
+    print(json.dumps(value, indent=None if in_one_line else 2, default=_as_json))
 
 
 def say(text: str) -> None:

@@ -15,12 +15,13 @@ import termios
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from paid.models import Output, Step
 from paid.store.database import Database
 from tests.cli.conftest import NOWHERE, Paid, Repository
-from tests.waiting import HANGS_SECONDS
+from tests.waiting import HANGS_SECONDS, wait_until
 
 PAID = (sys.executable, "-m", "paid")
 
@@ -94,6 +95,27 @@ def test_ctrl_c_while_following_ends_quietly_with_130(
     assert b"run.requested" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert ended(process) == (130, "")
+
+
+def test_who_follows_learns_that_the_servers_were_stopped(
+    run_id: int, environment: pytest.MonkeyPatch, database_url: str
+) -> None:
+    process = started("logs", "-f", str(run_id))
+    assert process.stdout is not None
+    assert b"run.requested" in process.stdout.readline()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        stop = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query ~ '^LISTEN'"
+        )
+        here = " AND datname = current_database()"
+
+        def is_stopped() -> bool:
+            row = connection.execute(stop + here).fetchone()
+            return row is not None and row[0] > 0
+
+        wait_until(is_stopped, "a listener")
+    code, told = ended(process)
+    assert (code, f"paid logs -f {run_id}" in told, "should not" in told) == (4, True, False)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -65,6 +65,11 @@ def test_an_event_is_said_in_a_line(kind: str, data: dict[str, Any], expected: s
     assert told(kind, **data) == f"{kind:<20} {expected}"
 
 
+def test_why_a_run_ended_is_told_to_its_last_word() -> None:
+    message = "The agent needs a model. " * 20 + "\nSet OPENAI_API_KEY."
+    assert told("run.ended", status="failed", message=message).endswith("Set OPENAI_API_KEY.")
+
+
 def test_what_only_machines_want_is_left_out() -> None:
     assert line({"kind": "agent.session", "at": AT, "data": {"session_id": "x"}}) == ""
 

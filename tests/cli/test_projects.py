@@ -71,7 +71,7 @@ def test_the_token_is_in_neither_output_nor_database(
 @pytest.mark.parametrize(
     ("name", "token", "code", "says"),
     [
-        ("acme/nope", "writer", 3, "404"),
+        ("acme/nope", "writer", 3, "no acme/nope at http"),
         ("acme/greeter", "reader", 1, "not write"),
         ("acme/empty", "writer", 2, "empty"),
         ("acme/greeter", "wrong", 1, "token"),
@@ -108,6 +108,8 @@ def test_a_server_that_is_away_is_unavailable(paid: Paid, greeter: Repository) -
         *("--token-file", str(greeter.token_file)),
     )
     assert answer.code == 4
+    assert "127.0.0.1:1" in answer.err
+    assert "API address" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,17 @@ import threading
 import time
 
 import pytest
+from sqlmodel import func, select
 
 from paid.contracts import RunStatus
 from paid.errors import BadInputError, DockerUnavailableError
-from paid.models import Output, Step
+from paid.models import Output, Run, Step
 from paid.run_request import Address, read_address
 from paid.store import events, runs, waits
 from paid.store.database import Database
 from paid.store.events import NewEvent
 from tests.cli.conftest import Paid, Repository
+from tests.waiting import wait_until
 
 HOSTILE = "\x1b]52;c;ZXZpbA==\x07\x1b]8;;http://evil\x1b\\link\x1b[2J\rover\x00\u202eafter"
 """Sets the clipboard, hides a link, clears the screen, overwrites, reverses."""
@@ -57,6 +59,7 @@ def test_a_second_run_of_the_issue_is_refused(paid: Paid, project: Repository, r
         ("acme/other#1", 3),
         ("https://github.com/acme/greeter/issues/1", 3),
         ("{url}/pull/1", 2),
+        ("http://[acme/greeter/issues/1", 2),
         ("{url}/issues/0", 2),
         ("{url}/issues/1; rm -rf /", 2),
         ("greeter#1", 2),
@@ -87,6 +90,13 @@ def test_addresses_are_read_as_people_write_them() -> None:
     for wrong in ("A/b", "7", "https:///A/b/issues/7", "file:///A/b/issues/7", "A/b#007"):
         with pytest.raises(BadInputError):
             read_address(wrong)
+
+
+def test_a_wrong_address_says_what_to_do_instead(paid: Paid, project: Repository) -> None:
+    assert "is a pull request" in paid("run", f"{project.url}/pull/1/files").err
+    elsewhere = paid("run", "https://ghe.example.org/team/app/issues/7").err
+    assert "project add team/app --api-url https://ghe.example.org/api/v3" in elsewhere
+    assert "--api-url" not in paid("run", "https://github.com/team/app/issues/7").err
 
 
 def test_runs_are_filtered(paid: Paid, database: Database, run_id: int) -> None:
@@ -166,6 +176,37 @@ def test_following_shows_what_comes_and_ends_with_the_run(
     assert shown.code == 0
     assert shown.out.index("run.requested") < shown.out.index("halfway")
     assert "It gave up." in shown.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("status", "code"), [(RunStatus.NO_CHANGES, 0), (RunStatus.FAILED, 1)])
+@pytest.mark.parametrize("options", [["-f"], ["-f", "--json"]])
+def test_who_follows_a_run_learns_its_end_from_the_exit_code(
+    paid: Paid,
+    database: Database,
+    project: Repository,
+    status: RunStatus,
+    code: int,
+    options: list[str],
+) -> None:
+    def finish() -> None:
+        wait_until(lambda: _last_run(database), "the run's record")
+        with database.session() as session:
+            runs.end(session, _last_run(database), status, "", "")
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    followed = paid("run", *options, "acme/greeter#1")
+    thread.join()
+    assert followed.code == code
+    if "--json" in options:
+        lines = [json.loads(line) for line in followed.out.splitlines()]
+        assert (lines[0]["id"], lines[-1]["kind"]) == (1, "run.ended")
+
+
+def _last_run(database: Database) -> int:
+    """Its number; 0 while there is none."""
+    with database.session() as session:
+        return session.exec(select(func.coalesce(func.max(Run.id), 0))).one()
 
 
 def test_logs_of_a_run_that_is_not_there(paid: Paid) -> None:
