@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
 
 from paid.errors import ConfigurationError
 from paid.jobs.schedules import jobs_queue
@@ -67,14 +68,21 @@ def jobs(settings: Settings, since: float) -> bool:
 
 
 async def _polled(settings: Settings, queue: str, since: float) -> bool:
-    """Temporal lists pollers for minutes after their end, so the time of their last call counts."""
     try:
         client = await connect(settings)
     except ConfigurationError:
         return False
+    return await is_polled(client, queue, since)
+
+
+async def is_polled(client: Client, queue: str, since: float) -> bool:
+    """Whether somebody asked for work on a queue at or after `since`, in seconds of the epoch.
+
+    Temporal lists pollers for minutes after their end, so the time of their last call counts.
+    """
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
-            namespace=settings.temporal_namespace,
+            namespace=client.namespace,
             task_queue=TaskQueue(name=queue),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )

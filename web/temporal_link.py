@@ -7,13 +7,14 @@ things happen sooner. So they are made after the answer, are bounded, and never 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from paid import control, polls
+from paid import control, health, polls
 from paid.errors import PaidError
 from paid.settings import Settings
 from paid.temporal import RPC_TIMEOUT, connect
@@ -58,6 +59,15 @@ class TemporalLink:
             async with asyncio.timeout(REACHABLE_SECONDS):
                 client = await self._connected()
                 return await client.service_client.check_health()
+        except (TimeoutError, PaidError, RPCError, RuntimeError):
+            return False
+
+    async def is_polled(self, queue: str) -> bool:
+        """Whether somebody takes work from a queue; False, too, when Temporal does not answer."""
+        try:
+            async with asyncio.timeout(REACHABLE_SECONDS):
+                client = await self._connected()
+                return await health.is_polled(client, queue, time.time() - health.RECENT_SECONDS)
         except (TimeoutError, PaidError, RPCError, RuntimeError):
             return False
 

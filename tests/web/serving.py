@@ -21,6 +21,8 @@ from web.server import serve
 from web.services import PING_SECONDS
 
 START_SECONDS = 60
+NOBODY = "127.0.0.1:9"
+"""Pages must not need Temporal."""
 
 
 @dataclass
@@ -66,8 +68,7 @@ def serving(
         data_dir=folder,
         web_port=0,
         database_url=SecretStr(database.url),
-        temporal_address="127.0.0.1:9",  # nobody is there: pages must not need Temporal
-        **settings,  # type: ignore[arg-type]
+        **{"temporal_address": NOBODY} | settings,  # type: ignore[arg-type]
     )
     thread = _Thread(chosen, ping_seconds)
     thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,17 +11,21 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
 
-from paid.embedded import PostgresServer
+from paid.embedded import PostgresServer, TemporalServer
 from paid.store import sessions
 from paid.store.database import Database
+from paid.workflows.periodic_job import PeriodicJobWorkflow
 from tests.waiting import HANGS_SECONDS, wait_until
-from tests.web.serving import Dashboard
+from tests.web.serving import Dashboard, serving
 
 
 class Program:
@@ -154,6 +159,25 @@ def test_health_is_for_machines_and_for_people(
     page = browser.get("/health").text
     assert "PostgreSQL" in page
     assert "does not answer at 127.0.0.1:9" in page
+
+
+def test_health_tells_whether_somebody_takes_runs(
+    database: Database, temporal_server: TemporalServer, tmp_path: Path
+) -> None:
+    queue = f"health-{uuid.uuid4()}"
+    settings = {"temporal_address": temporal_server.address, "temporal_task_queue": queue}
+    with serving(database, tmp_path, **settings) as dashboard, dashboard.client() as browser:
+
+        def is_missed() -> bool:
+            return "nobody takes runs" in browser.get("/health").text
+
+        async def with_a_worker() -> None:
+            client = await Client.connect(temporal_server.address)
+            async with Worker(client, task_queue=queue, workflows=[PeriodicJobWorkflow]):
+                await asyncio.to_thread(wait_until, lambda: not is_missed(), "the worker")
+
+        assert is_missed()
+        asyncio.run(with_a_worker())
 
 
 def test_without_the_database_pages_say_so(

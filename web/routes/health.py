@@ -18,6 +18,7 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy import text
 
 from paid.errors import DatabaseError
+from paid.jobs.schedules import jobs_queue
 from web.services import GivenServices, Services
 
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
@@ -44,7 +45,9 @@ async def show_health(request: Request[Any, Any, Any], services: GivenServices) 
         return Response(body, status_code=status, media_type=MediaType.JSON)
     parts = [
         database,
-        *await asyncio.gather(_schema(services), _temporal(services)),
+        *await asyncio.gather(
+            _schema(services), _temporal(services), _worker(services), _jobs(services)
+        ),
         await _gateway(services),
         _streams(services),
     ]
@@ -98,6 +101,22 @@ async def _temporal(services: Services) -> Part:
         return Part("Temporal", True, f"answers at {address}")
     hint = "Runs wait until it is back; nothing is lost. Start `paid up`, or your own server."
     return Part("Temporal", False, f"does not answer at {address}", hint)
+
+
+async def _worker(services: Services) -> Part:
+    if await services.temporal.is_polled(services.settings.temporal_task_queue):
+        return Part("Worker", True, "takes runs")
+    hint = (
+        "Runs wait until one is back; nothing is lost. Start `paid up`, or `bin/temporal-worker`."
+    )
+    return Part("Worker", False, "nobody takes runs", hint)
+
+
+async def _jobs(services: Services) -> Part:
+    if await services.temporal.is_polled(jobs_queue(services.settings.temporal_task_queue)):
+        return Part("Job runner", True, "takes jobs")
+    hint = "Notifications and clean-up wait until it is back. Start `paid up`, or `bin/jobs`."
+    return Part("Job runner", False, "nobody takes jobs", hint)
 
 
 async def _gateway(services: Services) -> Part:

@@ -50,7 +50,8 @@ _WHAT_TO_DO = {
     "github_not_found": "Check that the repository and the issue still exist, and that the "
     "project's token may see them.",
     "github_rate_limited": "GitHub asked to wait. Label the issue anew later.",
-    "github_unauthorized": "The token was refused. Give the project a new one, then resume it.",
+    "github_unauthorized": "Give the project a token that may do this (`paid project set` with a "
+    "token file), resume it if it is paused, then label the issue anew.",
     "github_unavailable": "GitHub did not answer. Label the issue anew later.",
     "host_lost": "Start a worker (`bin/temporal-worker`), then label the issue anew.",
     "image_missing": "Build the agent's image: `paid agent install`, or `bin/setup`.",
