@@ -72,8 +72,9 @@ def project_of(session: Session, address: Address) -> Project:
         )
     if found[0].state == ProjectState.PAUSED:
         raise BadInputError(
-            f"{found[0].full_name} is paused: {found[0].paused_reason or 'no reason was given'}.",
-            hint=f"Go on with `paid project resume {found[0].full_name}`.",
+            f"{found[0].full_name} is paused: "
+            f"{(found[0].paused_reason or 'no reason was given').rstrip('.')}.",
+            hint=f"Mend that, then go on with `paid project resume {found[0].full_name}`.",
         )
     return found[0]
 

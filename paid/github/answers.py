@@ -68,7 +68,9 @@ def error_of(status: int, headers: Mapping[str, str], body: str) -> GitHubError:
         return GitHubUnavailableError(f"Something answered {status} for GitHub.", hint=_ADDRESS)
     if status == 401:
         return GitHubUnauthorizedError(
-            said, hint="The token is wrong, expired or revoked: give the project a new one."
+            said,
+            hint="The token is wrong, expired or revoked. Make a new one; a project gets it with "
+            "`paid project set OWNER/REPO --token-file FILE`.",
         )
     if status == 403:
         return GitHubUnauthorizedError(said, hint=hint_of_403(headers, message))

@@ -100,6 +100,7 @@ class EmbeddedPaid:
             return
         self._take_the_data_folder()
         try:
+            self.settings = self.settings.changed(web_port=self._web_port())
             self._start_servers()
             self._start_programs()
         except BaseException:
@@ -132,9 +133,15 @@ class EmbeddedPaid:
 
     def _take_the_data_folder(self) -> None:
         folder = self.settings.data_dir
-        folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-        if self._lock.take():
-            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+            if self._lock.take():
+                return
+        except OSError as error:
+            raise EmbeddedServiceError(
+                f"The data folder {folder} cannot be used: {error.strerror}.",
+                hint="Give PAID_DATA_DIR a folder that you may write to.",
+            ) from error
         other = endpoints.read(folder)
         where = f" (process {other.pid})" if other else ""
         raise EmbeddedServiceError(
@@ -142,6 +149,17 @@ class EmbeddedPaid:
             hint="Use that one (`paid login-link` opens its dashboard), stop it with Ctrl-C, "
             "or give this one a PAID_DATA_DIR of its own.",
         )
+
+    def _web_port(self) -> int:
+        """The dashboard's: the one that was asked for, or else any that is free."""
+        settings = self.settings
+        if "web_port" not in settings.model_fields_set or settings.web_port == 0:
+            return choose_ports((self._claims.preferred(settings.web_port), 0))[0]
+        try:
+            return choose_ports((settings.web_port, 0))[0]
+        except EmbeddedServiceError as error:
+            hint = "Stop what uses it, or choose another with PAID_WEB_PORT."
+            raise EmbeddedServiceError(error.message, hint=hint) from error
 
     def _start_servers(self) -> None:
         """PostgreSQL and Temporal know nothing of each other, so they start together."""
@@ -197,9 +215,6 @@ class EmbeddedPaid:
                 # Another installation's server may have the port when ours starts again.
                 queue = f"paid-{instance_id(settings.data_dir)}"
                 changes["temporal_task_queue"] = queue
-        fixed = "web_port" in settings.model_fields_set and settings.web_port
-        wanted = settings.web_port if fixed else self._claims.preferred(settings.web_port)
-        changes["web_port"] = choose_ports((wanted, 0))[0]
         changes["gateway_socket"] = short_enough(settings.gateway_socket_path)
         return settings.changed(**changes)
 

@@ -76,8 +76,10 @@ def test_an_address_that_leads_nowhere_says_so(
 
 
 def test_a_closed_issue_and_a_paused_project_start_nothing(paid: Paid, project: Repository) -> None:
-    paid("project", "pause", "1")
-    assert "resume" in paid("run", "acme/greeter#1").err
+    paid("project", "pause", "1", "--reason", "Gone.")
+    refused = paid("run", "acme/greeter#1").err
+    assert "is paused: Gone.\n" in refused
+    assert "resume" in refused
     paid("project", "resume", "1")
     project.forge.close_issue("acme/greeter", 1, actor="maria")
     assert "closed" in paid("run", "acme/greeter#1").err

@@ -231,22 +231,31 @@ def test_an_interrupted_start_leaves_nothing(start: Callable[[], Up]) -> None:
     assert up.children() == []
 
 
-def test_a_port_that_is_taken_is_said(data_dir: Path) -> None:
+def refused(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PAID_DATA_DIR": str(data_dir)} | variables
+    environment.pop("DATABASE_URL", None)
+    return subprocess.run(
+        [sys.executable, "-m", "paid", "up"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_started(data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        environment = os.environ | {
-            "PAID_DATA_DIR": str(data_dir),
-            "PAID_WEB_PORT": str(taken.getsockname()[1]),
-        }
-        environment.pop("DATABASE_URL", None)
-        ended = subprocess.run(
-            [sys.executable, "-m", "paid", "up"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert ended.returncode == 4
+        ended = refused(data_dir, PAID_WEB_PORT=str(taken.getsockname()[1]))
+    assert (ended.returncode, ended.stdout) == (4, "")
     assert "is taken" in ended.stderr
+    assert "PAID_WEB_PORT" in ended.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_said(data_dir: Path) -> None:
+    (data_dir / "file").touch()
+    ended = refused(data_dir / "file" / "folder")
+    assert ended.returncode == 4
+    assert "PAID_DATA_DIR" in ended.stderr
 
 
 def test_settings_survive_the_way_into_a_child(
