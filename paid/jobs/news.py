@@ -72,7 +72,7 @@ def _issue(issue: Issue) -> dict[str, Any]:
 def _lines(event: Event, run: Run | None, issue: Issue | None) -> list[str]:
     found = []
     if issue is not None:
-        found += [f"Issue: {issue.title}", issue.html_url]
+        found += [f"Issue: {' '.join(issue.title.split())}", issue.html_url]
     if run is not None and run.pr_url:
         found.append(f"Pull request: {run.pr_url}")
     if run is not None and run.error_message:

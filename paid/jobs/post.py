@@ -11,7 +11,9 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -116,6 +118,9 @@ class Post:
         message["From"] = self._sender
         message["To"] = delivery.address
         message["Subject"] = " ".join(f"[Paid] {delivery.news.title}".split())[:200]
+        # a mail without a date is taken for spam; nobody's absence note should answer
+        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Auto-Submitted"] = "auto-generated"
         message["Message-ID"] = f"<{hashlib.sha256(delivery.key.encode()).hexdigest()[:32]}@paid>"
         message.set_content(delivery.news.body)
         try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from datetime import UTC, datetime, timedelta
+from email import message_from_string
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -99,6 +102,18 @@ def test_an_email_has_one_recipient_and_one_line_of_subject(
     assert "To: maria@example.org" in head
     assert not any(line.startswith("Bcc") for line in head.splitlines())
     assert "Really." in body
+
+
+def test_an_email_says_when_it_was_written_and_that_no_person_wrote_it(
+    settings: Settings, mail_server: MailServer
+) -> None:
+    Post(Settings(data_dir=settings.data_dir, smtp_url=mail_server.url)).send(
+        email("m@example.org")
+    )
+    head = message_from_string(mail_server.messages[0])
+    age = datetime.now(UTC) - parsedate_to_datetime(head["date"])
+    assert abs(age) < timedelta(minutes=10)
+    assert head["auto-submitted"] == "auto-generated"
 
 
 def test_an_unknown_recipient_is_refused_for_good(
