@@ -137,7 +137,9 @@ def test_settings_are_saved_and_refusals_shown(page: Page, ids: dict[str, int]) 
     expect(page.get_by_role("textbox", name="A day", exact=True)).to_have_value("33.50")
     page.get_by_role("textbox", name="Each run", exact=True).fill("plenty")
     page.get_by_role("button", name="Save budget").click()
-    expect(page.locator("#budget [role=alert]")).to_contain_text("is not an amount of money")
+    refusal = page.locator("#budget [role=alert]")
+    expect(refusal).to_contain_text("is not an amount of money")
+    expect(refusal).to_be_in_viewport()  # the section lies far down the page
 
 
 def test_a_reader_who_scrolled_up_is_left_alone(
