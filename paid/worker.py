@@ -42,7 +42,6 @@ from paid.logs import configure_logs
 from paid.program import run_program
 from paid.settings import Settings
 from paid.store.credentials import SecretBox
-from paid.store.database import Database
 from paid.store.opening import open_database
 from paid.takeover import OpenAttempts, only_worker_here, take_over
 from paid.temporal import ErrorTranslation, connect, require_namespace
