@@ -3,8 +3,8 @@
 Beginning a run and ending its turn want the same few processors. Runs end as soon as they can when
 nothing starts; while something does, what follows an agent's end (taking its commits, checks, the
 push) waits. It never waits for long: a run gives way for some seconds in all, and a start that does
-not come counts for some seconds only. Nothing is kept outside this process, so a worker that dies
-frees everybody.
+not come counts for some seconds only. Nothing is kept outside this process but a mark that a
+container sees, and no container heeds it for long: a worker that dies frees everybody.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 PATIENCE_SECONDS = 20.0
 """How long a run gives way after one agent's end, all its waits together."""
@@ -35,12 +37,18 @@ class Precedence:
         self._changed = threading.Condition()
         self._awaited: dict[int, float] = {}
         self._asked: dict[int, float] = {}
+        self._marks: list[Path] = []
 
     def expect(self, run_id: int) -> None:
         """A start of this run is under way, from now until `settle`."""
         with self._changed:
             self._awaited[run_id] = self._clock() + self._start_seconds
             self._asked.pop(run_id, None)
+
+    def is_crowded(self, run_id: int) -> bool:
+        """Whether other runs start."""
+        with self._changed:
+            return self._others_start(run_id)
 
     def settle(self, run_id: int) -> None:
         """The run's agent works, or will not start; also for a run that was never expected."""
@@ -49,6 +57,23 @@ class Precedence:
             # One that is left may be the waiting run's own; with more, everybody goes on waiting.
             if was_awaited and len(self._awaited) <= 1:
                 self._changed.notify_all()
+            if not self._awaited:
+                self._clear_marks()
+
+    def hold_back(self, run_id: int, mark: Path) -> None:
+        """Put a file at `mark` until nothing starts any more, if other runs start now.
+
+        The run's container sees it, and gives way as long as it is there (paid-step's `agent`).
+        """
+        with self._changed:
+            if self._others_start(run_id):
+                mark.touch()
+                self._marks.append(mark)
+
+    def ask(self, run_id: int) -> None:
+        """The run's agent has ended; its patience begins."""
+        with self._changed:
+            self._asked.setdefault(run_id, self._clock())
 
     def forget(self, run_id: int) -> None:
         """The run is over."""
@@ -70,6 +95,12 @@ class Precedence:
                 and not leave()
             ):
                 self._changed.wait(LOOK_SECONDS)
+
+    def _clear_marks(self) -> None:
+        for mark in self._marks:
+            with suppress(OSError):  # the run is over, and its folder is gone
+                mark.unlink()
+        self._marks.clear()
 
     def _others_start(self, run_id: int) -> bool:
         now = self._clock()

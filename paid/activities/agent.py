@@ -18,7 +18,7 @@ from paid.activities.turn_watch import WAITS, Guardrails, Look, TurnWatch
 from paid.agents import registry
 from paid.agents.protocol import Ending, How, Transcript, Turn
 from paid.containers.contract import Exit, StepSpec
-from paid.containers.image.paid_step.main import NOT_TIGHT
+from paid.containers.image.paid_step.places import LATER, NOT_TIGHT
 from paid.containers.reports import ReportReader
 from paid.containers.steps import run_step
 from paid.containers.task import Task
@@ -116,7 +116,9 @@ class AgentActivities:
         engine = self._host.engine
         is_first = turn.hold.attempt == 1
         if is_first or not _has_begun(engine.inspect(turn.name)):
-            engine.start(self._spec(turn))
+            spec = self._spec(turn)
+            self._host.precedence.hold_back(turn.given.run_id, spec.task_folder / LATER)
+            engine.start(spec)
         with self._host.database.session() as session:
             # an attempt that died may have started it and not said so
             if steps.note_start(session, turn.hold):
@@ -165,7 +167,7 @@ class AgentActivities:
             turn.transcript,
             ReportReader(engine.report_key(turn.name)),
             on_loop=lambda: watch.end(TurnEnd.LOOP, "The agent repeats itself."),
-            on_started=lambda: self._host.precedence.settle(turn.given.run_id),
+            on_report=lambda name: self._order(turn.given.run_id, name),
         )
         watch = TurnWatch(
             engine,
@@ -182,6 +184,13 @@ class AgentActivities:
         if not watch.detached:
             log.flush()
         return log, watch
+
+    def _order(self, run_id: int, report: str) -> None:
+        """Say what a report means for the order of starts and ends."""
+        if report == "started":
+            self._host.precedence.settle(run_id)
+        elif report == "agent_exit":
+            self._host.precedence.ask(run_id)
 
     def _guardrails(self, turn: _Turn) -> Guardrails:
         elapsed = (datetime.now(UTC) - turn.hold.started_at).total_seconds()

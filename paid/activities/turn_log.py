@@ -33,7 +33,7 @@ class TurnLog:
 
     Args:
         on_loop: called once, from `take`, when the agent goes round in circles.
-        on_started: called from `take` when the agent is reported to run.
+        on_report: called from `take` with the name of each report.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class TurnLog:
         transcript: Transcript,
         reader: ReportReader,
         on_loop: Callable[[], None],
-        on_started: Callable[[], None] = lambda: None,
+        on_report: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._database, self._hold = database, hold
         self._transcript, self._reader = transcript, reader
         self._loop, self._on_loop = LoopDetector(), on_loop
-        self._on_started = on_started
+        self._on_report = on_report
         self._lock = threading.Lock()
         self._stored = not hold.cursor
         self._number = hold.batches
@@ -78,8 +78,8 @@ class TurnLog:
                 self._stored = line.cursor == self._hold.cursor
                 self._forget_batch()
             full = self._size >= BATCH_CHARACTERS or len(self._events) >= BATCH_EVENTS
-            # a report is a turn of the step, told at once; the probe's comes with the next one
-            full = full or (report is not None and report.name != "probe")
+            # a report is a turn of the step, told at once; what comes before the agent, with it
+            full = full or (report is not None and report.name not in _BEFORE_THE_AGENT)
         if full:
             self.flush()
 
@@ -100,8 +100,7 @@ class TurnLog:
 
     def _take_report(self, report: Report) -> None:
         self.reports[report.name] = dict(report.fields)
-        if report.name == "started":
-            self._on_started()
+        self._on_report(report.name)
         if report.name in _TOLD:
             self._events.append(NewEvent(f"step.{report.name}", dict(report.fields)))
 
@@ -147,6 +146,7 @@ class LoopDetector:
         return False
 
 
+_BEFORE_THE_AGENT = frozenset({"probe", "ready"})
 _TOLD = frozenset({"probe", "started", "agent_exit", "collected"})
 
 

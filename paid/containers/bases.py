@@ -18,9 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paid.containers import folders
+from paid.containers.changes import SHA
 from paid.containers.contract import Engine, Limits, Overlay, StepSpec
 from paid.containers.housework import Housework
-from paid.containers.image.paid_step.repository import SHA
 from paid.containers.locks import held
 from paid.containers.steps import run_step
 from paid.containers.task import Task, task_folder, write_task

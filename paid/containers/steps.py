@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paid.containers.contract import Engine, Exit, StepSpec
-from paid.containers.image.paid_step.main import DONE, NOT_TIGHT
+from paid.containers.image.paid_step.places import DONE, NOT_TIGHT
 from paid.containers.reports import Report, ReportReader
 from paid.errors import ContainerError, SandboxNotTightError
 

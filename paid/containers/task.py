@@ -6,12 +6,45 @@ import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from paid.containers.contract import Kind, Limits
-from paid.containers.image.paid_step.task import Task
 
-__all__ = ["Task", "runs_folder", "task_folder", "with_limits", "write_task"]
+
+@dataclass(frozen=True)
+class Task:
+    """What to do in one container; paid-step reads it as `image/paid_step/task.py` has it.
+
+    `mode` is agent, collect, verify, base, probe or empty. `argv` is the agent's command; `env`
+    values that are exactly "{run_token}" become the run's token. `files` maps paths relative to
+    HOME to their text. `trusted_paths` are folders and files of the repository that configure the
+    agent: it sees them as the base commit has them. `litter` are names of files that the agent
+    leaves behind and nobody commits. `checks` are commands of `verify`. `step` names the
+    container's work, which is done at most once. `pids` and `memory_bytes` are the limits that the
+    sandbox must show; 0 means not looked at.
+    """
+
+    mode: str
+    step: str = "step"
+    argv: tuple[str, ...] = ()
+    stdin: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    trusted_paths: tuple[str, ...] = ()
+    litter: tuple[str, ...] = ()
+    branch: str = ""
+    base_sha: str = ""
+    head_sha: str = ""
+    checks: tuple[tuple[str, ...], ...] = ()
+    timeout_seconds: float = 2700.0
+    grace_seconds: float = 5.0
+    check_timeout_seconds: float = 900.0
+    commit_message: str = "Keep what the agent left uncommitted"
+    gateway: bool = False
+    pids: int = 0
+    memory_bytes: int = 0
 
 
 def runs_folder(data_dir: Path) -> Path:

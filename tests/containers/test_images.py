@@ -7,14 +7,16 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import pytest
 
 from paid.containers import recipe
 from paid.containers.docker_api import DockerApi
+from paid.containers.image.paid_step.task import Task as Read
 from paid.containers.image_store import ImageStore
 from paid.containers.images import Images, agent_image_ref, base_image_ref, image_ref
+from paid.containers.task import Task
 from paid.settings import Settings
 
 
@@ -105,15 +107,29 @@ def test_an_image_keeps_no_setting_of_its_builder(base_image: str, settings: Set
 
 
 def test_paid_step_needs_nothing_but_the_standard_library() -> None:
+    names = _after("import paid_step.main, paid_step.modes, paid_step.trusted", "__file__")
+    assert not [name for name in names if "site-packages" in name]
+
+
+def test_an_agents_start_loads_nothing_that_takes_long() -> None:
+    loaded = set(_after("import paid_step.main", "__name__"))
+    assert not loaded & {"pathlib", "dataclasses", "typing", "subprocess", "shutil", "threading"}
+
+
+def test_the_host_writes_the_task_that_paid_step_reads() -> None:
+    assert {field.name for field in fields(Task)} == Read.__annotations__.keys()
+
+
+def _after(imports: str, attribute: str) -> list[str]:
+    """What the modules have that are loaded after these imports, in a fresh interpreter."""
     script = (
-        "import sys; sys.path.insert(0, 'paid/containers/image'); import paid_step.main;"
-        "print([n for n, m in sys.modules.items() if 'site-packages' in (getattr(m, '__file__', '')"
-        " or '')])"
+        f"import sys; sys.path.insert(0, 'paid/containers/image'); {imports};"
+        f"print(*(getattr(m, {attribute!r}, None) for m in sys.modules.values()), sep='\\n')"
     )
     done = subprocess.run(
         [sys.executable, "-IS", "-c", script], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    return done.stdout.split("\n")
 
 
 @pytest.mark.parametrize("program", ["git", "node", "npm", "python3", "curl", "rg", "jq", "make"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from paid.containers.engine import DockerEngine
+from paid.containers.image.paid_step.places import REPOSITORY_TROUBLE
 from paid.containers.reaper import Reaper
 from paid.containers.task import Task
 from paid.containers.workspace import Workspaces
@@ -350,3 +351,17 @@ def test_another_installations_containers_are_left_alone(
     assert engine.owned() == []
     Reaper(engine, Workspaces(engine, other, bench.image, SMALL)).reap(set)
     assert docker_engine.inspect(spec.name) is not None
+
+
+@pytest.mark.parametrize("there", ["paid", "paid/issue-9-9"])
+def test_a_branch_beside_others_of_its_kind_is_made_by_git(
+    bench: Bench, there: str, tmp_path: Path
+) -> None:
+    bench.repository = Repository.make(tmp_path)
+    git(bench.repository.mirror, "branch", there, "main")
+    bench.project_id = 1000 + len(there)
+    done = bench.shell("touch made.txt")
+    if there == "paid":  # a folder cannot be called like a file
+        assert done.exit.code == REPOSITORY_TROUBLE
+    else:
+        assert done.report("collected")["head"] is not None

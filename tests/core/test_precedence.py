@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +139,46 @@ def test_a_run_that_is_over_is_not_awaited(precedence: Precedence) -> None:
     precedence.expect(1)
     precedence.forget(1)
     precedence.give_way(2, leave=lambda: pytest.fail("The other run has ended."))
+
+
+def test_a_container_is_held_back_until_the_last_start(
+    precedence: Precedence, tmp_path: Path
+) -> None:
+    mark = tmp_path / "later"
+    precedence.expect(1)
+    precedence.expect(2)
+    precedence.expect(3)
+    precedence.hold_back(3, mark)
+    precedence.settle(3)
+    precedence.settle(1)
+    assert mark.exists()
+    precedence.settle(2)
+    assert not mark.exists()
+
+
+def test_a_container_is_not_held_back_by_its_own_start(
+    precedence: Precedence, tmp_path: Path
+) -> None:
+    precedence.expect(1)
+    precedence.hold_back(1, tmp_path / "later")
+    assert not (tmp_path / "later").exists()
+
+
+def test_a_mark_whose_run_is_gone_is_no_trouble(precedence: Precedence, tmp_path: Path) -> None:
+    precedence.expect(1)
+    precedence.hold_back(2, tmp_path / "later")
+    (tmp_path / "later").unlink()
+    precedence.settle(1)
+
+
+def test_patience_begins_when_the_agent_ends(precedence: Precedence, clock: Clock) -> None:
+    precedence.ask(2)
+    clock.now += 21
+    precedence.expect(1)
+    precedence.give_way(2, leave=lambda: pytest.fail("Its container has waited long enough."))
+
+
+def test_a_host_is_crowded_while_others_start(precedence: Precedence) -> None:
+    precedence.expect(1)
+    assert not precedence.is_crowded(1)
+    assert precedence.is_crowded(2)

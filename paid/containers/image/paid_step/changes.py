@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from .repository import REMOTE, TREE, RepositoryError, but_for, git
+from .places import REMOTE, TREE, RepositoryError
+from .repository import but_for, git
 
-LAYER = Path("/run/paid/changes")
-FOLDERS = REMOTE / "paid-folders"
+LAYER = "/run/paid/changes"
+FOLDERS = f"{REMOTE}/paid-folders"
 """The base's folders with their inode numbers: a folder of another number was replaced."""
 MOST_PATHS = 200
 """With more paths than this, a look at everything costs little more."""
@@ -26,11 +25,11 @@ class TooManyError(Exception):
     """Raised when so much was touched that looking at everything is better."""
 
 
-@dataclass
 class _Walk:
     """The touched paths found so far."""
 
-    found: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.found: set[str] = set()
 
     def add(self, *paths: str) -> None:
         self.found.update(paths)
@@ -45,23 +44,25 @@ def record_folders() -> None:
         for name in folders:
             path = os.path.join(parent, name)
             records.append(f"{os.lstat(path).st_ino} {os.path.relpath(path, TREE)}")
-    FOLDERS.write_bytes("\0".join(records).encode(errors="surrogateescape"))
+    with open(FOLDERS, "wb") as file:
+        file.write("\0".join(records).encode(errors="surrogateescape"))
 
 
 def _known_folders() -> dict[str, int]:
     """Path and inode number of each folder of the base."""
-    text = FOLDERS.read_bytes().decode(errors="surrogateescape")
+    with open(FOLDERS, "rb") as file:
+        text = file.read().decode(errors="surrogateescape")
     records = (record.partition(" ") for record in text.split("\0"))
     return {path: int(number) for number, _, path in records}
 
 
 def stage(base_sha: str, litter: Sequence[str]) -> bool:
     """Bring the index up to date at the touched paths; False when it has to be done in full."""
-    layer = LAYER / TREE.name
-    if not LAYER.is_dir():
+    layer = f"{LAYER}/{os.path.basename(TREE)}"
+    if not os.path.isdir(LAYER):
         return False
     try:
-        paths = touched(layer) if layer.is_dir() else set()
+        paths = touched(layer) if os.path.isdir(layer) else set()
         paths |= _of_the_index(base_sha)
         if paths:
             _update(paths, litter)
@@ -70,7 +71,7 @@ def stage(base_sha: str, litter: Sequence[str]) -> bool:
     return True
 
 
-def touched(layer: Path) -> set[str]:
+def touched(layer: str) -> set[str]:
     """The paths in the layer, relative to the worktree.
 
     A folder that the base does not have, or that was replaced (deleted and made again, or another
@@ -80,10 +81,10 @@ def touched(layer: Path) -> set[str]:
     walk = _Walk()
     folders = [""]
     for folder in folders:
-        if known.get(folder) != os.lstat(TREE / folder).st_ino:
+        if known.get(folder) != os.lstat(f"{TREE}/{folder}").st_ino:
             walk.add(folder)
             continue
-        for entry in os.scandir(layer / folder):
+        for entry in os.scandir(f"{layer}/{folder}"):
             path = os.path.join(folder, entry.name)
             if path in known and entry.is_dir(follow_symlinks=False):
                 folders.append(path)

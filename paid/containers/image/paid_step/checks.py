@@ -7,7 +7,6 @@ import selectors
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from . import processes
 
@@ -16,14 +15,14 @@ TAIL_BYTES = 24 * 1024
 POLL_SECONDS = 0.02
 
 
-@dataclass(frozen=True)
 class CheckResult:
     """How one check ended. `code` is None when it was ended by a signal or by its time limit."""
 
-    code: int | None
-    seconds: float
-    timed_out: bool
-    output: str
+    def __init__(self, code: int | None, seconds: float, timed_out: bool, output: str) -> None:
+        self.code = code
+        self.seconds = seconds
+        self.timed_out = timed_out
+        self.output = output
 
 
 class BoundedOutput:

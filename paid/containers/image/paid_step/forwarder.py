@@ -7,9 +7,9 @@ and ends on its own (half-close): a client that has sent all may still receive.
 
 from __future__ import annotations
 
+import _thread
 import selectors
 import socket
-import threading
 from contextlib import suppress
 
 ADDRESS = ("127.0.0.1", 8377)
@@ -96,8 +96,8 @@ class Forwarder:
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
 
     def start(self) -> None:
-        """Serve in a thread that ends with the process."""
-        threading.Thread(target=self.serve, name="forwarder", daemon=True).start()
+        """Serve in a thread that ends with the process; `threading` would only cost its import."""
+        _thread.start_new_thread(self.serve, ())
 
     def serve(self) -> None:
         """Serve for ever."""

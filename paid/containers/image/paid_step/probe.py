@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from pathlib import Path
 
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock")
@@ -18,10 +17,10 @@ DEVICES = {
     *("mqueue", "fd", "stdin", "stdout", "stderr", "core"),
 }
 GATEWAY = "/run/paid/gateway/gateway.sock"
-SYSTEM = Path("/")
+SYSTEM = "/"
 
 
-def openings(pids: int, memory_bytes: int, gateway: bool, system: Path = SYSTEM) -> list[str]:
+def openings(pids: int, memory_bytes: int, gateway: bool, system: str = SYSTEM) -> list[str]:
     """Everything that is not as tight as it must be; empty when the agent may start.
 
     `system` is the root folder that is looked at, so that a test can show a loose one.
@@ -35,12 +34,10 @@ def openings(pids: int, memory_bytes: int, gateway: bool, system: Path = SYSTEM)
     ]
 
 
-def _process(system: Path) -> list[str]:
+def _process(system: str) -> list[str]:
     found = []
     fields = dict(
-        line.split(":", 1)
-        for line in (system / "proc/self/status").read_text().splitlines()
-        if ":" in line
+        line.split(":", 1) for line in _text(system, "proc/self/status").splitlines() if ":" in line
     )
     for name in CAPABILITY_SETS:
         if int(fields[name], 16) != 0:
@@ -57,16 +54,17 @@ def _process(system: Path) -> list[str]:
     return found
 
 
-def _file_system(system: Path) -> list[str]:
+def _file_system(system: str) -> list[str]:
     found = []
     if not os.statvfs(system).f_flag & os.ST_RDONLY:
         found.append("the root file system is writable")
     for path in ("mirror", "run/paid/task", "run/paid/gateway", "run/paid/changes"):
-        place = system / path
-        if place.exists() and not os.statvfs(place).f_flag & os.ST_RDONLY:
+        place = os.path.join(system, path)
+        if os.path.exists(place) and not os.statvfs(place).f_flag & os.ST_RDONLY:
             found.append(f"/{path} is writable")
-    found += [f"{path} is there" for path in DOCKER_SOCKETS if (system / path[1:]).exists()]
-    for entry in os.scandir(system / "dev"):
+    sockets = {path: os.path.join(system, path.lstrip("/")) for path in DOCKER_SOCKETS}
+    found += [f"{path} is there" for path, place in sockets.items() if os.path.exists(place)]
+    for entry in os.scandir(os.path.join(system, "dev")):
         if entry.name not in DEVICES:
             found.append(f"device /dev/{entry.name}")
         elif stat.S_ISBLK(entry.stat(follow_symlinks=False).st_mode):
@@ -74,16 +72,16 @@ def _file_system(system: Path) -> list[str]:
     return found
 
 
-def _network(system: Path) -> list[str]:
-    lines = (system / "proc/net/dev").read_text().splitlines()[2:]
+def _network(system: str) -> list[str]:
+    lines = _text(system, "proc/net/dev").splitlines()[2:]
     names = [line.split(":")[0].strip() for line in lines]
     # Kernels with tunnel modules show these in every namespace, down and without an address.
     idle = {"lo", "tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0"}
     return [f"network interface {name}" for name in names if name not in {*idle, "ip6gre0"}]
 
 
-def _limits(system: Path, pids: int, memory_bytes: int) -> list[str]:
-    groups = system / "sys/fs/cgroup"
+def _limits(system: str, pids: int, memory_bytes: int) -> list[str]:
+    groups = os.path.join(system, "sys/fs/cgroup")
     found = []
     if pids and _limit(groups, "pids.max", "pids/pids.max") != pids:
         found.append(f"the limit of {pids} processes does not hold")
@@ -94,11 +92,11 @@ def _limits(system: Path, pids: int, memory_bytes: int) -> list[str]:
     return found
 
 
-def _limit(groups: Path, unified: str, legacy: str) -> int | None:
+def _limit(groups: str, unified: str, legacy: str) -> int | None:
     """A limit of this container's control group, version 2 or 1; None when there is none."""
     for name in (unified, legacy):
         try:
-            text = (groups / name).read_text().strip()
+            text = _text(groups, name).strip()
         except OSError:
             continue
         return None if text == "max" else int(text)
@@ -117,14 +115,19 @@ def _gateway() -> list[str]:
     return [] if answer.startswith(b"HTTP/1.") else ["the gateway's answer is not HTTP"]
 
 
-def oom_kills(groups: Path = SYSTEM / "sys/fs/cgroup") -> int:
+def oom_kills(groups: str = "/sys/fs/cgroup") -> int:
     """How many processes of this container the kernel killed for want of memory."""
     for name in ("memory.events", "memory/memory.oom_control"):
         try:
-            text = (groups / name).read_text()
+            text = _text(groups, name)
         except OSError:
             continue
         for line in text.splitlines():
             if line.startswith("oom_kill "):
                 return int(line.split()[1])
     return 0
+
+
+def _text(*path: str) -> str:
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read()

@@ -11,21 +11,19 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SWEEP_SECONDS = 10.0
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
-@dataclass(frozen=True)
 class Ending:
     """How the agent ended. `reason` is exited, timeout, or stopped (the host asked for it)."""
 
-    code: int | None
-    signal: int | None
-    reason: str
+    def __init__(self, code: int | None, signal: int | None, reason: str) -> None:
+        self.code = code
+        self.signal = signal
+        self.reason = reason
 
 
 def watch_signals() -> None:
@@ -36,7 +34,7 @@ def watch_signals() -> None:
 def start(
     argv: Sequence[str],
     env: Mapping[str, str],
-    stdin: Path | None = None,
+    stdin: str | None = None,
     output: int | None = None,
 ) -> int:
     """Start a program in a session of its own. Returns its process id.
@@ -44,7 +42,7 @@ def start(
     `output` takes what it writes; None means our own output. Raises OSError or ValueError when
     the program cannot be started. The working folder is the caller's.
     """
-    source = os.fspath(stdin) if stdin else os.devnull
+    source = stdin or os.devnull
     redirects = () if output is None else (1, 2)
     pid = os.posix_spawnp(
         argv[0],
@@ -59,8 +57,8 @@ def start(
         setsigdef=[*WATCHED, signal.SIGPIPE],
     )
     # Short of memory, the kernel shall kill the agent's family first and not process 1.
-    with suppress(OSError):
-        Path(f"/proc/{pid}/oom_score_adj").write_text("500")
+    with suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w") as score:
+        score.write("500")
     return pid
 
 

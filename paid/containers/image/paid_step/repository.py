@@ -8,23 +8,15 @@ could still do harms its own run alone; the host checks the bundle.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-MIRROR = Path("/mirror")
-WORKSPACE = Path("/workspace")
-REMOTE = WORKSPACE / "repo.git"
-TREE = WORKSPACE / "tree"
-OUT = WORKSPACE / "out"
-HOME = WORKSPACE / "home"
-BUNDLE = OUT / "run.bundle"
+from .places import BUNDLE, MIRROR, OUT, REMOTE, TREE, WORKSPACE, WORKTREE, RepositoryError
+from .workspace import full_name, is_cloned, remove
 
 ALL_BRANCHES = "+refs/heads/*:refs/heads/*"
 GIT_SECONDS = 300.0
-SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 SETTINGS = {
     "safe.directory": "*",
     "core.hooksPath": "/dev/null",
@@ -42,20 +34,7 @@ SETTINGS = {
     "filter.lfs.clean": "",
     "filter.lfs.required": "false",
 }
-CONFIGURATION = """\
-[core]
-\trepositoryformatversion = {version}
-\tbare = true
-[remote "origin"]
-\turl = /mirror
-\tfetch = +refs/heads/*:refs/remotes/origin/*
-{extensions}"""
-SHA256 = "[extensions]\n\tobjectFormat = sha256\n"
 COMMITTER = {"NAME": "Paid", "EMAIL": "paid@localhost"}
-
-
-class RepositoryError(Exception):
-    """Raised when git in the container refuses; the text is for the run's record."""
 
 
 def git_environment(identity: bool = True) -> dict[str, str]:
@@ -79,14 +58,14 @@ def git_environment(identity: bool = True) -> dict[str, str]:
     return env
 
 
-def git(*argv: str | Path, stdin: bytes = b"", ok: Sequence[int] = (0,), tree: bool = False) -> str:
+def git(*argv: str, stdin: bytes = b"", ok: Sequence[int] = (0,), tree: bool = False) -> str:
     """Run git and return its output; `tree` means in the worktree, whatever its `.git` says."""
     env = git_environment()
     if tree:
-        env |= {"GIT_DIR": f"{REMOTE}/worktrees/tree", "GIT_WORK_TREE": str(TREE)}
+        env |= {"GIT_DIR": WORKTREE, "GIT_WORK_TREE": TREE}
     try:
         done = subprocess.run(
-            ["git", *map(str, argv)],
+            ["git", *argv],
             env=env,
             cwd=TREE if tree else WORKSPACE,
             input=stdin,
@@ -101,7 +80,7 @@ def git(*argv: str | Path, stdin: bytes = b"", ok: Sequence[int] = (0,), tree: b
     return done.stdout.decode(errors="surrogateescape")
 
 
-def succeeds(*argv: str | Path, tree: bool = False) -> bool:
+def succeeds(*argv: str, tree: bool = False) -> bool:
     """Whether git ends with 0 rather than 1; other ends raise RepositoryError."""
     try:
         git(*argv, tree=tree)
@@ -117,9 +96,9 @@ def clone(base_sha: str) -> None:
 
     A half-made clone (the container was killed) is made anew.
     """
-    if (TREE / ".git").exists() and (REMOTE / "worktrees" / "tree" / "index").exists():
+    if is_cloned():
         return
-    _sha(base_sha)
+    full_name(base_sha)
     for place in (REMOTE, TREE):
         remove(place)
     git("clone", "--bare", "--shared", "--quiet", "--", MIRROR, REMOTE)
@@ -133,45 +112,19 @@ def settle_index() -> None:
     of each run on this base would hash the file. Nothing writes in the tree after the checkout.
     """
     later = time.time() + 2.0
-    os.utime(REMOTE / "worktrees" / "tree" / "index", (later, later))
+    os.utime(f"{WORKTREE}/index", (later, later))
 
 
-def reset_configuration(base_sha: str) -> None:
-    """Write the clone's configuration anew: what an agent set there does not outlive its turn.
-
-    A filter, a monitor or an alias in it would run in our own git calls and could hang them.
-    """
-    place = REMOTE / "config"
-    remove(place)
-    long = len(_sha(base_sha)) == 64
-    text = CONFIGURATION.format(version=int(long), extensions=SHA256 if long else "")
-    place.write_text(text, encoding="utf-8")
-
-
-def make_folders() -> None:
-    """The folders of a workspace beside the clone."""
-    for place in (HOME, OUT, WORKSPACE / "steps"):
-        place.mkdir(exist_ok=True)
-
-
-def start_branch(branch: str, base_sha: str) -> bool:
-    """Put the worktree on the run's branch, without touching a file; True if the branch is new.
-
-    git itself refuses a name that is none, and one that is taken: a new branch costs one process.
-    HEAD is written as git writes it: a process less.
-    """
-    reference, nowhere = f"refs/heads/{branch}", "0" * len(_sha(base_sha))
-    new = True
+def make_branch(branch: str, base_sha: str) -> bool:
+    """Make the run's branch; False when it is there. git itself refuses a name that is none."""
+    reference, nowhere = f"refs/heads/{branch}", "0" * len(base_sha)
     try:
         git("update-ref", "--end-of-options", reference, base_sha, nowhere, tree=True)
     except RepositoryError:
         if not succeeds("show-ref", "--verify", "--quiet", reference, tree=True):
             raise
-        new = False
-    place = REMOTE / "worktrees" / "tree" / "HEAD"
-    remove(place)
-    place.write_text(f"ref: {reference}\n", encoding="utf-8")
-    return new
+        return False
+    return True
 
 
 def refresh_branches() -> None:
@@ -181,7 +134,7 @@ def refresh_branches() -> None:
 
 def switch_to(sha: str) -> None:
     """Check out exactly this commit over the prepared base; cost follows the difference."""
-    if head() == _sha(sha):
+    if head() == full_name(sha):
         return
     git("read-tree", "-m", "-u", "HEAD", sha, tree=True)
     git("update-ref", "--no-deref", "HEAD", sha, tree=True)
@@ -189,7 +142,7 @@ def switch_to(sha: str) -> None:
 
 def unlock_index() -> None:
     """Remove the lock that a killed git of the agent's left."""
-    remove(REMOTE / "worktrees" / "tree" / "index.lock")
+    remove(f"{WORKTREE}/index.lock")
 
 
 def but_for(litter: Sequence[str]) -> list[str]:
@@ -210,15 +163,15 @@ def commit_staged(message: str) -> str:
     parent, before = git("rev-parse", "HEAD^{commit}", "HEAD^{tree}", tree=True).split()
     tree = git("write-tree", tree=True).strip()
     if tree == before:
-        return _sha(parent)
+        return full_name(parent)
     commit = git("commit-tree", "-p", parent, "-F", "-", tree, stdin=message.encode(), tree=True)
     git("update-ref", "HEAD", commit.strip(), tree=True)
-    return _sha(commit.strip())
+    return full_name(commit.strip())
 
 
 def head() -> str:
     """The commit that the worktree is at."""
-    return _sha(git("rev-parse", "--verify", "HEAD^{commit}", tree=True).strip())
+    return full_name(git("rev-parse", "--verify", "HEAD^{commit}", tree=True).strip())
 
 
 def take_home(branch: str, base_sha: str, commit: str) -> str | None:
@@ -251,24 +204,15 @@ def count_commits(base_sha: str, commit: str) -> int:
 
 def write_bundle(branch: str, base_sha: str) -> int:
     """Write the branch's commits since the base; returns the size in bytes."""
-    if OUT.is_symlink() or not OUT.is_dir():
+    if os.path.islink(OUT) or not os.path.isdir(OUT):
         remove(OUT)
-        OUT.mkdir()
+        os.mkdir(OUT)
     remove(BUNDLE)
     git("bundle", "create", "--quiet", BUNDLE, f"refs/heads/{branch}", f"^{base_sha}", tree=True)
-    return BUNDLE.stat().st_size
+    return os.stat(BUNDLE).st_size
 
 
-def remove(place: Path) -> None:
-    """Remove whatever is there, however deep and however locked."""
-    if place.is_symlink() or not place.is_dir():
-        place.unlink(missing_ok=True)
-        return
+def remove_folder(place: str) -> None:
+    """Remove a folder with all that is in it, also what its owner may not read."""
     subprocess.run(["chmod", "-R", "u+rwX", "--", place], capture_output=True)
     subprocess.run(["rm", "-rf", "--", place], capture_output=True)
-
-
-def _sha(text: str) -> str:
-    if not SHA.fullmatch(text):
-        raise RepositoryError(f"not a commit: {text!r}")
-    return text

@@ -3,59 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-MODES = ("agent", "collect", "verify", "base", "probe", "empty")
+from collections.abc import Mapping, Sequence
 
 
-@dataclass(frozen=True)
 class Task:
-    """What to do in one container.
-
-    `argv` is the agent's command; `env` values that are exactly "{run_token}" become the run's
-    token. `files` maps paths relative to HOME to their text. `trusted_paths` are folders and files
-    of the repository that configure the agent: it sees them as the base commit has them. `litter`
-    are names of files that the agent leaves behind and nobody commits. `checks` are commands of
-    `verify`. `step` names the container's work, which is done at most once. `pids` and
-    `memory_bytes` are the limits that the sandbox must show; 0 means not looked at.
-    """
+    """What to do in one container; the host's `paid.containers.task.Task` tells what each means."""
 
     mode: str
-    step: str = "step"
-    argv: tuple[str, ...] = ()
-    stdin: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    trusted_paths: tuple[str, ...] = ()
-    litter: tuple[str, ...] = ()
-    branch: str = ""
-    base_sha: str = ""
-    head_sha: str = ""
-    checks: tuple[tuple[str, ...], ...] = ()
-    timeout_seconds: float = 2700.0
-    grace_seconds: float = 5.0
-    check_timeout_seconds: float = 900.0
-    commit_message: str = "Keep what the agent left uncommitted"
-    gateway: bool = False
-    pids: int = 0
-    memory_bytes: int = 0
+    step: str
+    argv: Sequence[str]
+    stdin: str | None
+    env: Mapping[str, str]
+    files: Mapping[str, str]
+    trusted_paths: Sequence[str]
+    litter: Sequence[str]
+    branch: str
+    base_sha: str
+    head_sha: str
+    checks: Sequence[Sequence[str]]
+    timeout_seconds: float
+    grace_seconds: float
+    check_timeout_seconds: float
+    commit_message: str
+    gateway: bool
+    pids: int
+    memory_bytes: int
+
+    def __init__(self, fields: Mapping[str, object]) -> None:
+        self.__dict__.update(fields)
 
 
 def parse(text: str) -> Task:
-    """The task in `text`. Unknown fields are an error: host and image are of one version."""
-    raw: dict[str, Any] = json.loads(text)
-    for name in ("argv", "trusted_paths", "litter"):
-        raw[name] = tuple(raw.get(name, ()))
-    raw["checks"] = tuple(tuple(argv) for argv in raw.get("checks", ()))
-    task = Task(**raw)
-    if task.mode not in MODES:
-        raise ValueError(f"unknown mode {task.mode!r}")
-    return task
+    """The task in `text`. Other fields are an error: host and image are of one version."""
+    fields = json.loads(text)
+    if fields.keys() != Task.__annotations__.keys():
+        raise ValueError(f"not a task: {sorted(fields)}")
+    return Task(fields)
 
 
-def read(path: Path) -> Task:
+def read(path: str) -> Task:
     """The task in the file that the host put there."""
-    return parse(path.read_text(encoding="utf-8"))
+    with open(path, encoding="utf-8") as file:
+        return parse(file.read())

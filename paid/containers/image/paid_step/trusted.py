@@ -8,10 +8,11 @@ later edits are kept, and a path that it left alone goes back to what the branch
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 
-from .repository import TREE, RepositoryError, git, head
+from .places import TREE, RepositoryError
+from .repository import git, head
+from .workspace import remove
 
 
 def put_base_version(paths: Sequence[str], base_sha: str) -> tuple[str, ...]:
@@ -44,13 +45,11 @@ def _differing(paths: Sequence[str], commit: str) -> tuple[str, ...]:
 
 
 def _put(path: str, commit: str) -> None:
-    place = TREE / path
-    if ".." in place.parts or os.path.isabs(path):
+    if ".." in path.split("/") or os.path.isabs(path):
         raise RepositoryError(f"not a path inside the repository: {path!r}")
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place, ignore_errors=True)
-    elif place.parent.is_dir():
-        place.unlink(missing_ok=True)
+    place = f"{TREE}/{path}"
+    if os.path.isdir(os.path.dirname(place)):
+        remove(place)
     if git("ls-tree", "--name-only", commit, "--", path, tree=True):
         git("restore", f"--source={commit}", "--worktree", "--", _literal(path), tree=True)
 

@@ -1,0 +1,100 @@
+"""What every mode but the agent's does, as tables of contents; with collecting, which ends that."""
+
+from __future__ import annotations
+
+import os
+
+from . import changes, checks, forwarder, processes, repository, workspace
+from .agent import environment_of
+from .places import DONE, FAILED, TREE, WORKSPACE
+from .reports import Reporter
+from .task import Task
+
+
+def prepare_base(task: Task, reporter: Reporter) -> int:
+    """A clone and worktree that later runs use as the lower, unchanging layers.
+
+    Over another base, the clone is there already and only moves to this commit.
+    """
+    repository.clone(task.base_sha)
+    workspace.make_folders()
+    if repository.head() != task.base_sha:
+        repository.refresh_branches()
+        repository.switch_to(task.base_sha)
+    changes.record_folders()
+    repository.settle_index()
+    reporter.send("ready")
+    return DONE
+
+
+def look(_: Task, reporter: Reporter) -> int:
+    """Nothing but the probe, and whether the workspace can be written."""
+    workspace.make_folders()
+    reporter.send("ready")
+    return DONE
+
+
+def empty(_: Task, reporter: Reporter) -> int:
+    """Remove what earlier containers left, for a host that may not remove their files itself."""
+    for entry in os.scandir(WORKSPACE):
+        workspace.remove(entry.path)
+    reporter.send("ready")
+    return DONE
+
+
+def collect(task: Task, reporter: Reporter) -> int:
+    """Commit what is left and write the bundle; also for an agent whose container died."""
+    workspace.reset_configuration(task.base_sha)
+    repository.unlock_index()
+    if not changes.stage(task.base_sha, task.litter):
+        repository.stage_everything(task.litter)
+    commit = repository.commit_staged(task.commit_message)
+    head = repository.take_home(task.branch, task.base_sha, commit)
+    if head is None:
+        reporter.send("collected", head=None, files=0, commits=0, bundle_bytes=0)
+        return DONE
+    reporter.send(
+        "collected",
+        head=head,
+        files=repository.changed_files(task.base_sha, head),
+        commits=repository.count_commits(task.base_sha, head),
+        bundle_bytes=repository.write_bundle(task.branch, task.base_sha),
+    )
+    return DONE
+
+
+def verify(task: Task, reporter: Reporter) -> int:
+    """Run each check on the exact commit, in a worktree that no agent has touched."""
+    repository.clone(task.base_sha)
+    workspace.make_folders()
+    repository.switch_to(task.head_sha)
+    workspace.write_home(task.files)
+    if task.gateway:
+        forwarder.Forwarder().start()
+    reporter.send("ready", head=repository.head())
+    environment = environment_of(task)
+    os.chdir(TREE)
+    for index, argv in enumerate(task.checks):
+        result = checks.run(argv, environment, task.check_timeout_seconds)
+        swept = processes.sweep()
+        reporter.send(
+            "check",
+            index=index,
+            code=result.code,
+            seconds=result.seconds,
+            timed_out=result.timed_out,
+            output=result.output,
+        )
+        if not swept:
+            return FAILED
+    reporter.send("verified", head=task.head_sha)
+    return DONE
+
+
+MODES = {
+    "collect": collect,
+    "verify": verify,
+    "base": prepare_base,
+    "probe": look,
+    "empty": empty,
+}
