@@ -66,7 +66,7 @@ class HostKeeper:
         with psycopg.connect(libpq_url(self._database.url), autocommit=True) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
             while not self._stop.is_set():
-                self._kill_cancelled()
+                self._kill_cancelled(connection)
                 if time.monotonic() >= self._next_reap:
                     self._next_reap = time.monotonic() + REAP_SECONDS
                     self._reap()
@@ -74,9 +74,9 @@ class HostKeeper:
                 for _ in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
                     continue
 
-    def _kill_cancelled(self) -> None:
-        with self._database.session() as session:
-            cancelled = set(runs.cancelled_but_live(session, self._host))
+    def _kill_cancelled(self, connection: psycopg.Connection) -> None:
+        found = connection.execute(runs.CANCELLED_BUT_LIVE, {"host": self._host}).fetchall()
+        cancelled = {run_id for (run_id,) in found}
         for owned in self._engine.owned() if cancelled - self._killed else ():
             if owned.run_id in cancelled:
                 self._engine.unpause(owned.name)

@@ -88,10 +88,11 @@ class Look:
         most = RUNS_A_LOOK if after == 0 else RUNS_A_FURTHER_LOOK
         recorded, settled = 0, True
         for issue in found:
-            if issue.number <= after:
+            row, run = rows.get(issue.number), live.get(issue.number)
+            if issue.number <= after or _is_settled(issue, row, run):
                 continue
             try:
-                action = self._judge(issue, rows.get(issue.number), live.get(issue.number))
+                action = self._judge(issue, row, run)
             except GitHubNotFoundError:
                 continue  # deleted between the list and the question
             settled &= action is not Action.WAIT
@@ -191,3 +192,13 @@ class Look:
         if key not in self._trust:
             self._trust[key] = self._github.permission(self._repo, login) in WRITERS
         return self._trust[key]
+
+
+def _is_settled(issue: IssueSeen, row: Issue | None, run: LiveRun | None) -> bool:
+    """Whether the issue is as it was judged, and its run goes on: a label starts no second one.
+
+    Each look asks for the last half minute again. A change within the second that is on record
+    may be missed here; a label set anew in it is taken away with the others at the run's end.
+    """
+    is_judged = row is not None and row.remote_updated_at == issue.updated_at
+    return is_judged and run is not None and run.by_label and not run.cancel_requested

@@ -56,6 +56,8 @@ class DockerApi:
                     timeout=self._call_seconds,
                     max_pool_size=64,
                 )
+                # Proxies and .netrc are looked up for each request; a socket has neither.
+                self._client.trust_env = not self._client.base_url.startswith("http+docker")
             return self._client
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paid.containers import bundles
+from paid.containers import bundles, refs
 from paid.containers.changes import SHA, Changes, Policy, check, read_changes, read_diff
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.locks import held
@@ -65,9 +65,7 @@ class Mirrors:
         pinned = self.pinned(remote.project_id, run_id)
         if pinned is None:
             self.fetch(remote)
-            pinned = self.pin_base(
-                remote.project_id, run_id, self.base_sha(remote.project_id, branch)
-            )
+            pinned = self._pin_tip(remote.project_id, run_id, branch)
         return Prepared(self.path(remote.project_id), pinned)
 
     def fetch(self, remote: Remote) -> None:
@@ -100,12 +98,9 @@ class Mirrors:
         Raises BadInputError for a repository without commits, BranchMissingError for one without
         the branch. A branch may be called `-x`: it is only ever named in full, behind refs/heads/.
         """
-        git = self._git(project_id)
-        found = git.text(
-            "rev-parse", "--verify", "--quiet", "--end-of-options",
-            f"{_head(branch)}^{{commit}}", accept=(0, 1),
-        )  # fmt: skip
-        if SHA.fullmatch(found):
+        git, head = self._git(project_id), _head(branch)
+        found = refs.read(git.repository, head) or _resolve(git, head)
+        if found is not None:
             return found
         if not _has_branches(git):
             raise BadInputError(
@@ -118,7 +113,7 @@ class Mirrors:
 
     def pinned(self, project_id: int, run_id: int) -> str | None:
         """The commit that is pinned for a run; None when there is none."""
-        if not _may_exist(self.path(project_id), _pin(run_id)):
+        if not refs.may_exist(self.path(project_id), _pin(run_id)):
             return None
         return _resolve(self._git(project_id), _pin(run_id))
 
@@ -132,6 +127,13 @@ class Mirrors:
         if kept is None:
             raise GitError(f"Commit {sha} cannot be pinned; the mirror does not have it.")
         return kept
+
+    def _pin_tip(self, project_id: int, run_id: int, branch: str) -> str:
+        """Pin a branch's tip, which the mirror has; mostly without a process."""
+        tip, path = self.base_sha(project_id, branch), self.path(project_id)
+        with held(self._lock(project_id), shared=True):
+            made = refs.create(path, _pin(run_id), tip)
+        return tip if made else self.pin_base(project_id, run_id, tip)
 
     def unpin_base(self, project_id: int, run_id: int) -> None:
         """Let the run's base go; nothing happens when it is not pinned."""
@@ -290,7 +292,7 @@ def _fetch_branches(git: Git, access: Access) -> None:
 
 
 def _has_branches(git: Git) -> bool:
-    return bool(git.text("for-each-ref", "--count=1", "refs/heads/"))
+    return refs.any_under(git.repository, "refs/heads/")
 
 
 def _sweep_locks(repository: Path) -> bool:
@@ -305,14 +307,6 @@ def _resolve(git: Git, ref: str) -> str | None:
     asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     found = git.text(*asked, accept=(0, 1))
     return found if SHA.fullmatch(found) else None
-
-
-def _may_exist(repository: Path, ref: str) -> bool:
-    """Whether a ref can be there at all, looked up where git keeps them: a process less."""
-    if (repository / ref).exists():
-        return True
-    packed = repository / "packed-refs"
-    return packed.exists() and ref.encode() in packed.read_bytes()
 
 
 def _head(branch: str) -> str:

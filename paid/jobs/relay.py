@@ -15,8 +15,8 @@ from paid.store.database import Database, libpq_url
 
 LOOK_SECONDS = 5.0
 """A NOTIFY is lost with its connection, so the tables are read this often anyway."""
-GATHER_SECONDS = 0.2
-"""Agents make events by the hundred; those of a moment are read together."""
+GATHER_SECONDS = 1.0
+"""Agents make events by the hundred, and starts too; those of a moment are read together."""
 RECONNECT_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)

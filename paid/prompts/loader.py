@@ -12,15 +12,18 @@ import hashlib
 import secrets
 import shlex
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from importlib import resources
 
-from jinja2 import Environment, StrictUndefined, meta
+from jinja2 import Environment, StrictUndefined, Template, meta, pass_context
+from jinja2.runtime import Context
 
 from paid.errors import ConfigurationError
 from paid.plain import plain
 
 MAX_DATA_CHARS = 80_000
+_MARK = "data_mark"
+"""Under this name a template's filters find the word of this rendering."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,29 @@ def render(name: str, **values: object) -> Prompt:
     Raises ConfigurationError when there is no such file, or the values are not exactly those that
     it uses.
     """
-    source = _source(name)
-    environment = _environment(_mark(values))
-    wanted = meta.find_undeclared_variables(environment.parse(source))
-    if wanted != values.keys():
-        odd = ", ".join(sorted(wanted ^ values.keys()))
+    file = _compiled(name)
+    if file.wanted != values.keys():
+        odd = ", ".join(sorted(file.wanted ^ values.keys()))
         raise ConfigurationError(f"The prompt {name} and its values do not agree: {odd}.")
-    text = environment.from_string(source).render(**values)
-    return Prompt(text.strip() + "\n", name, hashlib.sha256(source.encode()).hexdigest())
+    text = file.template.render(**values, **{_MARK: _mark(values)})
+    return Prompt(text.strip() + "\n", name, file.sha256)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """A prompt file, read and compiled once: that costs ten times as much as rendering it."""
+
+    template: Template
+    wanted: frozenset[str]
+    sha256: str
+
+
+@cache
+def _compiled(name: str) -> _Compiled:
+    source, environment = _source(name), _environment()
+    wanted = frozenset(meta.find_undeclared_variables(environment.parse(source)))
+    sha256 = hashlib.sha256(source.encode()).hexdigest()
+    return _Compiled(environment.from_string(source), wanted, sha256)
 
 
 def _source(name: str) -> str:
@@ -55,14 +73,14 @@ def _source(name: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _environment(mark: str) -> Environment:
+def _environment() -> Environment:
     environment = Environment(
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701 - prompts are text, not HTML
     )
-    environment.filters["data"] = partial(_data, mark)
+    environment.filters["data"] = _data
     environment.filters["command"] = _command
     return environment
 
@@ -75,8 +93,10 @@ def _mark(values: dict[str, object]) -> str:
     return mark
 
 
-def _data(mark: str, text: str, title: str) -> str:
+@pass_context
+def _data(context: Context, text: str, title: str) -> str:
     """The text between marks; empty text says that it is empty."""
+    mark = context[_MARK]
     body = plain(text, MAX_DATA_CHARS).strip() or "(empty)"
     return f"<data {mark}: {title}>\n{body}\n</data {mark}>"
 

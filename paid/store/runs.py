@@ -23,6 +23,15 @@ from paid.store.events import NewEvent
 
 _FENCE = 0x72756E  # "run": the class of the advisory locks that order effects and cancels
 
+CANCELLED_BUT_LIVE = """
+    SELECT id FROM run
+    WHERE host = %(host)s AND ended_at IS NULL AND cancel_requested_at IS NOT NULL
+"""
+"""Ids of a host's runs that are to end and have not; their containers must not go on.
+
+As text for the connection that listens: it is asked ten times a second while runs start.
+"""
+
 
 @dataclass(frozen=True)
 class RunFacts:
@@ -38,7 +47,7 @@ def get(session: Session, run_id: int) -> Run:
     """The run's row. Raises NotFoundError."""
     run = session.get(Run, run_id)
     if run is None:
-        raise NotFoundError(f"There is no run {run_id}.", hint="`paid runs` lists them.")
+        raise _missing(run_id)
     return run
 
 
@@ -51,17 +60,23 @@ def locked(session: Session, run_id: int) -> Run:
     question = select(Run).where(Run.id == run_id).with_for_update(key_share=True)
     run = session.exec(question, execution_options={"populate_existing": True}).first()
     if run is None:
-        raise NotFoundError(f"There is no run {run_id}.", hint="`paid runs` lists them.")
+        raise _missing(run_id)
     return run
 
 
 def facts(session: Session, run_id: int) -> RunFacts:
-    """The run with its issue, project and policy."""
-    run = get(session, run_id)
-    issue = session.get_one(Issue, run.issue_id)
-    project = session.get_one(Project, run.project_id)
-    policy = session.exec(select(Policy).where(Policy.project_id == run.project_id)).one()
-    return RunFacts(run, issue, project, policy)
+    """The run with its issue, project and policy. Raises NotFoundError."""
+    question = (
+        select(Run, Issue, Project, Policy)
+        .join(Issue, col(Issue.id) == col(Run.issue_id))
+        .join(Project, col(Project.id) == col(Run.project_id))
+        .join(Policy, col(Policy.project_id) == col(Run.project_id))
+        .where(Run.id == run_id)
+    )
+    found = session.exec(question).first()
+    if found is None:
+        raise _missing(run_id)
+    return RunFacts(*found)
 
 
 def enter(session: Session, run_id: int, status: RunStatus, **data: Any) -> Run:
@@ -171,16 +186,6 @@ def live_or_ended_since(session: Session, moment: datetime) -> set[int]:
     return {run_id for run_id in session.exec(question) if run_id is not None}
 
 
-def cancelled_but_live(session: Session, host: str) -> list[int]:
-    """Ids of a host's runs that are to end and have not; their containers must not go on."""
-    question = select(Run.id).where(
-        Run.host == host,
-        col(Run.ended_at).is_(None),
-        col(Run.cancel_requested_at).is_not(None),
-    )
-    return [run_id for run_id in session.exec(question) if run_id is not None]
-
-
 def count_live(session: Session, project_id: int) -> int:
     """How many runs of a project have not ended."""
     question = select(func.count()).where(Run.project_id == project_id, col(Run.ended_at).is_(None))
@@ -191,6 +196,10 @@ def say(session: Session, run: Run, kind: str, **data: Any) -> None:
     """Add an event to the run's chain."""
     assert run.id is not None  # noqa: S101 - a run that is read has an id
     events.append_to_run(session, run.id, run.project_id, NewEvent(kind, data))
+
+
+def _missing(run_id: int) -> NotFoundError:
+    return NotFoundError(f"There is no run {run_id}.", hint="`paid runs` lists them.")
 
 
 def _fence(session: Session, run_id: int) -> None:

@@ -432,3 +432,20 @@ def test_an_issue_that_waits_for_its_event_is_asked_for_again(watched: Watched) 
     watched.forge.issue(REPO, early).updated_at += timedelta(seconds=1)  # another ETag
     watched.look()
     assert len(watched.runs()) == 2
+
+
+def test_an_issue_whose_run_goes_on_is_judged_again_only_when_it_changed(watched: Watched) -> None:
+    number = watched.issue()
+    watched.label(number)
+    watched.look()
+    watched.forge.gate.log.clear()
+    watched.look()
+    assert not _judged(watched, number)
+    watched.forge.comment(REPO, number, "maria", "Well?")
+    watched.forge.issue(REPO, number).updated_at += timedelta(seconds=1)  # of another second
+    watched.look()
+    assert _judged(watched, number)
+
+
+def _judged(watched: Watched, number: int) -> bool:
+    return any(f"/issues/{number}/events" in entry.path for entry in watched.forge.gate.log)
