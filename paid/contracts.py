@@ -80,10 +80,15 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class HostSlot:
-    """The host that took the run: its name and the task queue that only its worker reads."""
+    """The host that took the run: its name and the task queue that only its worker reads.
+
+    `quiet_after_seconds`: by then the runs that begin there just now will have begun; people are
+    told of this one after it. 0 when nothing else begins.
+    """
 
     host: str
     task_queue: str
+    quiet_after_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ from paid.temporal import ErrorTranslation, connect, require_namespace
 from paid.workflows.agent_execution import AgentExecutionWorkflow
 from paid.workflows.github_poll import GitHubPollWorkflow
 
-SHARED_SLOTS = 20
+SHARED_SLOTS, LOCAL_SLOTS = 20, 10
 GRACE = timedelta(seconds=5)
 """How long running activities may finish at a shutdown; then they let go of their containers."""
 
@@ -136,6 +136,7 @@ def make_workers(
             workflow_runner=UnsandboxedWorkflowRunner(),
             activities=parts.shared,
             max_concurrent_activities=SHARED_SLOTS,
+            max_concurrent_local_activities=LOCAL_SLOTS,
             **common,
         ),
         Worker(
@@ -160,6 +161,10 @@ def host_slots(settings: Settings) -> int:
     return settings.run_slots + 10
 
 
+def _threads(settings: Settings) -> int:
+    return SHARED_SLOTS + LOCAL_SLOTS + 1 + host_slots(settings)
+
+
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Work until `stop` is set; then let go of the containers, which go on."""
     host = make_host(settings)
@@ -172,7 +177,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     keeper.start()
     guard = DiskGuard(host.engine, host.workspaces, partial(disk_full.tell, host.database))
     guard.start()
-    threads = ThreadPoolExecutor(SHARED_SLOTS + 1 + host_slots(settings), "activity")
+    threads = ThreadPoolExecutor(_threads(settings), "activity")
     async with AsyncExitStack() as stack:
         for worker in make_workers(client, settings, make_parts(host), threads):
             await stack.enter_async_context(worker)

@@ -27,6 +27,8 @@ from paid.store import runs, tokens, waits
 
 TAKE_BACK_ATTEMPTS = 5
 """After so many the branch of a run without a pull request is left where it is."""
+QUIET_AFTER_SECONDS = 15.0
+"""Fifty runs that begin at once have begun after it on two cores."""
 CLAIM_PAUSE_SECONDS = 10.0
 """The longest pause of a run that waits for Docker: it shall begin soon after Docker does."""
 
@@ -67,7 +69,8 @@ class WorkspaceActivities:
             waits.over(session, run)
         self._host.precedence.expect(run_id)
         queue = queues.host_queue(settings.temporal_task_queue, settings.host_name)
-        return HostSlot(settings.host_name, queue)
+        crowded = self._host.precedence.is_crowded(run_id)
+        return HostSlot(settings.host_name, queue, QUIET_AFTER_SECONDS if crowded else 0.0)
 
     def _without_docker(self, run_id: int, error: DockerUnavailableError) -> ContainerError:
         """What the run is told: to wait, or that it has waited long enough."""

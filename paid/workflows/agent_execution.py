@@ -67,6 +67,7 @@ class AgentExecutionWorkflow:
         self._slot: HostSlot | None = None
         self._announcing: asyncio.Task[None] | None = None
         self._work_announced = False
+        self._is_over = False
         self._look_again = False
 
     @workflow.run
@@ -193,18 +194,28 @@ class AgentExecutionWorkflow:
         """Tell people, once, when the container is what is waited for."""
         if not self._work_announced:
             self._work_announced = True
-            self._announce()
+            self._announce(self._slot.quiet_after_seconds if self._slot else 0.0)
 
-    def _announce(self) -> None:
+    def _announce(self, quiet_after_seconds: float = 0.0) -> None:
         """Tell people beside the work how it stands; what is told later waits for its turn."""
         before = self._announcing
 
         async def tell() -> None:
             if before is not None:
                 await before
+            if quiet_after_seconds and await self._is_over_within(quiet_after_seconds):
+                return
             await self._tolerated("announce", queues.GITHUB)
 
         self._announcing = asyncio.create_task(tell())
+
+    async def _is_over_within(self, seconds: float) -> bool:
+        """Wait until others have started; True when the run ended first, and is told of as such."""
+        try:
+            await workflow.wait_condition(lambda: self._is_over, timeout=seconds)
+        except TimeoutError:
+            return False
+        return True
 
     async def _provision(self) -> HostSlot:
         """Claim a host; people are told as soon as that takes longer than a moment."""
@@ -279,6 +290,7 @@ class AgentExecutionWorkflow:
         return ended
 
     async def _report_end(self) -> None:
+        self._is_over = True
         if self._announcing is not None:
             await self._announcing
         await self._tolerated("report_end", queues.GITHUB)

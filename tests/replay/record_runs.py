@@ -21,7 +21,7 @@ from temporalio.worker import Worker
 from paid import queues
 from paid.contracts import HostSlot, RunInput, RunPlan, TurnEnd, TurnResult, VerifyResult
 from paid.embedded import TemporalServer
-from paid.errors import DockerUnavailableError, PolicyError
+from paid.errors import DetachedError, DockerUnavailableError, PolicyError
 from paid.process_end import end_process
 from paid.temporal import CONVERTER, ErrorTranslation
 from paid.workflows.agent_execution import AgentExecutionWorkflow
@@ -91,8 +91,43 @@ def is_cancelled() -> Answers:
     return {"run_agent": wait}
 
 
+def begins_in_a_crowd() -> Answers:
+    """Others begin as well: people are told a little later."""
+
+    def provision(_: Any) -> HostSlot:
+        return HostSlot("here", activity.info().task_queue.removesuffix("-hosts"), 0.2)
+
+    async def wait(_: Any) -> TurnResult:
+        await asyncio.sleep(1)  # longer than people wait to be told
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    return {"provision_container": provision, "run_agent": wait}
+
+
+def ends_in_a_crowd() -> Answers:
+    """It is over before people were told of its beginning."""
+
+    def provision(_: Any) -> HostSlot:
+        return HostSlot("here", activity.info().task_queue.removesuffix("-hosts"), 60.0)
+
+    return {"provision_container": provision}
+
+
+def loses_its_workers() -> Answers:
+    """More workers go during one turn than it has attempts."""
+    gone = iter([True] * 4)
+
+    def turn(_: Any) -> TurnResult:
+        if next(gone, False):
+            raise DetachedError("The worker was stopped.")
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    return {"run_agent": turn}
+
+
 SCENARIOS = (completes, mends_failing_checks, changes_nothing, fails, pauses_for_money,
-             waits_for_docker, is_cancelled)  # fmt: skip
+             waits_for_docker, begins_in_a_crowd, ends_in_a_crowd, loses_its_workers,
+             is_cancelled)  # fmt: skip
 
 
 async def _history(client: Client, scenario: Callable[[], Answers]) -> str:

@@ -361,3 +361,32 @@ async def _eventually(handle: Any, status: str) -> bool:
 
     await happens(is_so, f"the status {status}")
     return True
+
+
+async def test_on_a_crowded_host_people_are_told_a_little_later(start_run: StartRun) -> None:
+    told = asyncio.Event()
+
+    async def work(_: Any) -> TurnResult:
+        await told.wait()
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    handle, fake = await start_run(
+        provision_container=lambda _: _crowded(0.2),
+        announce=lambda _: told.set(),
+        run_agent=work,
+    )
+    await handle.result()
+    assert fake.calls.index("run_agent") < fake.calls.index("announce")
+    assert fake.calls.count("announce") == 1
+
+
+async def test_a_run_that_ends_in_the_crowd_is_told_of_once(start_run: StartRun) -> None:
+    handle, fake = await start_run(provision_container=lambda _: _crowded(3600.0))
+    end = await handle.result()
+    assert end.status is RunStatus.COMPLETED
+    assert "announce" not in fake.calls
+    assert fake.calls.count("report_end") == 1
+
+
+def _crowded(seconds: float) -> HostSlot:
+    return HostSlot("here", activity.info().task_queue.removesuffix("-hosts"), seconds)
