@@ -18,12 +18,11 @@ from sqlmodel import col, select
 from paid.bench.figures import show
 from paid.bench.floor import OWN, BareScript
 from paid.bench.journal import journalled_folder
-from paid.bench.stage import BenchStage
+from paid.bench.stage import MOST_SECONDS, BenchStage
 from paid.models import Issue, Run
 from paid.temporal import connect
 
 SIZES = (10_000, 100_000)
-MOST_SECONDS = 600
 STEPS = (
     ("claim a host", "run.requested", "run.host"),
     ("workspace", "run.host", "run.workspace"),
@@ -86,7 +85,7 @@ def _compare(
 
 def _one(stage: BenchStage, name: str, project_id: int) -> dict[str, Any]:
     before = len(stage.forge.writes)
-    run = _ended(stage, project_id, [stage.label(name)])[0]
+    run = _ended(stage, project_id, stage.label(name))[0]
     seen = stage.events_of(run)
     at = {kind: event.at.timestamp() for kind, event in seen.items()}
     own = _own_seconds(stage, run)
@@ -107,9 +106,7 @@ def _at_once(stage: BenchStage, labels: int, single_ready: float) -> dict[str, A
     floor = BareScript(stage, name)
     _one(stage, name, project_id)
     before = floor.start_containers(labels)
-    # Set within a millisecond or so: the poll, which looks once a second, sees all in one look.
-    numbers = [stage.label(name) for _ in range(labels)]
-    found = _ended(stage, project_id, numbers)
+    found = _ended(stage, project_id, stage.label(name, labels))
     bare_seconds = min(before, floor.start_containers(labels))
     times = [stage.events_of(run) for run in found]
     began = min(seen["run.requested"].at.timestamp() for seen in times)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from sqlmodel import col, select
+
 from paid import polls
+from paid.control import cancel_run
 from paid.demo.forge import Forge
 from paid.github.client import GitHub
 from paid.models import Event, Run
@@ -19,6 +24,7 @@ from paid.store.project_settings import ProjectChanges
 from paid.temporal import connect
 from paid.up import EmbeddedPaid
 
+MOST_SECONDS = 600
 OWNER, ROBOT = "maria", "paid-robot"
 AGENT = [
     "python3",
@@ -41,6 +47,7 @@ class BenchStage:
         self.forge.start()
         self.forge.add_user(OWNER)
         self.token = self.forge.add_user(ROBOT)
+        self._projects: dict[str, int] = {}
         self.paid = EmbeddedPaid(Settings(data_dir=folder / "data", run_slots=60))
 
     def __enter__(self) -> BenchStage:
@@ -69,7 +76,7 @@ class BenchStage:
         """The running installation's settings."""
         return self.paid.settings
 
-    def watch(self, name: str, files: int) -> int:
+    def watch(self, name: str, files: int, agent: Sequence[str] = AGENT) -> int:
         """Make a repository of `files` files, watch it, and return the project's id."""
         tree = {f"part{n // 250}/file{n}.txt": f"content of file {n}\n" for n in range(files)}
         self.forge.add_repository(name, tree, OWNER)
@@ -84,17 +91,25 @@ class BenchStage:
             token=self.token,
             by="bench",
         )
-        changes = ProjectChanges(agent="command", agent_command=AGENT, interval_seconds=1)
+        changes = ProjectChanges(agent="command", agent_command=list(agent))
         with self.database.session() as session:
             project_settings.change(session, found.project_id, changes, by="bench", box=box)
         asyncio.run(self._poll(found.project_id))
+        self._projects[name] = found.project_id
         return found.project_id
 
-    def label(self, name: str) -> int:
-        """Write an issue, label it, and return its number."""
-        number = self.forge.add_issue(name, "Make a file", "Please.", OWNER)
-        self.forge.add_label(name, number, "paid-build", actor=OWNER)
-        return number
+    def label(self, name: str, count: int = 1) -> list[int]:
+        """Write issues, label them, let the poll look as a webhook does; returns their numbers.
+
+        They are labelled within a millisecond or so: one look sees all.
+        """
+        numbers = [
+            self.forge.add_issue(name, "Make a file", "Please.", OWNER) for _ in range(count)
+        ]
+        for number in numbers:
+            self.forge.add_label(name, number, "paid-build", actor=OWNER)
+        asyncio.run(self._look(self._projects[name]))
+        return numbers
 
     def events_of(self, run: Run) -> dict[str, Event]:
         """The first event of each kind of a run."""
@@ -105,6 +120,30 @@ class BenchStage:
         for event in found:
             first.setdefault(event.kind, event)
         return first
+
+    def until_at_work(self, project_id: int, count: int) -> list[Run]:
+        """Wait until so many runs of a project have an agent that runs; returns them."""
+        at_work = select(Event.run_id).where(Event.kind == "step.started")
+        question = select(Run).where(Run.project_id == project_id, col(Run.id).in_(at_work))
+        deadline = time.monotonic() + MOST_SECONDS
+        while time.monotonic() < deadline:
+            with self.database.session() as session:
+                found = list(session.exec(question))
+            if len(found) >= count:
+                return found
+            time.sleep(0.2)  # the events are the only common sign of all the runs
+        raise TimeoutError(f"{count} runs were not at work after {MOST_SECONDS} s")
+
+    def cancel(self, run: Run) -> None:
+        """End a run as a person would."""
+        assert run.id is not None  # noqa: S101 - a run that was read has an id
+        asyncio.run(self._cancel(run.id))
+
+    async def _look(self, project_id: int) -> None:
+        await polls.tell_poll(await connect(self.settings), project_id, "look_now")
+
+    async def _cancel(self, run_id: int) -> None:
+        await cancel_run(self.database, await connect(self.settings), run_id, "bench", "measured")
 
     async def _poll(self, project_id: int) -> None:
         client = await connect(self.settings)

@@ -1,10 +1,12 @@
 """`bin/bench temporal`: workflow starts and activity dispatch, beside a bare SDK script.
 
 Both use the server that `paid up` starts, and both are read from histories. The product's are those
-of real runs. The bare script does the same with workflows that are empty: a parent starts a child
-that outlives it, as the poll starts a run, and the child has an activity on its own queue and one
-on another, as a run has them. Dispatched are activities that went through a queue: those of the
-workflow's own queue come to the worker with the answer to its decision.
+of real runs: one after another on an idle machine, one after another while fifty others are at
+work, and those of the fifty themselves, which start at once. The bare script does the same with
+workflows that are empty: a parent starts a child that outlives it, as the poll starts a run, and
+the child has an activity on its own queue and one on another, as a run has them. Dispatched are
+activities that went through a queue: those of the workflow's own queue come to the worker with the
+answer to its decision.
 """
 
 from __future__ import annotations
@@ -33,6 +35,15 @@ from paid.temporal import connect
 QUEUE, OTHER_QUEUE = "bench-bare", "bench-bare-host"
 WAITS_FOR_A_SLOT = "provision_container"
 TURNS = 5
+WORKER = [
+    "python3",
+    "-c",
+    "import itertools, time\n"
+    "for number in itertools.count():\n"
+    "    print('at work', number, flush=True)\n"
+    "    time.sleep(5)\n",
+]
+"""An agent that works until its run is cancelled, and says something now and then."""
 
 
 @dataclass
@@ -92,24 +103,39 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(stage: BenchStage, rounds: int, active: int) -> dict[str, dict[str, Any]]:
-    name = "bench/temporal"
-    project_id = stage.watch(name, 100)
-    _ended(stage, project_id, [stage.label(name)])
-    idle_runs: list[Run] = []
-    bare_idle: list[Waits] = []
-    for _ in range(TURNS):  # in turns, so that the machine's mood is the same for both
-        for _ in range(max(1, rounds // 5 // TURNS)):
-            idle_runs += _ended(stage, project_id, [stage.label(name)])
-        bare_idle += asyncio.run(_bare(stage, max(1, rounds // TURNS), at_once=1))
-    numbers = [stage.label(name) for _ in range(active)]
-    bare_busy = asyncio.run(_bare(stage, rounds, at_once=5))
-    busy_runs = _ended(stage, project_id, numbers)
+    name, at_work = "bench/temporal", "bench/at-work"
+    project_id, working_id = stage.watch(name, 100), stage.watch(at_work, 100, agent=WORKER)
+    _ended(stage, project_id, stage.label(name))
+    idle, bare_idle = _in_turns(stage, name, project_id, rounds)
+    labelled = stage.label(at_work, active)
+    bare_storm = asyncio.run(_bare(stage, rounds, at_once=5))
+    working = stage.until_at_work(working_id, active)
+    storm = asyncio.run(_product(stage, working))
+    busy, bare_busy = _in_turns(stage, name, project_id, rounds)
+    for run in working:
+        stage.cancel(run)
+    _ended(stage, working_id, labelled)
     return {
-        "product, idle": _row(asyncio.run(_product(stage, idle_runs))),
+        "product, idle": _row(idle),
         "bare, idle": _row(bare_idle),
-        f"product, {active} runs": _row(asyncio.run(_product(stage, busy_runs))),
-        f"bare, {active} runs beside": _row(bare_busy),
+        f"product, beside {active} at work": _row(busy),
+        f"bare, beside {active} at work": _row(bare_busy),
+        f"product, {active} starts at once": _row(storm),
+        f"bare, beside {active} starts": _row(bare_storm),
     }
+
+
+def _in_turns(
+    stage: BenchStage, name: str, project_id: int, rounds: int
+) -> tuple[list[Waits], list[Waits]]:
+    """One by one, and in turns, so that the machine's mood is the same for product and script."""
+    runs: list[Run] = []
+    bare: list[Waits] = []
+    for _ in range(TURNS):
+        for _ in range(max(1, rounds // 5 // TURNS)):
+            runs += _ended(stage, project_id, stage.label(name))
+        bare += asyncio.run(_bare(stage, max(1, rounds // TURNS), at_once=1))
+    return asyncio.run(_product(stage, runs)), bare
 
 
 async def _product(stage: BenchStage, runs: Sequence[Run]) -> list[Waits]:
