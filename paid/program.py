@@ -15,7 +15,7 @@ from paid.settings import Settings, load_settings
 
 Serve = Callable[[Settings, asyncio.Event], Awaitable[None]]
 _SERVERS = """DATABASE_URL and TEMPORAL_ADDRESS (or TEMPORAL_HOST), TEMPORAL_NAMESPACE and
-TEMPORAL_TASK_QUEUE name the servers; docs/team.md lists every variable."""
+TEMPORAL_TASK_QUEUE name the servers; docs/team.md has the usual variables, paid/settings.py all."""
 
 
 def run_program(

@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     """A vendor's limit that lasts longer than this parks the run."""
     vendor_read_seconds: float = Field(default=900, gt=0)
     """How long a vendor may be silent; reasoning models are, for minutes."""
+    body_silent_seconds: float = Field(default=20, gt=0)
+    """The longest pause within a model request's body; its sender is a process on this host."""
     largest_body_mib: int = Field(default=128, ge=1)
     egress_mib: int = Field(default=4096, ge=1)
     """What one run may move through the egress proxy, both ways together."""

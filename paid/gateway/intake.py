@@ -13,8 +13,6 @@ from aiohttp.web_exceptions import HTTPException
 from paid.gateway.scanner import Scanner
 from paid.gateway.spool import Spool
 
-SILENT_SECONDS = 20.0
-"""The longest pause within a body; the client is a process on this host."""
 PATIENCE_SECONDS = 30.0
 SLOWEST_BYTES_A_SECOND = 16_384
 """After the first half minute a body has to have come at this rate on average."""
@@ -62,7 +60,7 @@ async def take_in(
     largest_bytes: int,
     when_large: Callable[[], None],
     *,
-    silent_seconds: float = SILENT_SECONDS,
+    silent_seconds: float,
 ) -> None:
     """Read the whole body into the spool, past the scanner; what is large is told of as it grows.
 

@@ -51,6 +51,7 @@ class Relay:
         listing: Listing,
         refusals: Refusals,
         largest_body_bytes: int,
+        silent_seconds: float,
     ) -> None:
         self._access = access
         self._purse = purse
@@ -58,6 +59,7 @@ class Relay:
         self._listing = listing
         self._refusals = refusals
         self._largest_body_bytes = largest_body_bytes
+        self._silent_seconds = silent_seconds
         self._held = Held(LARGEST_BODIES_A_RUN * largest_body_bytes)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -127,7 +129,14 @@ class Relay:
                 departure.start(route, partial(followed, route, scanner.scan, spool, length))
 
         try:
-            await take_in(request, spool, scanner, self._largest_body_bytes, follow)
+            await take_in(
+                request,
+                spool,
+                scanner,
+                self._largest_body_bytes,
+                follow,
+                silent_seconds=self._silent_seconds,
+            )
             scan = scanner.finish()
             betas = ",".join(request.headers.getall("anthropic-beta", ()))
             ask = read_ask(route, scan, spool, betas)

@@ -184,6 +184,7 @@ def _relay(
         listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
         refusals=refusals,
         largest_body_bytes=settings.largest_body_mib << 20,
+        silent_seconds=settings.body_silent_seconds,
     )
 
 

@@ -95,6 +95,7 @@ class Bench:
 def gateway_settings(folder: Path, database_url: str, vendor_url: str, **values: Any) -> Settings:
     defaults = {
         "hold_grace_seconds": 0.3,
+        "ahead_seconds": 0.1,
         "https_proxy": None,
         "anthropic_api_key": [KEYS["anthropic"]],
         "openai_api_key": [SecretStr(KEYS["openai"])],

@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from paid.gateway import intake
 from paid.gateway.spool import IN_MEMORY_BYTES
 from paid.store import budgets, tokens
 from tests.gateway.conftest import ANTHROPIC, CHAT, KEYS, Bench
@@ -143,6 +142,7 @@ def options(request: pytest.FixtureRequest) -> dict[str, Any]:
     name = request.node.name
     more = [SECOND_KEY] if "next_key" in name else []
     return {
+        "body_silent_seconds": 0.5 if "stops_coming" in name else 20,
         "anthropic_api_key": [KEYS["anthropic"], *more],
         "openai_api_key": [KEYS["openai"], *more],
         "largest_body_mib": 4 if "too_large" in name else 100,
@@ -240,9 +240,8 @@ async def test_a_body_that_turns_out_wrong_at_its_end_is_cut(bench: Bench, kind:
 
 @pytest.mark.parametrize("kind", [KINDS["messages without a length"]])
 async def test_a_body_that_turns_out_too_large_or_stops_coming_is_cut(
-    bench: Bench, kind: Kind, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, kind: Kind
 ) -> None:
-    monkeypatch.setattr(intake, "SILENT_SECONDS", 0.5)
     body = kind.body(2 * LARGE)
     for place, status in ((LARGE, 408), (len(body) - 1, 413)):
         async with Slow(bench, body, kind) as client:

@@ -32,7 +32,9 @@ async def test_seven_days_pass_in_a_moment() -> None:
     if not program.exists():
         missing("the time-skipping server is not there: bin/setup --dev")
     environment = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(program)
+        test_server_existing_path=str(program),
+        # a JVM beside two other test processes has taken longer than the SDK's five seconds
+        test_server_startup_timeout=timedelta(minutes=1),
     )
     async with (
         environment,
