@@ -19,7 +19,7 @@ from paid.gateway.taken import TakenFile
 
 log = logging.getLogger(__name__)
 
-TOGETHER_SECONDS = 0.01
+TOGETHER_SECONDS = 0.02
 """How long what is to be reserved ahead waits for company."""
 MOST_AHEAD = 32
 """For one run; an agent has one, or as many as it has requests at once."""

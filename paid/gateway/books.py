@@ -26,11 +26,13 @@ Outcome = Literal["reserved", "over", "busy", "revoked"]
 RESERVED_SECONDS = 120
 """How long a reservation outlives a gateway that cannot be heard of."""
 EXTEND_SECONDS = 30
-SETTLE_TOGETHER_SECONDS = 0.02
+SETTLE_TOGETHER_SECONDS = 0.1
 """How long what is to be settled waits for company. Its money stays reserved for so long."""
 FLUSH_TOGETHER_SECONDS = 0.02
 """How long a reservation waits for company on its way to the disk."""
 SETTLE_PAUSE_SECONDS = 1.0
+HURRY_SECONDS = 0.5
+"""The longest that somebody who lacks money waits for what is being settled."""
 
 Bill = Callable[[], Mapping[str, Any] | None]
 """What was spent, `amount` in micro-dollars among it; None for nothing."""
@@ -152,6 +154,14 @@ class Books:
     def open_requests(self) -> set[UUID]:
         """The ids of what is reserved, or may be."""
         return set(self._open)
+
+    async def settle_now(self) -> bool:
+        """Settle what waits for company, and wait for that; whether there was any."""
+        settling = set(self._settling)
+        self.hurry()
+        if settling:
+            await asyncio.wait(settling, timeout=HURRY_SECONDS)
+        return bool(settling)
 
     def hurry(self) -> None:
         """Settle at once what waits for company: somebody needs the money that it holds."""

@@ -92,6 +92,7 @@ class Purse:
         """
         deadline = monotonic() + self._grace_seconds
         amount, edits = self._with_usual_tier(job, tariff).worst(tariff), job.edits
+        has_hurried = False
         while True:
             wish = _wish(job, tariff, amount)
             answer = await self._books.reserve(wish)
@@ -102,6 +103,9 @@ class Purse:
                 raise AnswerError(401, "This run token was revoked.", "token")
             left = deadline - monotonic()
             if left > 0 and await self._advances.give_back():
+                continue
+            if not has_hurried and await self._books.settle_now():
+                has_hurried = True  # once: others end all the time
                 continue
             smaller = _squeezed(job, self._with_usual_tier(job, tariff), tariff, answer.cap)
             if smaller is not None and smaller[0] < amount:
