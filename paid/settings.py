@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     hold_grace_seconds: float = Field(default=120, ge=0)
     """How long a request that met a cap waits for more money before it is answered with an error;
     the run is frozen meanwhile."""
-    ahead_seconds: float = Field(default=2, ge=0)
+    ahead_seconds: float = Field(default=0.5, ge=0)
     """How long a model request's money stays reserved ahead for a run that asks again and again;
     0 reserves nothing ahead."""
     quota_hold_seconds: float = Field(default=120, ge=0)

@@ -135,8 +135,11 @@ class Advances:
         """A run's token died; None for all runs, because one might have died unheard."""
         for each in list(self._stocks) if run_id is None else [run_id]:
             stock = self._stocks.pop(each, None)
-            for advance in self._emptied(stock) if stock is not None else ():
+            ahead = self._emptied(stock) if stock is not None else []
+            for advance in ahead:
                 self._books.release(advance)
+            if ahead:  # at once: behind the releases, which begin with the loop's next round
+                asyncio.get_running_loop().call_soon(self._books.hurry)
 
     async def keep(self) -> None:
         """Reserve what will be asked for soon, give back what was not; runs until cancelled."""

@@ -47,6 +47,8 @@ def completed_once(stage: Stage, watched: Watched, runs: Sequence[Run]) -> None:
 def books_are_right(stage: Stage, runs: Sequence[Run]) -> None:
     """The ledger is the vendor's bill, nothing is reserved any more, and no record was broken."""
     ids = [run.id for run in runs if run.id is not None]
+    for run in runs:
+        stage.settled(run)
     with stage.database.session() as session:
         spent = sum(cost.spent_microdollars for cost in ledger.run_costs(session, ids).values())
         open_ones = select(LedgerReservation).where(

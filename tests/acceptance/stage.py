@@ -30,7 +30,7 @@ from paid.github.client import GitHub
 from paid.models import Event, Issue, Project, Run
 from paid.registration import register
 from paid.settings import Settings, child_environment
-from paid.store import events, project_settings, projects, runs
+from paid.store import events, ledger, project_settings, projects, runs
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.project_settings import ProjectChanges
@@ -181,6 +181,18 @@ class Stage:
     def saw(self, run: Run, kind: str) -> Event:
         """Wait for an event of the run."""
         return self.until(lambda: next(iter(self.events(run, kind)), None), f"event {kind}")
+
+    def settled(self, run: Run) -> ledger.RunCost:
+        """What the run cost, once nothing is reserved for it any more."""
+        assert run.id is not None
+        run_id = run.id
+
+        def cost() -> ledger.RunCost | None:
+            with self.database.session() as session:
+                found = ledger.run_cost(session, run_id)
+            return None if found.reserved_microdollars else found
+
+        return self.until(cost, "the last settlement")
 
     def cancel(self, run: Run) -> None:
         """What every cancel begins with."""

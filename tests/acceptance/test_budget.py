@@ -135,11 +135,8 @@ def _goes_on_in_its_container(stage: Stage, watched: Watched, run: Run, billed_b
 
 def _paid_what_was_billed(stage: Stage, run: Run, billed_before: int) -> None:
     billed = stage.model.bill()[billed_before:]
-    assert run.id is not None
-    with stage.database.session() as session:
-        cost = ledger.run_cost(session, run.id)
+    cost = stage.settled(run)
     assert cost.spent_microdollars == sum(entry.cost_microdollars or 0 for entry in billed) > 0
-    assert cost.reserved_microdollars == 0
 
 
 def _raise(stage: Stage, run: Run, *options: str) -> None:

@@ -14,7 +14,6 @@ from paid.containers.engine import DockerEngine
 from paid.demo.sample import CHECK
 from paid.demo.scripted_model import Fault
 from paid.models import Run
-from paid.store import ledger
 from tests.acceptance.stage import OWNER, Stage, Watched
 
 RESETS_IN_SECONDS = 8
@@ -118,11 +117,9 @@ def _came_to_one_pull_request(stage: Stage, watched: Watched, run: Run) -> None:
     assert pull.head_ref == run.branch
     assert stage.forge.branches(watched.name).keys() == {"main", run.branch}
     assert len(stage.forge.issue(watched.name, 1).comments) == 1
-    with stage.database.session() as session:
-        cost = ledger.run_cost(session, run.id)
+    cost = stage.settled(run)
     billed = sum(entry.cost_microdollars or 0 for entry in stage.model.bill())
     assert cost.spent_microdollars == billed > 0
-    assert cost.reserved_microdollars == 0
 
 
 def _ends(stage: Stage, run: Run) -> list[str]:

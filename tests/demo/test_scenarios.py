@@ -20,6 +20,7 @@ from paid.models import Issue, Run
 from paid.settings import Settings
 from paid.store import ledger
 from tests.demo.images import need_codex
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 
@@ -150,10 +151,13 @@ def test_when_the_model_misbehaves_nothing_is_counted_too_low(stage: Stage) -> N
 
     assert run.status == RunStatus.COMPLETED, run.error_message
     billed = sum(entry.cost_microdollars or 0 for entry in stage.model.bill()) - billed
-    with stage.database.session() as session:
-        cost = ledger.run_cost(session, run.id or 0)
-    assert cost.spent_microdollars >= billed > 0
-    assert cost.reserved_microdollars == 0
+
+    def cost() -> ledger.RunCost:
+        with stage.database.session() as session:
+            return ledger.run_cost(session, run.id or 0)
+
+    wait_until(lambda: cost().reserved_microdollars == 0, "the last settlement")
+    assert cost().spent_microdollars >= billed > 0
 
 
 def labelled(stage: Stage, title: str) -> tuple[int, Run]:
