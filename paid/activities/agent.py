@@ -167,7 +167,7 @@ class AgentActivities:
             turn.transcript,
             ReportReader(engine.report_key(turn.name)),
             on_loop=lambda: watch.end(TurnEnd.LOOP, "The agent repeats itself."),
-            on_report=lambda name: self._order(turn.given.run_id, name),
+            on_report=lambda name: self._heard(turn, log, watch, name),
         )
         watch = TurnWatch(
             engine,
@@ -185,12 +185,22 @@ class AgentActivities:
             log.flush()
         return log, watch
 
-    def _order(self, run_id: int, report: str) -> None:
-        """Say what a report means for the order of starts and ends."""
+    def _heard(self, turn: _Turn, log: TurnLog, watch: TurnWatch, report: str) -> None:
+        """Say what a report means for the order of starts and ends, and use the time until then.
+
+        The commits are bundled when `collected` comes; the container takes a moment to end.
+        """
+        run_id, precedence = turn.given.run_id, self._host.precedence
         if report == "started":
-            self._host.precedence.settle(run_id)
+            precedence.settle(run_id)
         elif report == "agent_exit":
-            self._host.precedence.ask(run_id)
+            precedence.ask(run_id)
+            watch.agent_has_ended()
+        elif report == "collected" and not precedence.is_crowded(run_id):
+            collected = log.reports[report]
+            self._host.background.begin(
+                run_id, f"import {turn.name}", lambda: self._import(turn, collected)
+            )
 
     def _guardrails(self, turn: _Turn) -> Guardrails:
         elapsed = (datetime.now(UTC) - turn.hold.started_at).total_seconds()
@@ -235,7 +245,9 @@ class AgentActivities:
         if look.hold is None and self._met_quota(turn):
             look = replace(look, hold=TurnEnd.QUOTA)
         collected = log.reports.get("collected") or self._collect(turn)
-        head = self._import(turn, collected)
+        head = self._host.background.outcome(
+            turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, collected)
+        )
         end, message = _how_it_ended(turn, log, watch, exit, look)
         if end is TurnEnd.AGENT_ERROR:
             message = self._with_refusal(turn, message[:1500])
@@ -301,7 +313,9 @@ class AgentActivities:
             run.head_sha, run.tokens_used = result.head_sha, result.tokens_used
             runs.say(session, run, "turn.ended", end=str(result.end), head=result.head_sha,
                      message=result.message)  # fmt: skip
-        self._host.engine.remove(turn.name)
+        self._host.background.begin(
+            turn.given.run_id, f"remove {turn.name}", lambda: self._host.engine.remove(turn.name)
+        )
 
 
 def _has_begun(facts: Mapping[str, Any] | None) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from paid.activities.background import Background
 from paid.containers.contract import MEBIBYTE, Engine, Kind, Limits, StepSpec
 from paid.containers.images import agent_image_ref
 from paid.containers.mirror import Mirrors, Remote
@@ -38,6 +39,7 @@ class Host:
     mirrors: Mirrors
     box: SecretBox
     precedence: Precedence = field(default_factory=Precedence)
+    background: Background = field(default_factory=Background)
 
     def remote(self, project: Project) -> Remote:
         """The project's repository with its token, which stays on the host."""

@@ -93,6 +93,7 @@ class TurnWatch:
         self._frozen_at: float | None = None
         self._frozen_seconds = 0.0
         self._calls = 0
+        self._agent_has_ended = False
         self._error: Exception | None = None
         self.verdict: TurnEnd | None = None
         self.message = ""
@@ -118,6 +119,10 @@ class TurnWatch:
     def saw_output(self) -> None:
         """The agent said something, so it is not idle."""
         self._active_at = time.monotonic()
+
+    def agent_has_ended(self) -> None:
+        """Its commits are being taken: it spends nothing more, and a cancel comes by Temporal."""
+        self._agent_has_ended = True
 
     def end(self, verdict: TurnEnd, message: str) -> None:
         """End the turn for a reason that the reader found, such as a loop."""
@@ -154,6 +159,8 @@ class TurnWatch:
         return True
 
     def _looked(self) -> Look | None:
+        if self._agent_has_ended:
+            return Look(False, None, self.tokens_used, self._calls)
         try:
             return self._look()
         except PaidError as error:

@@ -27,8 +27,11 @@ from paid.store import runs, tokens, waits
 
 TAKE_BACK_ATTEMPTS = 5
 """After so many the branch of a run without a pull request is left where it is."""
-QUIET_AFTER_SECONDS = 15.0
+QUIET_SECONDS = 1.0
+"""People are told of a run when its agent works: telling them costs what a start needs."""
+QUIET_IN_A_CROWD_SECONDS = 15.0
 """Fifty runs that begin at once have begun after it on two cores."""
+WORKTREE = "worktree"
 CLAIM_PAUSE_SECONDS = 10.0
 """The longest pause of a run that waits for Docker: it shall begin soon after Docker does."""
 
@@ -68,9 +71,11 @@ class WorkspaceActivities:
             run = runs.claim_host(session, run_id, settings.host_name, settings.run_slots)
             waits.over(session, run)
         self._host.precedence.expect(run_id)
+        self._host.background.begin(run_id, WORKTREE, lambda: self._worktree(run_id))
         queue = queues.host_queue(settings.temporal_task_queue, settings.host_name)
         crowded = self._host.precedence.is_crowded(run_id)
-        return HostSlot(settings.host_name, queue, QUIET_AFTER_SECONDS if crowded else 0.0)
+        quiet = QUIET_IN_A_CROWD_SECONDS if crowded else QUIET_SECONDS
+        return HostSlot(settings.host_name, queue, quiet)
 
     def _without_docker(self, run_id: int, error: DockerUnavailableError) -> ContainerError:
         """What the run is told: to wait, or that it has waited long enough."""
@@ -86,27 +91,31 @@ class WorkspaceActivities:
 
     @activity.defn(name="create_worktree", no_thread_cancel_exception=True)
     def create_worktree(self, run: RunInput) -> Workspace:
-        """Fetch, pin the base, and make the run's workspace on its own branch."""
+        """Fetch, pin the base, and make the run's workspace on its own branch.
+
+        The claim has begun it already, if this is the process that claimed.
+        """
+        with heartbeats():
+            return self._host.background.outcome(
+                run.run_id, WORKTREE, lambda: self._worktree(run.run_id)
+            )
+
+    def _worktree(self, run_id: int) -> Workspace:
         host = self._host
         with host.database.session() as session:
-            facts = runs.facts(session, run.run_id)
+            facts = runs.facts(session, run_id)
         _check_model_keys(facts.run.agent, vendors_with_keys(host.settings.gateway_socket_path))
         project = facts.project
         assert project.id is not None  # noqa: S101 - read from PostgreSQL
-        branch = facts.run.branch or f"paid/issue-{facts.issue.number}-{run.run_id}"
-        with heartbeats():
-            prepared = host.mirrors.prepare(
-                host.remote(project), run.run_id, project.default_branch
-            )
-            volume = host.workspaces.create(
-                run.run_id, project.id, prepared.path, prepared.base_sha
-            )
+        branch = facts.run.branch or f"paid/issue-{facts.issue.number}-{run_id}"
+        prepared = host.mirrors.prepare(host.remote(project), run_id, project.default_branch)
+        volume = host.workspaces.create(run_id, project.id, prepared.path, prepared.base_sha)
         with host.database.session() as session:
-            row = runs.enter(session, run.run_id, RunStatus.PROVISIONING)
+            row = runs.enter(session, run_id, RunStatus.PROVISIONING)
             if row.base_sha is None:
                 runs.say(session, row, "run.workspace", branch=branch, base=prepared.base_sha)
             row.branch, row.base_sha = branch, prepared.base_sha
-        return Workspace(run.run_id, volume, prepared.base_sha, branch)
+        return Workspace(run_id, volume, prepared.base_sha, branch)
 
     @activity.defn(name="release_container", no_thread_cancel_exception=True)
     def release_container(self, run: RunInput) -> None:
@@ -116,6 +125,7 @@ class WorkspaceActivities:
         with host.database.session() as session:
             tokens.revoke(session, run.run_id)
         with heartbeats():
+            host.background.settle(run.run_id)
             for owned in host.engine.owned():
                 if owned.run_id == run.run_id:
                     host.engine.remove(owned.name)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from paid.containers import refs
 from paid.containers.changes import SHA
 from paid.containers.git import Git
 from paid.errors import BundleRejectedError, GitError, GitUnavailableError
@@ -61,7 +62,8 @@ def take(
         _require_descent(inside, base_sha, head)
         _require_sizes(inside, base_sha, head, limits)
         _release(folder, git.repository / "objects" / "pack")
-    git.run("update-ref", run_ref(run_id), head)
+    if not refs.create(git.repository, run_ref(run_id), head):
+        git.run("update-ref", run_ref(run_id), head)
     return head
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from paid.containers import refs
 from paid.containers.changes import SHA
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.git_errors import error_of
@@ -26,7 +27,8 @@ def push(git: Git, access: Access, run_id: int, head_sha: str, branch: str) -> P
     for a protected branch, and for a hook that says no.
     """
     left_at = _left_at(git, access, run_id, branch)
-    git.run("update-ref", _pushing_ref(run_id), head_sha)
+    if not refs.create(git.repository, _pushing_ref(run_id), head_sha):
+        git.run("update-ref", _pushing_ref(run_id), head_sha)
     try:
         # mostly the branch is where we think; asking first would cost another round trip
         adopted = _push(git, access, f"{head_sha}:refs/heads/{branch}", branch, left_at)
@@ -42,8 +44,11 @@ def _left_at(git: Git, access: Access, run_id: int, branch: str) -> str | None:
 
     A push whose answer was lost may have come through: the remote knows.
     """
-    refs = git.text("for-each-ref", "--format=%(refname) %(objectname)", *refs_of(run_id))
-    kept = dict(line.split(" ") for line in refs.splitlines())
+    names = refs_of(run_id)
+    if not any(refs.may_exist(git.repository, name) for name in names):
+        return None
+    listed = git.text("for-each-ref", "--format=%(refname) %(objectname)", *names)
+    kept = dict(line.split(" ") for line in listed.splitlines())
     pushing = kept.get(_pushing_ref(run_id))
     if pushing is not None and remote_head(git, access, branch) == pushing:
         git.run("update-ref", pushed_ref(run_id), pushing)

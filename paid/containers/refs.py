@@ -36,14 +36,14 @@ def any_under(repository: Path, folder: str) -> bool:
 def create(repository: Path, ref: str, sha: str) -> bool:
     """Make a ref as git does, under its lock; False when git itself had better do it.
 
-    That is when there may be one, or its folder is missing. The caller knows that the mirror has
-    the commit: git would look.
+    That is when there may be one. The caller knows that the mirror has the commit: git would look.
     """
     place = repository / ref
+    place.parent.mkdir(parents=True, exist_ok=True)  # git removes a folder with its last ref
     lock = place.with_name(f"{place.name}.lock")
     try:
         descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except (FileExistsError, FileNotFoundError):
+    except (FileExistsError, FileNotFoundError):  # a lock; or git was quicker than we
         return False
     with open(descriptor, "w", encoding="ascii") as file:
         file.write(f"{sha}\n")

@@ -31,13 +31,12 @@ def big(*, default: int | None = None, nullable: bool = False) -> Column[int]:
     return Column(BigInteger, nullable=nullable, server_default=server_default)
 
 
-def moment(*, nullable: bool = True, default_now: bool = False) -> Column[datetime]:
-    """A timestamp with time zone."""
-    return Column(
-        DateTime(timezone=True),
-        nullable=nullable,
-        server_default=func.now() if default_now else None,
-    )
+def moment(
+    *, nullable: bool = True, default_now: bool = False, default_clock: bool = False
+) -> Column[datetime]:
+    """A timestamp with time zone; by default that of the transaction, or of the clock itself."""
+    default = func.clock_timestamp() if default_clock else func.now() if default_now else None
+    return Column(DateTime(timezone=True), nullable=nullable, server_default=default)
 
 
 def json_value(default: str) -> Column[Any]:

@@ -39,6 +39,6 @@ class Event(SQLModel, table=True):
     )
     kind: str
     data: dict[str, Any] = Field(default={}, sa_column=json_value("{}"))
-    at: datetime = Field(default_factory=now, sa_column=moment(nullable=False, default_now=True))
+    at: datetime = Field(default_factory=now, sa_column=moment(nullable=False, default_clock=True))
     prev_hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=False))
     hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=False))

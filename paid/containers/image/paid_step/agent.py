@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
 
 from . import forwarder, probe, processes, workspace
 from .places import FAILED, HOME, LATER, STARTED_BEFORE, TREE
 from .reports import Reporter
 from .task import Task
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RUN_TOKEN = "PAID_RUN_TOKEN"  # noqa: S105 - the variable's name
 LATER_FILE = f"/run/paid/task/{LATER}"

@@ -9,10 +9,13 @@ decides.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from .places import REMOTE, TREE, RepositoryError
 from .repository import but_for, git
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LAYER = "/run/paid/changes"
 FOLDERS = f"{REMOTE}/paid-folders"

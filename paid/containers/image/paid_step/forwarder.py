@@ -1,16 +1,15 @@
 """Carries TCP on the container's loopback to the gateway's Unix socket.
 
-One thread, one selector: threads would eat the container's process limit, and asyncio would cost
-its import at each start. Each direction of a stream has one buffer of bounded size (back-pressure)
-and ends on its own (half-close): a client that has sent all may still receive.
+One thread, one epoll: threads would eat the container's process limit, and asyncio, `selectors` and
+`socket` would cost their import at each start. Each direction of a stream has one buffer of bounded
+size (back-pressure) and ends on its own (half-close): a client that has sent all may still receive.
 """
 
 from __future__ import annotations
 
+import _socket
 import _thread
-import selectors
-import socket
-from contextlib import suppress
+import select
 
 ADDRESS = ("127.0.0.1", 8377)
 GATEWAY = "/run/paid/gateway/gateway.sock"
@@ -22,7 +21,7 @@ CONNECT_SECONDS = 5.0
 class Pipe:
     """One direction of a stream: what was read from `source` and not yet written to `sink`."""
 
-    def __init__(self, source: socket.socket, sink: socket.socket) -> None:
+    def __init__(self, source: _socket.socket, sink: _socket.socket) -> None:
         self.source = source
         self.sink = sink
         self.waiting = memoryview(b"")
@@ -37,8 +36,10 @@ class Pipe:
             self._write()
         if self.read_all and not self.waiting and not self.done:
             self.done = True
-            with suppress(OSError):
-                self.sink.shutdown(socket.SHUT_WR)
+            try:
+                self.sink.shutdown(_socket.SHUT_WR)
+            except OSError:
+                return
 
     def _read(self) -> None:
         try:
@@ -64,7 +65,7 @@ class Pipe:
 class Stream:
     """A client's connection and its counterpart at the gateway."""
 
-    def __init__(self, client: socket.socket, gateway: socket.socket) -> None:
+    def __init__(self, client: _socket.socket, gateway: _socket.socket) -> None:
         self.sockets = (client, gateway)
         self.pipes = (Pipe(client, gateway), Pipe(gateway, client))
 
@@ -73,14 +74,14 @@ class Stream:
         """Both directions have ended."""
         return all(pipe.done for pipe in self.pipes)
 
-    def wishes(self, end: socket.socket) -> int:
-        """The selector events that would let this stream go on at one of its two ends."""
+    def wishes(self, end: _socket.socket) -> int:
+        """The epoll events that would let this stream go on at one of its two ends."""
         events = 0
         for pipe in self.pipes:
             if pipe.source is end and not pipe.waiting and not pipe.read_all:
-                events |= selectors.EVENT_READ
+                events |= select.EPOLLIN
             if pipe.sink is end and pipe.waiting:
-                events |= selectors.EVENT_WRITE
+                events |= select.EPOLLOUT
         return events
 
 
@@ -89,10 +90,14 @@ class Forwarder:
 
     def __init__(self, address: tuple[str, int] = ADDRESS, gateway: str = GATEWAY) -> None:
         self._gateway = gateway
-        self._selector = selectors.DefaultSelector()
-        self._listener = socket.create_server(address, backlog=BACKLOG)
+        self._epoll = select.epoll()
+        self._listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self._listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        self._listener.bind(address)
+        self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._epoll.register(self._listener.fileno(), select.EPOLLIN)
+        self._streams: dict[int, Stream] = {}
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
 
     def start(self) -> None:
@@ -102,18 +107,19 @@ class Forwarder:
     def serve(self) -> None:
         """Serve for ever."""
         while True:
-            for key, _ in self._selector.select():
-                if key.fileobj is self._listener:
+            for descriptor, _ in self._epoll.poll():
+                if descriptor == self._listener.fileno():
                     self._accept()
-                elif key.data.sockets[0].fileno() >= 0:
-                    self._move(key.data)
+                elif descriptor in self._streams:  # else closed with its other end in this round
+                    self._move(self._streams[descriptor])
 
     def _accept(self) -> None:
         try:
-            client, _ = self._listener.accept()
+            descriptor, _ = self._listener._accept()  # type: ignore[attr-defined]
         except OSError:
             return
-        gateway = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client = _socket.socket(fileno=descriptor)
+        gateway = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         gateway.settimeout(CONNECT_SECONDS)
         try:
             gateway.connect(self._gateway)
@@ -121,7 +127,7 @@ class Forwarder:
             client.close()
             gateway.close()
             return
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         stream = Stream(client, gateway)
         for end in stream.sockets:
             end.setblocking(False)
@@ -133,16 +139,21 @@ class Forwarder:
         self._watch(stream)
 
     def _watch(self, stream: Stream) -> None:
-        """Ask the selector for exactly what the stream waits for; close it when it is done."""
+        """Ask for exactly what the stream waits for; close it when it is done."""
         for end in stream.sockets:
             events = 0 if stream.done else stream.wishes(end)
-            known = end in self._selector.get_map()
-            if known and events:
-                self._selector.modify(end, events, stream)
-            elif events:
-                self._selector.register(end, events, stream)
-            elif known:
-                self._selector.unregister(end)
+            self._ask(end.fileno(), events, stream)
         if stream.done:
             for end in stream.sockets:
                 end.close()
+
+    def _ask(self, descriptor: int, events: int, stream: Stream) -> None:
+        """Nothing asked for is nothing registered: epoll tells of a hang-up all the same."""
+        known = descriptor in self._streams
+        if events:
+            change = self._epoll.modify if known else self._epoll.register
+            change(descriptor, events)
+            self._streams[descriptor] = stream
+        elif known:
+            self._epoll.unregister(descriptor)
+            del self._streams[descriptor]

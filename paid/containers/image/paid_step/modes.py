@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import changes, checks, forwarder, processes, repository, workspace
+from . import changes, forwarder, processes, repository, workspace
 from .agent import environment_of
 from .places import DONE, FAILED, TREE, WORKSPACE
 from .reports import Reporter
@@ -48,8 +48,8 @@ def collect(task: Task, reporter: Reporter) -> int:
     repository.unlock_index()
     if not changes.stage(task.base_sha, task.litter):
         repository.stage_everything(task.litter)
-    commit = repository.commit_staged(task.commit_message)
-    head = repository.take_home(task.branch, task.base_sha, commit)
+    commit, parent = repository.commit_staged(task.commit_message)
+    head = repository.take_home(task.branch, task.base_sha, commit, parent)
     if head is None:
         reporter.send("collected", head=None, files=0, commits=0, bundle_bytes=0)
         return DONE
@@ -57,7 +57,7 @@ def collect(task: Task, reporter: Reporter) -> int:
         "collected",
         head=head,
         files=repository.changed_files(task.base_sha, head),
-        commits=repository.count_commits(task.base_sha, head),
+        commits=(1 if parent == task.base_sha else repository.count_commits(task.base_sha, head)),
         bundle_bytes=repository.write_bundle(task.branch, task.base_sha),
     )
     return DONE
@@ -65,6 +65,8 @@ def collect(task: Task, reporter: Reporter) -> int:
 
 def verify(task: Task, reporter: Reporter) -> int:
     """Run each check on the exact commit, in a worktree that no agent has touched."""
+    from . import checks  # noqa: PLC0415 - not needed to collect
+
     repository.clone(task.base_sha)
     workspace.make_folders()
     repository.switch_to(task.head_sha)

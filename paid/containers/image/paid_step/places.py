@@ -2,8 +2,8 @@
 
 Before an agent runs, every millisecond of ours is multiplied by all the runs that start at once.
 So what that takes (`agent` and what it imports) keeps to modules that load in no time: no pathlib,
-no dataclasses, no typing, no subprocess. git's side of the work (`repository`, `collecting`) is
-loaded when it is needed.
+no dataclasses, no typing, no subprocess, nor `json`, `socket`, `signal` and what else loads `enum`
+and `re` (`core`). git's side of the work (`repository`, `modes`) is loaded when it is needed.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ are those of the host's hardening (paid/containers/engine.py).
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 import stat
 
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
@@ -104,14 +104,16 @@ def _limit(groups: str, unified: str, legacy: str) -> int | None:
 
 
 def _gateway() -> list[str]:
+    client = _socket.socket(_socket.AF_UNIX)
     try:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
-            client.connect(GATEWAY)
-            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
-            answer = client.recv(16)
+        client.settimeout(5)
+        client.connect(GATEWAY)
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
+        answer = client.recv(16)
     except OSError as error:
         return [f"the gateway does not answer ({error.strerror or error})"]
+    finally:
+        client.close()
     return [] if answer.startswith(b"HTTP/1.") else ["the gateway's answer is not HTTP"]
 
 

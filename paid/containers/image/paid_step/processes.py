@@ -6,11 +6,14 @@ an agent that forks, ignores SIGTERM or kills its parent changes nothing: the sw
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
+import _thread
 import os
-import signal
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SWEEP_SECONDS = 10.0
@@ -24,6 +27,15 @@ class Ending:
         self.code = code
         self.signal = signal
         self.reason = reason
+
+
+class Done:
+    """What a short program came to; `code` is negative for the signal that ended it."""
+
+    def __init__(self, code: int, output: bytes, errors: bytes) -> None:
+        self.code = code
+        self.output = output
+        self.errors = errors
 
 
 def watch_signals() -> None:
@@ -57,9 +69,55 @@ def start(
         setsigdef=[*WATCHED, signal.SIGPIPE],
     )
     # Short of memory, the kernel shall kill the agent's family first and not process 1.
-    with suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w") as score:
-        score.write("500")
+    try:
+        with open(f"/proc/{pid}/oom_score_adj", "w") as score:
+            score.write("500")
+    except OSError:
+        pass
     return pid
+
+
+def run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, seconds: float) -> Done:
+    """Run a short program of ours to its end; `subprocess` would only cost its import.
+
+    Raises OSError when it cannot be started, TimeoutError when it was ended for its time.
+    """
+    files = [os.memfd_create(name) for name in ("input", "output", "errors")]
+    try:
+        os.write(files[0], stdin)
+        os.lseek(files[0], 0, os.SEEK_SET)
+        pid = os.posix_spawnp(
+            argv[0],
+            list(argv),
+            dict(env),
+            file_actions=[(os.POSIX_SPAWN_DUP2, file, n) for n, file in enumerate(files)],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=[*WATCHED, signal.SIGPIPE],
+        )
+        code = _wait(pid, seconds)
+        return Done(code, *(os.pread(file, os.fstat(file).st_size, 0) for file in files[1:]))
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def _wait(pid: int, seconds: float) -> int:
+    """The exit code of a child; a thread waits for it, since a wait itself knows no time."""
+    codes: list[int] = []
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def wait() -> None:
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        ended.release()
+
+    _thread.start_new_thread(wait, ())
+    if not ended.acquire(timeout=seconds):
+        signal_group(pid, signal.SIGKILL)
+        ended.acquire()
+        raise TimeoutError(f"not done within {seconds:g} s")
+    return codes[0]
 
 
 def supervise(pid: int, timeout_seconds: float, grace_seconds: float) -> Ending:
@@ -96,8 +154,7 @@ def sweep() -> bool:
         return True
     deadline = time.monotonic() + SWEEP_SECONDS
     while time.monotonic() < deadline:
-        with suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
+        _kill(-1, signal.SIGKILL)
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -110,22 +167,28 @@ def sweep() -> bool:
 def reap(pid: int) -> int | None:
     """Collect all that ended; the wait status of `pid` if it is among them."""
     found = None
-    with suppress(ChildProcessError):
-        while True:
+    while True:
+        try:
             ended, status = os.waitpid(-1, os.WNOHANG)
-            if not ended:
-                break
-            if ended == pid:
-                found = status
-    return found
+        except ChildProcessError:
+            return found
+        if not ended:
+            return found
+        if ended == pid:
+            found = status
 
 
 def signal_group(pid: int, number: int) -> None:
     """Signal a program and what it started in its session; one that is gone is no error."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-    with suppress(ProcessLookupError, PermissionError):
+    _kill(-pid, number)
+    _kill(pid, number)
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
         os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
 
 
 def _ending(status: int, reason: str) -> Ending:

@@ -8,24 +8,21 @@ its environment, its memory or its file descriptors. A replayed report has an ol
 
 from __future__ import annotations
 
-import ctypes
-import hmac
-import json
 import os
 
+from . import core
+
 PREFIX = "\x1ePAID "
-PR_SET_DUMPABLE = 4
 
 
 def hide_from_the_agent() -> None:
     """Make this process unreadable for others of its user; the first thing that happens."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
+    core.set_not_dumpable()
 
 
 def sign(key: bytes, body: str) -> str:
     """The signature of a report's JSON text."""
-    return hmac.digest(key, body.encode(), "sha256").hex()
+    return core.hmac_sha256(key, body.encode()).hex()
 
 
 class Reporter:
@@ -39,7 +36,7 @@ class Reporter:
     def send(self, report: str, **fields: object) -> None:
         """Write one report. Blocks while the host does not read."""
         self._number += 1
-        body = json.dumps({"report": report, "n": self._number, **fields}, separators=(",", ":"))
+        body = core.write_json({"report": report, "n": self._number, **fields})
         line = f"{PREFIX}{sign(self._key, body)} {body}\n"
         data = (line if self._number == 1 else "\n" + line).encode()
         while data:

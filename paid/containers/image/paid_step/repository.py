@@ -8,12 +8,15 @@ could still do harms its own run alone; the host checks the bundle.
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from collections.abc import Sequence
 
+from . import processes
 from .places import BUNDLE, MIRROR, OUT, REMOTE, TREE, WORKSPACE, WORKTREE, RepositoryError
 from .workspace import full_name, is_cloned, remove
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ALL_BRANCHES = "+refs/heads/*:refs/heads/*"
 GIT_SECONDS = 300.0
@@ -63,21 +66,15 @@ def git(*argv: str, stdin: bytes = b"", ok: Sequence[int] = (0,), tree: bool = F
     env = git_environment()
     if tree:
         env |= {"GIT_DIR": WORKTREE, "GIT_WORK_TREE": TREE}
+    place = TREE if tree else WORKSPACE
     try:
-        done = subprocess.run(
-            ["git", *argv],
-            env=env,
-            cwd=TREE if tree else WORKSPACE,
-            input=stdin,
-            capture_output=True,
-            timeout=GIT_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = processes.run(["git", "-C", place, *argv], env, stdin, GIT_SECONDS)
+    except OSError as error:
         raise RepositoryError(f"git {argv[0]}: {error}") from error
-    if done.returncode not in ok:
-        said = done.stderr.decode(errors="replace").strip()[-2000:]
-        raise RepositoryError(f"git {argv[0]} ended with {done.returncode}: {said}")
-    return done.stdout.decode(errors="surrogateescape")
+    if done.code not in ok:
+        said = done.errors.decode(errors="replace").strip()[-2000:]
+        raise RepositoryError(f"git {argv[0]} ended with {done.code}: {said}")
+    return done.output.decode(errors="surrogateescape")
 
 
 def succeeds(*argv: str, tree: bool = False) -> bool:
@@ -155,18 +152,19 @@ def stage_everything(litter: Sequence[str]) -> None:
     git("add", "--all", "--ignore-errors", "--", ".", *but_for(litter), ok=(0, 1), tree=True)
 
 
-def commit_staged(message: str) -> str:
-    """Commit the index if it differs from the worktree's commit; returns the commit then.
+def commit_staged(message: str) -> tuple[str, str | None]:
+    """Commit the index if it differs from the worktree's commit.
 
-    Plumbing instead of `git commit`: no second look at every file, and no hooks.
+    Returns the commit that the worktree is at then, and its parent if it was made here. Plumbing
+    instead of `git commit`: no second look at every file, and no hooks.
     """
     parent, before = git("rev-parse", "HEAD^{commit}", "HEAD^{tree}", tree=True).split()
     tree = git("write-tree", tree=True).strip()
     if tree == before:
-        return full_name(parent)
+        return full_name(parent), None
     commit = git("commit-tree", "-p", parent, "-F", "-", tree, stdin=message.encode(), tree=True)
     git("update-ref", "HEAD", commit.strip(), tree=True)
-    return full_name(commit.strip())
+    return full_name(commit.strip()), parent
 
 
 def head() -> str:
@@ -174,7 +172,7 @@ def head() -> str:
     return full_name(git("rev-parse", "--verify", "HEAD^{commit}", tree=True).strip())
 
 
-def take_home(branch: str, base_sha: str, commit: str) -> str | None:
+def take_home(branch: str, base_sha: str, commit: str, parent: str | None) -> str | None:
     """The head of the run's branch, made to descend from the base; None when nothing changed.
 
     An agent that made a branch of its own is taken at its HEAD. One that rewrote history ends as
@@ -182,13 +180,23 @@ def take_home(branch: str, base_sha: str, commit: str) -> str | None:
     """
     if commit == base_sha:
         return None
-    if not succeeds("merge-base", "--is-ancestor", base_sha, commit, tree=True):
+    if parent != base_sha and not succeeds(
+        "merge-base", "--is-ancestor", base_sha, commit, tree=True
+    ):
         message = b"Take the tree of a rewritten history"
         commit = git(
             "commit-tree", "-p", base_sha, "-F", "-", f"{commit}^{{tree}}", stdin=message, tree=True
         ).strip()
+    elif _is_on(branch):
+        return commit
     git("update-ref", f"refs/heads/{branch}", commit, tree=True)
     return commit
+
+
+def _is_on(branch: str) -> bool:
+    """Whether the worktree's HEAD is the branch, so that both are at one commit."""
+    with open(f"{WORKTREE}/HEAD", "rb") as file:
+        return file.read(4096) == f"ref: refs/heads/{branch}\n".encode()
 
 
 def changed_files(base_sha: str, commit: str) -> int:
@@ -214,5 +222,5 @@ def write_bundle(branch: str, base_sha: str) -> int:
 
 def remove_folder(place: str) -> None:
     """Remove a folder with all that is in it, also what its owner may not read."""
-    subprocess.run(["chmod", "-R", "u+rwX", "--", place], capture_output=True)
-    subprocess.run(["rm", "-rf", "--", place], capture_output=True)
+    for argv in (["chmod", "-R", "u+rwX", "--", place], ["rm", "-rf", "--", place]):
+        processes.run(argv, os.environ, b"", GIT_SECONDS)

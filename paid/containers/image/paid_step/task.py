@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from .core import read_json
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Task:
@@ -35,9 +38,9 @@ class Task:
 
 def parse(text: str) -> Task:
     """The task in `text`. Other fields are an error: host and image are of one version."""
-    fields = json.loads(text)
-    if fields.keys() != Task.__annotations__.keys():
-        raise ValueError(f"not a task: {sorted(fields)}")
+    fields = read_json(text)
+    if not isinstance(fields, dict) or fields.keys() != Task.__annotations__.keys():
+        raise ValueError(f"not a task: {text[:200]}")
     return Task(fields)
 
 

@@ -8,11 +8,14 @@ later edits are kept, and a path that it left alone goes back to what the branch
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from .places import TREE, RepositoryError
 from .repository import git, head
 from .workspace import remove
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def put_base_version(paths: Sequence[str], base_sha: str) -> tuple[str, ...]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 
 from .places import HOME, OUT, REMOTE, STEPS, TREE, WORKTREE, RepositoryError
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONFIGURATION = """\
 [core]
