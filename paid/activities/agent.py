@@ -87,6 +87,7 @@ class AgentActivities:
         name = f"paid-run-{given.run_id}-agent-{given.turn}"
         with self._host.database.session() as session:
             run = runs.enter(session, given.run_id, RunStatus.RUNNING, iteration=given.iteration)
+            runs.require_host(run, self._host.settings.host_name)
             run.iterations = given.iteration
             facts = runs.facts(session, given.run_id)
             hold = steps.begin(session, given.run_id, run.project_id, "agent", given.turn, name)
@@ -310,6 +311,7 @@ class AgentActivities:
             state = "succeeded" if result.end is TurnEnd.FINISHED else "stopped"
             steps.end(session, turn.hold, state, exit.code)
             run = runs.get(session, turn.given.run_id)
+            runs.require_host(run, self._host.settings.host_name)
             run.head_sha, run.tokens_used = result.head_sha, result.tokens_used
             runs.say(session, run, "turn.ended", end=str(result.end), head=result.head_sha,
                      message=result.message)  # fmt: skip

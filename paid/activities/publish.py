@@ -86,7 +86,7 @@ class PublishActivities:
     def _push(self, given: PublishInput, facts: RunFacts) -> None:
         remote, branch = self._host.remote(facts.project), given.workspace.branch
         with self._host.database.session() as session:
-            run = runs.effect_fence(session, given.run_id)
+            run = runs.effect_fence(session, given.run_id, self._host.settings.host_name)
             pushed = self._host.mirrors.push(remote, given.run_id, given.head_sha, branch)
             runs.say(session, run, "run.pushed", branch=branch, adopted=pushed.adopted)
 
@@ -95,7 +95,7 @@ class PublishActivities:
     ) -> PullRequest:
         project = facts.project
         with self._host.database.session() as session:
-            run = runs.effect_fence(session, given.run_id)
+            run = runs.effect_fence(session, given.run_id, self._host.settings.host_name)
             if run.pr_number is not None and run.pr_url is not None:
                 return PullRequest(run.pr_number, run.pr_url)
             opened = self._github_for(project).create_pull_request(

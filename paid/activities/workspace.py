@@ -67,9 +67,11 @@ class WorkspaceActivities:
     def _claim(self, run_id: int) -> HostSlot:
         settings = self._host.settings
         with self._host.database.session() as session:
-            runs.enter(session, run_id, RunStatus.PROVISIONING)
+            had = runs.enter(session, run_id, RunStatus.PROVISIONING).host
             run = runs.claim_host(session, run_id, settings.host_name, settings.run_slots)
             waits.over(session, run)
+        if had not in (None, settings.host_name):
+            self._end_containers(run_id)  # of a time when this host had the run, and was given up
         self._host.precedence.expect(run_id)
         self._host.background.begin(run_id, WORKTREE, lambda: self._worktree(run_id))
         queue = queues.host_queue(settings.temporal_task_queue, settings.host_name)
@@ -126,9 +128,12 @@ class WorkspaceActivities:
             tokens.revoke(session, run.run_id)
         with heartbeats():
             host.background.settle(run.run_id)
-            for owned in host.engine.owned():
-                if owned.run_id == run.run_id:
-                    host.engine.remove(owned.name)
+            self._end_containers(run.run_id)
+
+    def _end_containers(self, run_id: int) -> None:
+        for owned in self._host.engine.owned():
+            if owned.run_id == run_id:
+                self._host.engine.remove(owned.name)
 
     @activity.defn(name="cleanup_worktree", no_thread_cancel_exception=True)
     def cleanup_worktree(self, run: RunInput) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
 from paid.contracts import RunStatus
-from paid.errors import HostFullError, NotFoundError, RunCancelledError
+from paid.errors import HostFullError, NotFoundError, RunCancelledError, StaleAttemptError
 from paid.models import Event, Issue, Policy, Project, Run
 from paid.models.columns import now
 from paid.store import events, tokens
@@ -135,21 +135,31 @@ def request_cancel(session: Session, run_id: int, by: str, reason: str) -> Run:
     return run
 
 
-def effect_fence(session: Session, run_id: int) -> Run:
+def effect_fence(session: Session, run_id: int, host: str) -> Run:
     """Hold off cancels until this transaction ends; for an effect that must not follow a cancel.
 
-    Raises RunCancelledError when a cancel came first.
+    Raises RunCancelledError when a cancel came first, StaleAttemptError when `host` was given up.
     """
     let_wait(session)
     _fence(session, run_id)
     run = session.get_one(Run, run_id, populate_existing=True)
     if run.cancel_requested_at is not None or run.ended:
         raise RunCancelledError(f"Run {run_id} was cancelled before this.")
+    require_host(run, host)
     return run
 
 
+def require_host(run: Run, host: str) -> None:
+    """Raise StaleAttemptError when another host has the run: this one was taken for lost."""
+    if run.host != host:
+        raise StaleAttemptError(f"Run {run.id} goes on at {run.host}, not at {host}.")
+
+
 def claim_host(session: Session, run_id: int, host: str, slots: int) -> Run:
-    """Give the run a slot of `host`, or raise HostFullError. Claiming again is harmless."""
+    """Give the run a slot of `host`, or raise HostFullError. Claiming again is harmless.
+
+    A host that had the run before is given up: the agent that may still work there loses its token.
+    """
     session.connection().execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:host, 11))"), {"host": host}
     )
@@ -163,9 +173,11 @@ def claim_host(session: Session, run_id: int, host: str, slots: int) -> Run:
             f"All {slots} run slots of {host} are taken.",
             hint="The run begins by itself as soon as one is free.",
         )
+    if run.host is not None:
+        tokens.revoke(session, run_id)
+    say(session, run, "run.host", host=host, **({"instead_of": run.host} if run.host else {}))
     run.host = host
     session.add(run)
-    say(session, run, "run.host", host=host)
     return run
 
 

@@ -7,45 +7,21 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from paid.contracts import RunStatus
-from paid.errors import HostFullError, NotFoundError, RunCancelledError
-from paid.models import Credential, Issue, Policy, Project, Run
+from paid.errors import HostFullError, NotFoundError, RunCancelledError, StaleAttemptError
+from paid.models import Run
 from paid.store import events, runs, tokens
 from paid.store.database import Database
+from tests.store.rows import make_run
 
 RACES = 60
 
 
-def _run(database: Database, number: int = 1) -> int:
-    with database.session() as session:
-        project = session.get(Project, 1) or Project(
-            api_url="https://api", owner="o", name="r", github_id=7, clone_url="https://c",
-            default_branch="main", state="active", credential_id=None,
-        )  # fmt: skip
-        if project.id is None:
-            credential = Credential(kind="github_token", ciphertext="x")
-            session.add(credential)
-            session.flush()
-            project.credential_id = credential.id
-            session.add(project)
-            session.flush()
-            session.add(Policy(project_id=project.id))
-        issue = Issue(project_id=project.id, number=number, github_id=number, title="t",
-                      html_url="u", author="maria", generation=1)  # fmt: skip
-        session.add(issue)
-        session.flush()
-        run = Run(project_id=project.id, issue_id=issue.id, generation=1,
-                  workflow_id=f"run:7:{number}:1", requested_by="maria", agent="codex")  # fmt: skip
-        session.add(run)
-        session.flush()
-        assert run.id is not None
-        return run.id
-
-
 def test_entering_a_status_says_so_once(database: Database) -> None:
-    run_id = _run(database)
+    run_id = make_run(database)
     for _ in range(2):
         with database.session() as session:
             runs.enter(session, run_id, RunStatus.RUNNING)
@@ -54,7 +30,7 @@ def test_entering_a_status_says_so_once(database: Database) -> None:
 
 
 def test_a_run_ends_once_and_keeps_its_end(database: Database) -> None:
-    run_id = _run(database)
+    run_id = make_run(database)
     with database.session() as session:
         runs.end(session, run_id, RunStatus.FAILED, "agent", "It broke.")
     with database.session() as session:
@@ -62,19 +38,19 @@ def test_a_run_ends_once_and_keeps_its_end(database: Database) -> None:
 
 
 def test_an_ended_run_needs_the_time_of_its_end(database: Database) -> None:
-    run_id = _run(database)
+    run_id = make_run(database)
     with pytest.raises(IntegrityError), database.session() as session:
         runs.get(session, run_id).status = RunStatus.FAILED
 
 
 def test_a_completed_run_needs_its_pull_request(database: Database) -> None:
-    run_id = _run(database)
+    run_id = make_run(database)
     with pytest.raises(IntegrityError), database.session() as session:
         runs.end(session, run_id, RunStatus.COMPLETED, "", "")
 
 
 def test_two_live_runs_of_one_issue_cannot_be(database: Database) -> None:
-    run_id = _run(database)
+    run_id = make_run(database)
     with database.session() as session:
         first = runs.get(session, run_id)
     with pytest.raises(IntegrityError), database.session() as session:
@@ -85,7 +61,7 @@ def test_two_live_runs_of_one_issue_cannot_be(database: Database) -> None:
 
 
 def test_after_a_cancel_no_step_begins_and_the_token_is_dead(database: Database) -> None:
-    run_id = _run(database)
+    run_id = make_run(database)
     with database.session() as session:
         tokens.issue(session, run_id)
         runs.request_cancel(session, run_id, "maria", "not wanted")
@@ -101,7 +77,7 @@ def test_after_a_cancel_no_step_begins_and_the_token_is_dead(database: Database)
 
 
 def test_a_host_takes_no_more_runs_than_its_slots(database: Database) -> None:
-    first, second = _run(database, 1), _run(database, 2)
+    first, second = make_run(database, 1), make_run(database, 2)
     with database.session() as session:
         runs.claim_host(session, first, "here", 1)
         runs.claim_host(session, first, "here", 1)
@@ -112,9 +88,32 @@ def test_a_host_takes_no_more_runs_than_its_slots(database: Database) -> None:
         runs.claim_host(session, second, "here", 1)
 
 
+def test_a_host_that_was_given_up_has_no_more_part_in_the_run(database: Database) -> None:
+    run_id = make_run(database)
+    with database.session() as session:
+        runs.claim_host(session, run_id, "lost", 1)
+        token = tokens.issue(session, run_id)
+    with database.session() as session:
+        runs.claim_host(session, run_id, "other", 1)
+        fresh = tokens.issue(session, run_id)
+    with database.session() as session:
+        alive = "SELECT run_id FROM run_token_grant(:hash)"
+        granted = [
+            session.connection().execute(text(alive), {"hash": tokens.digest(each)}).first()
+            for each in (token, fresh)
+        ]
+        assert granted == [None, (run_id,)]
+        assert (runs.live_on(session, "lost"), runs.live_on(session, "other")) == ([], [run_id])
+        runs.effect_fence(session, run_id, "other")
+        with pytest.raises(StaleAttemptError, match="other, not at lost"):
+            runs.effect_fence(session, run_id, "lost")
+
+
 def test_no_effect_begins_once_a_cancel_is_acknowledged(database: Database) -> None:
     for number in range(1, RACES + 1):
-        run_id = _run(database, number)
+        run_id = make_run(database, number)
+        with database.session() as session:
+            runs.claim_host(session, run_id, "here", RACES)
         told: list[float] = []
         effects: list[float] = []
 
@@ -128,7 +127,7 @@ def test_no_effect_begins_once_a_cancel_is_acknowledged(database: Database) -> N
             time.sleep(random.random() / 200)  # noqa: S311 - the race itself
             try:
                 with database.session() as session:
-                    runs.effect_fence(session, run_id)
+                    runs.effect_fence(session, run_id, "here")
                     time.sleep(0.002)  # the push
                     effects.append(time.monotonic())
             except RunCancelledError:
