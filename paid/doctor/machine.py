@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paid.doctor.findings import Case, Check, Finding, broken, ok, warning
+from paid.embedded.postgres_files import place_of
 from paid.store.credentials import SecretBox
 
 LOW_BYTES = 5_000_000_000
@@ -19,9 +20,13 @@ OLDEST_GIT = (2, 31)
 
 
 def disk(case: Case) -> Sequence[Finding]:
-    """Room for mirrors, logs and the database."""
+    """Room for mirrors, logs and the database, whose data may be on a disk of its own."""
     folder = _existing(case.settings.data_dir)
-    return [free_space("disk", str(folder), shutil.disk_usage(folder).free)]
+    found = [free_space("disk", str(folder), shutil.disk_usage(folder).free)]
+    data = place_of(case.settings.data_dir / "postgres")
+    if data is not None and data.stat().st_dev != folder.stat().st_dev:
+        found.append(free_space("database disk", str(data), shutil.disk_usage(data).free))
+    return found
 
 
 def free_space(name: str, where: str, free_bytes: int) -> Finding:

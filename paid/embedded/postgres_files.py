@@ -21,6 +21,15 @@ LONGEST_SOCKET_FOLDER = 80
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
+def place_of(folder: Path) -> Path | None:
+    """Where the data of the server of `folder` is; None when there is none yet, or not any more."""
+    try:
+        data = Path((folder / "place").read_text().strip()) / "data"
+    except FileNotFoundError:
+        return None
+    return data if data.is_dir() else None
+
+
 class PostgresFiles:
     """The files of one server: `folder` is ours, and what is in `home` may be its account's."""
 

@@ -137,7 +137,7 @@ def _unanswered(error: DBAPIError) -> DatabaseError:
     reason = next(iter(str(error.orig).strip().splitlines()), "")[:_REASON_CHARS]
     return DatabaseError(
         f"PostgreSQL did not answer: {reason or 'no reason given'}",
-        hint="Check DATABASE_URL, or run `paid doctor`.",
+        hint="Does it run, and has its disk room? Is DATABASE_URL right? `paid doctor` tells more.",
     )
 
 

@@ -47,6 +47,10 @@ HOSTS_TRIED = 3
 LOST_WORKERS_ROUNDS = 10
 """How often a turn is given its attempts anew because the last one went with its worker."""
 LOST_WORKERS = ("WorkerLostError", "DetachedError")
+FIRST_DATABASE_PAUSE, LONGEST_DATABASE_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
+LONGEST_DATABASE_OUTAGE = timedelta(days=1)
+"""How often a step is begun anew while PostgreSQL is away, behind its own attempts, and for how
+long."""
 LONGEST_PAUSE = timedelta(days=14)
 """A pause for money ends the run when nobody has raised the budget by then."""
 
@@ -346,6 +350,10 @@ def _worker_was_lost(error: ActivityError) -> bool:
     return isinstance(cause, ApplicationError) and cause.type in LOST_WORKERS
 
 
+def _database_is_away(error: ActivityError) -> bool:
+    return isinstance(error.cause, ApplicationError) and error.cause.type == "DatabaseError"
+
+
 def _may_pass(error: ActivityError) -> bool:
     """Whether another attempt may do better: nobody answered in time, or said that it may."""
     cause = error.cause
@@ -357,11 +365,25 @@ def _may_pass(error: ActivityError) -> bool:
 async def _do(
     name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
 ) -> T:
-    """Run the activity called `name`; on this workflow's own queue unless one is given."""
-    result: T = await workflow.execute_activity(
-        name, given, result_type=answer, task_queue=queue, **queues.options(preset)
-    )
-    return result
+    """Run the activity called `name`; on this workflow's own queue unless one is given.
+
+    An outage of PostgreSQL is waited out: no end could be recorded meanwhile, and the agent's
+    work is paid for.
+    """
+    waited, pause = timedelta(), FIRST_DATABASE_PAUSE
+    while True:
+        try:
+            result: T = await workflow.execute_activity(
+                name, given, result_type=answer, task_queue=queue, **queues.options(preset)
+            )
+        except ActivityError as error:
+            is_away = _database_is_away(error) and waited < LONGEST_DATABASE_OUTAGE
+            if not (is_away and workflow.patched("database-away")):
+                raise
+        else:
+            return result
+        await workflow.sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, LONGEST_DATABASE_PAUSE)
 
 
 async def _step(

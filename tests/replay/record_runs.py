@@ -21,7 +21,7 @@ from temporalio.worker import Worker
 from paid import queues
 from paid.contracts import HostSlot, RunInput, RunPlan, TurnEnd, TurnResult, VerifyResult
 from paid.embedded import TemporalServer
-from paid.errors import DetachedError, DockerUnavailableError, PolicyError
+from paid.errors import DatabaseError, DetachedError, DockerUnavailableError, PolicyError
 from paid.process_end import end_process
 from paid.temporal import CONVERTER, ErrorTranslation
 from paid.workflows.agent_execution import AgentExecutionWorkflow
@@ -125,9 +125,23 @@ def loses_its_workers() -> Answers:
     return {"run_agent": turn}
 
 
+def loses_its_database() -> Answers:
+    """PostgreSQL is away for longer than a turn has attempts."""
+    away = iter([True] * 4)
+
+    def turn(_: Any) -> TurnResult:
+        if next(away, False):
+            error = DatabaseError("PostgreSQL did not answer.")
+            error.retry_after_seconds = 0.1
+            raise error
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    return {"run_agent": turn}
+
+
 SCENARIOS = (completes, mends_failing_checks, changes_nothing, fails, pauses_for_money,
              waits_for_docker, begins_in_a_crowd, ends_in_a_crowd, loses_its_workers,
-             is_cancelled)  # fmt: skip
+             loses_its_database, is_cancelled)  # fmt: skip
 
 
 async def _history(client: Client, scenario: Callable[[], Answers]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -12,6 +13,8 @@ from temporalio.client import WorkflowExecutionStatus
 
 from paid.contracts import (
     HostSlot,
+    PullRequest,
+    RunEnd,
     RunPlan,
     RunStatus,
     TurnEnd,
@@ -22,6 +25,7 @@ from paid.contracts import (
 from paid.errors import (
     BadInputError,
     ContainerError,
+    DatabaseError,
     DetachedError,
     DockerUnavailableError,
     GitUnavailableError,
@@ -177,6 +181,36 @@ async def test_workers_that_are_lost_do_not_use_up_the_agents_attempts(
     handle, fake = await start_run(run_agent=run_agent)
     assert (await handle.result()).status == RunStatus.COMPLETED
     assert [turn.turn for turn in fake.turns] == [1] * 8
+
+
+async def test_an_outage_of_the_database_is_waited_out_however_far_the_run_is(
+    start_run: StartRun,
+) -> None:
+    outages = {"check_budget": 11, "run_agent": 4, "create_pull_request": 9, "end_run": 11}
+
+    def during(name: str, usual: Any) -> Callable[[Any], Any]:
+        left = iter(range(outages[name]))
+
+        def answer(_: Any) -> Any:
+            if next(left, None) is not None:
+                error = DatabaseError("PostgreSQL did not answer.")
+                error.retry_after_seconds = 0.01
+                raise error
+            return usual
+
+        return answer
+
+    pull_request = PullRequest(7, "http://forge/pull/7")
+    handle, fake = await start_run(
+        check_budget=during("check_budget", RunPlan(allowed=True)),
+        run_agent=during("run_agent", TurnResult(TurnEnd.FINISHED, HEAD)),
+        create_pull_request=during("create_pull_request", pull_request),
+        end_run=during("end_run", RunEnd(RunStatus.COMPLETED, pull_request)),
+    )
+
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert {name: fake.calls.count(name) - 1 for name in outages} == outages
+    assert {turn.turn for turn in fake.turns} == {1}
 
 
 async def test_a_passing_failure_is_retried(start_run: StartRun) -> None:
