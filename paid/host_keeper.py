@@ -102,6 +102,6 @@ class HostKeeper:
             return runs.live_or_ended_since(session, now() - RECENT)
 
     def _live_runs(self) -> set[int]:
-        """Those that go on here: one that another host took over has nothing to do here any more."""
+        """Those that go on here; one that another host took over has nothing here any more."""
         with self._database.session() as session:
             return set(runs.live_on(session, self._host))

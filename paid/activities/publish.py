@@ -23,8 +23,6 @@ from paid.github.untrusted import hidden_in
 from paid.store import events, ledger, projects, runs, steps
 from paid.store.runs import RunFacts
 
-BASE = "base"
-
 
 class PublishActivities:
     """Pushes from this host's mirrors; nothing is pushed after a cancel was acknowledged."""
@@ -41,10 +39,11 @@ class PublishActivities:
             if run.pr_number is not None and run.pr_url is not None:
                 return PullRequest(run.pr_number, run.pr_url)
         with heartbeats():
-            background = self._host.background
-            background.begin(given.run_id, BASE, lambda: self._standing_base(given, facts))
+            # of this attempt alone: another one has to look again
+            background, look = self._host.background, f"base {activity.info().attempt}"
+            background.begin(given.run_id, look, lambda: self._standing_base(given, facts))
             text = self._checked_text(given, facts)
-            base = background.outcome(given.run_id, BASE, lambda: self._standing_base(given, facts))
+            base = background.outcome(given.run_id, look, lambda: self._standing_base(given, facts))
             self._push(given, facts)
             return self._open(given, facts, text, base)
 

@@ -233,7 +233,12 @@ class AgentExecutionWorkflow:
 
     async def _claim(self, preset: queues.Preset) -> HostSlot:
         claims = queues.claim_queue(workflow.info().task_queue)
-        return await _step("provision_container", self._me, HostSlot, preset, claims)
+        slot = await _do("provision_container", self._me, HostSlot, preset, claims)
+        if workflow.cancellation_reason() is not None:
+            if workflow.patched("clean-up-behind-a-claim"):
+                self._slot = slot  # the host has begun to work for the run
+            raise asyncio.CancelledError
+        return slot
 
     async def _create_worktree(self, slot: HostSlot) -> Workspace:
         return await _do("create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue)
