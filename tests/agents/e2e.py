@@ -27,7 +27,8 @@ from paid.settings import Settings
 from paid.store.database import Database
 from tests.agents.rig import Played, Rig, running
 
-NAMES = tuple(name for name in registry.names() if name != "command")
+NAMES = tuple(registry.names())
+OWN_PROGRAM = Path(__file__).with_name("own_program.py")
 ASKED_AGAIN = "Thank you. Is it done?"
 PROGRESS = Console(stderr=True)
 
@@ -59,13 +60,14 @@ def try_agent(rig: Rig, name: str) -> Row:
     PROGRESS.print(f"{name}: building its image", style="dim")
     install.install(name, Settings(), lambda _: None)
     PROGRESS.print(f"{name}: working", style="dim")
-    first = rig.play(name)
+    argv = ("python3", "-c", OWN_PROGRAM.read_text()) if name == "command" else ()
+    first = rig.play(name, argv=argv)
     done = first.ending.how is How.FINISHED and first.files.get("hello.txt") == "Hello."
     plays = [first]
     continues = None
     if registry.get(name).continues:
         arrived = len(rig.model.requests)
-        plays.append(rig.play(name, ASKED_AGAIN, first.session_id))
+        plays.append(rig.play(name, ASKED_AGAIN, first.session_id, argv))
         bodies = [seen.body.decode() for seen in rig.model.requests[arrived:]]
         continues = any("Write a greeting" in body and ASKED_AGAIN in body for body in bodies)
     return _row(name, plays, done=done, continues=continues)
