@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RUN_TOKEN = "PAID_RUN_TOKEN"  # noqa: S105 - the variable's name
 LATER_FILE = f"/run/paid/task/{LATER}"
 PATIENCE_SECONDS = 20.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.25
 
 
 def run(task: Task, reporter: Reporter) -> int:
