@@ -10,7 +10,7 @@ from paid.contracts import RunStatus
 from paid.errors import DockerUnavailableError, HostFullError, RunCancelledError
 from paid.store import events, runs, waits
 from paid.store.database import Database
-from tests.store.test_runs import _run as add_run
+from tests.store.rows import make_run as add_run
 
 AWAY = DockerUnavailableError("Docker does not answer.", hint="Start it.")
 FULL = HostFullError("All slots are taken.")
