@@ -13,6 +13,7 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +30,7 @@ from paid.gateway.front import MOST_CONNECTIONS, Front, Gate
 from paid.gateway.lines import make_pool
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Prices, warm_up
+from paid.gateway.protocol import Protocol
 from paid.gateway.purse import Purse
 from paid.gateway.refusals import Refusals
 from paid.gateway.registries import Registries
@@ -40,15 +42,9 @@ from paid.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE_BYTES = 8 << 10
-LONGEST_FIELD_BYTES = 32 << 10
-KEEPALIVE_SECONDS = 75.0
 DRAIN_SECONDS = 5.0
-LINGER_SECONDS = 2.0
-"""How long a refused body is still read, so that its sender gets to see the refusal."""
 BACKLOG = 1024
 SPARE_DESCRIPTORS = 128
-_QUIET = logging.getLogger("paid.gateway.http")
 
 
 async def serve(
@@ -62,11 +58,14 @@ async def serve(
     # The socket's owner first: what it left open is settled by the parts.
     with _owning(path):
         async with _parts(settings) as (relay, egress):
-            http = _http(relay, settings)
+            handle = _handler(relay, settings.vendors_with_keys)
+            http = web.Server(handle, handler_cancellation=True)
             with _listening(path) as listener:
                 gate = Gate(most=_most_connections())
                 server = await asyncio.get_running_loop().create_unix_server(
-                    lambda: Front(gate, http, egress.tunnel), sock=listener, backlog=BACKLOG
+                    lambda: Front(gate, partial(Protocol, http), egress.tunnel),
+                    sock=listener,
+                    backlog=BACKLOG,
                 )
                 log.info("the gateway listens on %s", path)
                 if ready is not None:
@@ -75,20 +74,6 @@ async def serve(
                 server.close()
                 await http.shutdown(DRAIN_SECONDS)
                 await gate.close()
-
-
-def _http(relay: Relay, settings: Settings) -> web.Server:
-    return web.Server(
-        _handler(relay, settings.vendors_with_keys),
-        handler_cancellation=True,
-        keepalive_timeout=KEEPALIVE_SECONDS,
-        auto_decompress=False,
-        lingering_time=LINGER_SECONDS,
-        access_log=None,
-        logger=_QUIET,
-        max_line_size=LONGEST_LINE_BYTES,
-        max_field_size=LONGEST_FIELD_BYTES,
-    )
 
 
 def _most_connections() -> int:
@@ -127,8 +112,7 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
     books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
     access = Access(url)
     taken = TakenFile(_taken_path(settings))
-    advances = Advances(books, taken, lambda: access.hears, quick_seconds=settings.ahead_seconds)
-    access.when_dead(advances.forget)
+    purse, advances = _money(settings, books, access, taken)
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
@@ -143,13 +127,6 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        purse = Purse(
-            books=books,
-            advances=advances,
-            access=access,
-            prices=Prices(settings.data_dir / "prices.json"),
-            grace_seconds=settings.hold_grace_seconds,
-        )
         relay = _relay(settings, access, purse, upstream, Refusals(pool))
         egress = Egress(
             access=access,
@@ -168,6 +145,21 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
         await access.close()
         await upstream.close()
         await pool.close()
+
+
+def _money(
+    settings: Settings, books: Books, access: Access, taken: TakenFile
+) -> tuple[Purse, Advances]:
+    advances = Advances(books, taken, lambda: access.hears, quick_seconds=settings.ahead_seconds)
+    access.when_dead(advances.forget)
+    purse = Purse(
+        books=books,
+        advances=advances,
+        access=access,
+        prices=Prices(settings.data_dir / "prices.json"),
+        grace_seconds=settings.hold_grace_seconds,
+    )
+    return purse, advances
 
 
 def _relay(

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,32 @@ async def test_ambiguous_requests_never_reach_the_vendor(bench: Bench, name: str
     assert answer
     assert not answer.startswith(b"HTTP/1.1 2"), answer
     assert answer.count(b"HTTP/1.") <= 2
+    said = in_json(answer)
+    assert said["error"]["message"]
+    assert said["error"].keys() & {"type", "status"}
+
+
+def in_json(answer: bytes) -> Any:
+    """The body of the first of the answers."""
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert lines[b"content-type"].startswith(b"application/json")
+    return json.loads(rest[: int(lines[b"content-length"])])
+
+
+async def test_what_is_no_http_is_told_so_in_a_form_that_clients_read(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = b"sk-secret"
+    line = b"POST /anthropic/v1/messages HTTP/1.1\r\nx-api-key : %b\r\n\r\n" % secret
+    answer = await bench.raw(line)
+    assert answer.split(b" ")[1] == b"400"
+    said = in_json(answer)["error"]
+    assert said["type"] == "invalid_request_error"
+    assert said["message"].startswith("This is not HTTP as the gateway takes it: ")
+    assert said["message"] in caplog.text
+    assert secret not in answer + caplog.text.encode()
+    assert b"connection: close" in answer.lower()
 
 
 @pytest.mark.parametrize("path", PATHS)
