@@ -14,7 +14,7 @@ from time import monotonic
 import aiohttp
 from aiohttp import web
 
-from paid.gateway.answers import AnswerError, no_key, resting, vendors_refusal
+from paid.gateway.answers import AnswerError, resting, vendors_refusal
 from paid.gateway.books import Reservation
 from paid.gateway.departure import Departure
 from paid.gateway.headers import headers_down, headers_up
@@ -59,16 +59,16 @@ class Delivery:
 
     def any_keys(self, vendor: str) -> Sequence[str]:
         """The keys for what costs nothing, best first; resting ones if there are no others."""
-        keys = self._keys[vendor].usable(datetime.now(UTC)) or self._vendors[vendor].keys
-        if not keys:
-            raise no_key(vendor)
-        return keys
+        return self._keys[vendor].usable(datetime.now(UTC)) or self._vendors[vendor].keys
 
     def departure(self, request: web.BaseRequest, route: Route) -> Departure:
-        """A way for this request to be sent before it is paid for, with the key to try first."""
-        vendor = self._vendors[route.vendor]
-        key = next(iter(self._keys[vendor.name].usable(datetime.now(UTC))), None)
-        return Departure(self._upstream, vendor, key, headers_up(request.headers))
+        """A way for this request to be sent before it is whole, with the key to try first."""
+        vendor, now = self._vendors[route.vendor], datetime.now(UTC)
+        is_free = route.operation == "count"
+        keys = self.any_keys(vendor.name) if is_free else self._keys[vendor.name].usable(now)
+        return Departure(
+            self._upstream, vendor, next(iter(keys), None), headers_up(request.headers)
+        )
 
     async def deliver(
         self, job: Job, tariff: Tariff, reservation: Reservation, departure: Departure
@@ -87,31 +87,7 @@ class Delivery:
             await self._park(job.grant.run_id, vendor.name, pool)
         return refused
 
-    async def _send(
-        self, sending: Sending, vendor: Vendor, key: str, departure: Departure
-    ) -> web.StreamResponse | AnswerError:
-        """Send it once. What was sent and not refused is charged, also when nobody waits for it."""
-        try:
-            async with await self._answered(sending.job, vendor, key, departure) as answer:
-                if not 200 <= answer.status < 600:
-                    raise aiohttp.ClientError(f"{answer.status} is no answer")
-                if answer.status >= 400:
-                    return await self._judge(sending, vendor, key, answer)
-                return await self._pass_on(sending, answer)
-        except aiohttp.ClientConnectorError as error:
-            log.warning("%s cannot be reached: %r", vendor.name, error)
-            return AnswerError(502, f"{vendor.name} cannot be reached.", "vendor")
-        except (aiohttp.ClientError, TimeoutError) as error:
-            log.warning("%s does not answer: %r", vendor.name, error)
-            self._purse.charge(sending, 0, is_whole=False)
-            status = 504 if isinstance(error, TimeoutError) else 502
-            return AnswerError(status, f"{vendor.name} does not answer.", "vendor")
-        except BaseException:
-            # Cancelled by the client or by the end of its run: it may have been read all the same.
-            self._purse.charge(sending, 0, is_whole=False)
-            raise
-
-    async def _answered(
+    async def answered(
         self, job: Job, vendor: Vendor, key: str, departure: Departure
     ) -> aiohttp.ClientResponse:
         """The vendor's answer; asked again at once when it closed a kept connection meanwhile.
@@ -129,6 +105,30 @@ class Delivery:
             except ClosedMeanwhileError:
                 if tries == MOST_TRIES or monotonic() - began > MEANWHILE_SECONDS:
                     raise
+
+    async def _send(
+        self, sending: Sending, vendor: Vendor, key: str, departure: Departure
+    ) -> web.StreamResponse | AnswerError:
+        """Send it once. What was sent and not refused is charged, also when nobody waits for it."""
+        try:
+            async with await self.answered(sending.job, vendor, key, departure) as answer:
+                if not 200 <= answer.status < 600:
+                    raise aiohttp.ClientError(f"{answer.status} is no answer")
+                if answer.status >= 400:
+                    return await self._judge(sending, vendor, key, answer)
+                return await self._pass_on(sending, answer)
+        except aiohttp.ClientConnectorError as error:
+            log.warning("%s cannot be reached: %r", vendor.name, error)
+            return AnswerError(502, f"{vendor.name} cannot be reached.", "vendor")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("%s does not answer: %r", vendor.name, error)
+            self._purse.charge(sending, 0, is_whole=False)
+            status = 504 if isinstance(error, TimeoutError) else 502
+            return AnswerError(status, f"{vendor.name} does not answer.", "vendor")
+        except BaseException:
+            # Cancelled by the client or by the end of its run: it may have been read all the same.
+            self._purse.charge(sending, 0, is_whole=False)
+            raise
 
     async def _judge(
         self, sending: Sending, vendor: Vendor, key: str, answer: aiohttp.ClientResponse

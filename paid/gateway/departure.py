@@ -2,7 +2,8 @@
 
 Nobody can act on a body without its last brace, so that the cap holds; and what the way takes and
 what the ledger takes pass together. A body that is larger than the memory for it follows its
-client, piece by piece, and is never waited for as a whole.
+client, piece by piece, and is never waited for as a whole: also one whose tokens are only counted,
+which costs nothing, and goes on when all of it was read and may pass.
 """
 
 from __future__ import annotations

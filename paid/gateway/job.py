@@ -13,7 +13,7 @@ from paid.gateway.estimate import Ask
 from paid.gateway.routes import Route
 from paid.gateway.scan import Scan
 from paid.gateway.spool import Body, Edit, Spool
-from paid.gateway.usage_request import unsure_from, usage_edits, usage_room
+from paid.gateway.usage_request import PassingEdits
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,6 @@ def may_leave_early(route: Route, scan: Scan, grant: Grant) -> bool:
 
     Its model has to be known and allowed, for what is sent is told to the vendor.
     """
-    if route.operation != "generate":
-        return False
     named = scan.members.get("model")
     model = route.model or (named.value if named is not None else None)
     return isinstance(model, str) and grant.allows(route.vendor, model)
@@ -72,17 +70,6 @@ def followed(
 
     Room is left for what may have to be put in, because the vendor is told the length first.
     """
-
-    edits: list[Edit] = []
-
-    def ready() -> tuple[int, Sequence[Edit]]:
-        end = spool.size - 1 if scan.closing is None else scan.closing
-        unsure = unsure_from(route, scan)
-        if unsure is not None:
-            return min(end, unsure), ()
-        if not edits:  # there is never more than one, and it takes time to find
-            edits.extend(usage_edits(route, scan, spool))
-        return end, edits
-
-    room = usage_room(route, scan, spool)
-    return spool.followed(ready, None if length is None else length + room, go_on)
+    passing = PassingEdits(route, scan, spool)
+    room = passing.room()
+    return spool.followed(passing.ready, None if length is None else length + room, go_on)

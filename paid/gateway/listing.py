@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 
 from paid.gateway.access import Grant
-from paid.gateway.answers import AnswerError
+from paid.gateway.answers import AnswerError, no_key
 from paid.gateway.delivery import Delivery, may_do_better
+from paid.gateway.departure import Departure
 from paid.gateway.headers import headers_down, headers_up
+from paid.gateway.job import Job
 from paid.gateway.routes import Route
-from paid.gateway.spool import Spool
 from paid.gateway.upstream import Upstream
 from paid.gateway.vendors import Vendor
 
 LARGEST_ANSWER_BYTES = 4 << 20
+Sent = Coroutine[Any, Any, aiohttp.ClientResponse]
 _LISTED_UNDER = {"anthropic": "data", "openai": "data", "gemini": "models"}
 
 
@@ -38,41 +41,49 @@ class Listing:
         """The vendor's models, or one of them, without those that the project forbids."""
         if route.model is not None and not grant.allows(route.vendor, route.model):
             raise AnswerError(404, f"There is no model {route.model}.", "model_forbidden")
-        answer, body = await self._ask(request, route)
+        vendor, headers = self._vendors[route.vendor], headers_up(request.headers)
+
+        def send(key: str) -> Sent:
+            return self._upstream.send(vendor, key, route, headers)
+
+        answer, body = await self._ask(vendor, send)
         if answer.status == 200 and route.operation == "list":
             body = _only_allowed(body, route.vendor, grant)
         return _plain(answer, body)
 
-    async def count(
-        self, request: web.BaseRequest, route: Route, spool: Spool
-    ) -> web.StreamResponse:
-        """The vendor's count of tokens."""
-        return _plain(*await self._ask(request, route, spool))
+    async def count(self, job: Job, departure: Departure) -> web.StreamResponse:
+        """The vendor's count of tokens; a large text is there already, but for its end."""
+        vendor = self._vendors[job.route.vendor]
+
+        def send(key: str) -> Sent:
+            return self._delivery.answered(job, vendor, key, departure)
+
+        return _plain(*await self._ask(vendor, send))
 
     async def _ask(
-        self, request: web.BaseRequest, route: Route, spool: Spool | None = None
+        self, vendor: Vendor, send: Callable[[str], Sent]
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """The answer to the first key that gets one, or to the last."""
-        *others, last = self._delivery.any_keys(route.vendor)
+        keys = self._delivery.any_keys(vendor.name)
+        if not keys:
+            raise no_key(vendor.name)
+        *others, last = keys
         for key in others:
             with suppress(aiohttp.ClientError, TimeoutError):
-                answer, whole = await self._ask_with(key, request, route, spool)
+                answer, whole = await _read(send(key))
                 if not may_do_better(answer.status):
                     return answer, whole
-        return await self._ask_with(last, request, route, spool)
+        return await _read(send(last))
 
-    async def _ask_with(
-        self, key: str, request: web.BaseRequest, route: Route, spool: Spool | None
-    ) -> tuple[aiohttp.ClientResponse, bytes]:
-        vendor, headers = self._vendors[route.vendor], headers_up(request.headers)
-        body = None if spool is None else spool.body()
-        async with await self._upstream.send(vendor, key, route, headers, body) as answer:
-            whole = b""
-            async for chunk in answer.content.iter_any():
-                whole += chunk
-                if len(whole) > LARGEST_ANSWER_BYTES:
-                    raise AnswerError(502, "The vendor's answer is too long.", "vendor")
-            return answer, whole
+
+async def _read(sent: Sent) -> tuple[aiohttp.ClientResponse, bytes]:
+    async with await sent as answer:
+        whole = b""
+        async for chunk in answer.content.iter_any():
+            whole += chunk
+            if len(whole) > LARGEST_ANSWER_BYTES:
+                raise AnswerError(502, "The vendor's answer is too long.", "vendor")
+        return answer, whole
 
 
 def _only_allowed(body: bytes, vendor: str, grant: Grant) -> bytes:

@@ -53,14 +53,17 @@ class _Reading:
         return self._scan
 
     def _member(self) -> None:
-        key, self._at = _PLAIN.raw_decode(self._text, self._at)
+        begin = self._at
+        key, self._at = _PLAIN.raw_decode(self._text, begin)
         self._note(key)
         self._expect(":")
         self._next()
         start, is_wanted = self._at, key in self._scan.wanted
         value, self._at = (STRICT if is_wanted else _PLAIN).raw_decode(self._text, start)
         if is_wanted:
-            self._scan.members[key] = Member(value, start, self._at)
+            end = self._at
+            self._next()
+            self._scan.members[key] = Member(value, begin, start, end, self._at)
 
     def _note(self, key: Any) -> None:
         """Keys are strings, unique also up to the case of letters, and never misspelt ones."""
@@ -89,4 +92,5 @@ def _count_in_bytes(scan: Scan, text: str) -> None:
 
     scan.opening, scan.closing = in_bytes(scan.opening), in_bytes(scan.closing or 0)
     for member in scan.members.values():
+        member.key, member.after = in_bytes(member.key), in_bytes(member.after)
         member.start, member.end = in_bytes(member.start), in_bytes(member.end)

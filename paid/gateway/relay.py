@@ -108,7 +108,7 @@ class Relay:
                 message = f"This project does not allow {job.ask.model}."
                 raise AnswerError(403, message, "model_forbidden")
             if route.operation == "count":
-                return await self._listing.count(request, route, spool)
+                return await self._listing.count(job, departure)
             return await self._generate(job, departure)
         finally:
             departure.drop()

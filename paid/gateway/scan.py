@@ -52,8 +52,12 @@ class Member:
     """The value of one member of the outermost object, and where it stands in the body."""
 
     value: Any
+    key: int
+    """Where its key begins."""
     start: int
     end: int
+    after: int
+    """Where the comma or the brace stands that follows it."""
 
 
 @dataclass
@@ -63,7 +67,9 @@ class Scan:
     wanted: frozenset[str]
     members: dict[str, Member] = field(default_factory=dict)
     open: dict[str, int] = field(default_factory=dict)
-    """Where the value of a wanted member begins that has not ended yet: there is one at most."""
+    """Where a wanted member begins that has not ended yet: there is one at most."""
+    open_key: int | None = None
+    """Where a key begins that has not ended yet, so that nobody knows which it is."""
     counts: dict[str, int] = field(default_factory=dict)
     opening: int = -1
     """Where the outermost object's brace stands; a member can be put in after it."""

@@ -44,6 +44,7 @@ class Scanner:
         self._expects = "object"
         self._seen: set[str] = set()
         self._key = ""
+        self._key_start = 0
         self._captured: bytearray | None = None
         self._capture_from = 0
         self._value_start = 0
@@ -159,6 +160,7 @@ class Scanner:
         expects = self._expects
         if character == _QUOTE and expects in ("key", "key-or-end"):
             self._in_string, self._expects = True, "key-end"
+            self.scan.open_key = self._key_start = self._at + place
             self._captured, self._capture_from = bytearray(), place
         elif character == _COLON and expects == "colon":
             self._expects = "value"
@@ -191,12 +193,13 @@ class Scanner:
         self._seen.add(folded)
         if folded in self.scan.wanted and self._key not in self.scan.wanted:
             raise BadBodyError(f"The member {self._key!r} is misspelt.")
-        self._expects = "colon"
+        self.scan.open_key, self._expects = None, "colon"
+        if self._key in self.scan.wanted:
+            self.scan.open[self._key] = self._key_start
 
     def _begin(self, place: int) -> None:
         self._value_start = self._at + place
         if self._key in self.scan.wanted:
-            self.scan.open[self._key] = self._value_start
             self._captured, self._capture_from = bytearray(), place
 
     def _take_value(self, chunk: bytes, place: int) -> None:
@@ -206,9 +209,8 @@ class Scanner:
         raw = bytes(self._captured).rstrip(SPACE)
         self._captured = None
         self.scan.open.clear()
-        self.scan.members[self._key] = Member(
-            self._loads(raw), self._value_start, self._value_start + len(raw)
-        )
+        start, end, after = self._value_start, self._value_start + len(raw), self._at + place
+        self.scan.members[self._key] = Member(self._loads(raw), self._key_start, start, end, after)
 
     def _keep(self, part: bytes) -> None:
         assert self._captured is not None  # noqa: S101 - only called while capturing

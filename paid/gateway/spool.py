@@ -156,7 +156,8 @@ class Spool:
             if position <= edit.start < until:
                 async for chunk in self._range(position, edit.start):
                     yield chunk
-                yield edit.new
+                if edit.new:
+                    yield edit.new
                 position = edit.end
         async for chunk in self._range(position, until):
             yield chunk

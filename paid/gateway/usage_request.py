@@ -1,13 +1,14 @@
 """Chat Completions streams report usage only when asked to; ask, if the client did not.
 
-A body may be on its way before it was seen whole. So what has to be changed in it is said as far
-as that is known, with the place from which on it is not, and how much longer it may become.
+A body may be on its way before it was seen whole. So what has to be changed in it is also said as
+far as that is known, with the place up to which it is, and how much longer it may become.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from paid.gateway.refusal import RefusedError
 from paid.gateway.routes import Route
@@ -35,27 +36,77 @@ def usage_edits(route: Route, scan: Scan, spool: Spool) -> list[Edit]:
     return _asking(options, spool)
 
 
-def unsure_from(route: Route, scan: Scan) -> int | None:
-    """Where a value stands that may have to be changed, or refused, when more was seen."""
-    streams, options = _may_stream(route, scan), scan.members.get("stream_options")
-    if streams is False:
-        return None
-    if options is None:
-        return scan.open.get("stream_options")
-    is_good = isinstance(options.value, dict | None)
-    return None if is_good and (streams or _asks(options)) else options.start
+class PassingEdits:
+    """The same for a body on its way, as far as it was seen.
 
+    Nothing waits until it is known whether the answer is a stream. Options that pass before that
+    are taken out where they stand, and put in, changed or not, before the last brace: there it is
+    known, and the members of an object have no order.
+    """
 
-def usage_room(route: Route, scan: Scan, spool: Spool) -> int:
-    """The most bytes by which the body may grow yet; 0 when it is sure that nothing changes."""
-    if _may_stream(route, scan) is False:
-        return 0
-    options = scan.members.get("stream_options")
-    if options is None:
-        return len(_PUT_IN)
-    if not isinstance(options.value, dict | None):
-        return 0
-    return max(0, sum(edit.growth for edit in _asking(options, spool)))
+    def __init__(self, route: Route, scan: Scan, spool: Spool) -> None:
+        self._route, self._scan, self._spool = route, scan, spool
+        self._moved: Member | None = None
+        self._in_place: list[Edit] = []
+
+    def room(self) -> int:
+        """The most bytes by which the body may grow yet; 0 when it is sure that nothing changes."""
+        if self._may_stream() is False:
+            return 0
+        options = self._options()
+        if options is None:
+            return len(_PUT_IN)
+        if not isinstance(options.value, dict | None):
+            return 0
+        return max(0, sum(edit.growth for edit in _asking(options, self._spool)))
+
+    def ready(self) -> tuple[int, Sequence[Edit]]:
+        """Up to where the body may be sent by now, and what is changed in it up to there."""
+        scan, options = self._scan, self._options()
+        end = self._spool.size - 1 if scan.closing is None else scan.closing
+        if self._moved is None and options is not None and self._has_to_move(options):
+            self._moved = options
+        if self._moved is not None:
+            return self._without(self._moved, end)
+        held = self._held_from(options)
+        if held is not None:
+            return min(end, held), ()
+        if not self._in_place:  # there is never more than one, and it takes time to find
+            self._in_place.extend(usage_edits(self._route, scan, self._spool))
+        return end, self._in_place
+
+    def _may_stream(self) -> bool | None:
+        return _may_stream(self._route, self._scan)
+
+    def _options(self) -> Member | None:
+        return self._scan.members.get("stream_options")
+
+    def _has_to_move(self, options: Member) -> bool:
+        return self._may_stream() is None and not _asks(options)
+
+    def _held_from(self, options: Member | None) -> int | None:
+        """Where the options begin, or what may be them, until they were seen."""
+        if self._may_stream() is False:
+            return None
+        if options is None:
+            return self._scan.open.get("stream_options", self._scan.open_key)
+        return None if isinstance(options.value, dict | None) else options.key
+
+    def _without(self, options: Member, end: int) -> tuple[int, Sequence[Edit]]:
+        """A comma follows them, and goes with them: otherwise it were known by then."""
+        taken_out = Edit(options.key, options.after + 1, b"")
+        if end < taken_out.end:
+            return taken_out.start, ()
+        if self._scan.closing is None:
+            return end, [taken_out]
+        return end, [taken_out, Edit(end, end, self._put_back(options))]
+
+    def _put_back(self, options: Member) -> bytes:
+        value = self._spool.part(options.start, options.end)
+        for edit in usage_edits(self._route, self._scan, self._spool):
+            start, end = edit.start - options.start, edit.end - options.start
+            value = value[:start] + edit.new + value[end:]
+        return b',"stream_options":' + value
 
 
 def _may_stream(route: Route, scan: Scan) -> bool | None:

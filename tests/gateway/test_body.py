@@ -62,6 +62,10 @@ def test_it_reads_what_a_json_parser_reads_however_the_bytes_are_cut(
     }
     for name, member in found.members.items():
         assert json.loads(body[member.start : member.end]) == members[name]
+        key, colon = body[member.key : member.start].decode().split('"')[1:]
+        assert (key, colon.strip()) == (name, ":")
+        assert body[member.end : member.after].strip() == b""
+        assert body[member.after :][:1] in (b",", b"}")
     assert body[found.opening : found.opening + 1] == b"{"
     assert scan(body) == found
 

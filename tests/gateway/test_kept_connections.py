@@ -83,8 +83,8 @@ async def bench(short_folder: Path, database: Database, closing: Closing) -> Asy
     server.close()
 
 
-async def _asked(bench: Bench) -> int:
-    async with bench.post(ANTHROPIC, BODY) as got:
+async def _asked(bench: Bench, path: str = ANTHROPIC) -> int:
+    async with bench.post(path, BODY) as got:
         await got.read()
         return int(got.status)
 
@@ -97,6 +97,12 @@ async def test_the_request_goes_again_on_another_and_is_charged_once(
     assert (closing.answered, closing.connections) == (3, 3)
     entries = await bench.settled(3)
     assert [entry.amount_microdollars for entry in entries] == [COST] * 3
+
+
+@pytest.mark.parametrize("closing", [Closing(), ClosingAfterAll()], ids=["at once", "after all"])
+async def test_a_text_to_be_counted_goes_again_too(bench: Bench, closing: Closing) -> None:
+    assert [await _asked(bench, f"{ANTHROPIC}/count_tokens") for _ in range(3)] == [200] * 3
+    assert (closing.answered, closing.connections) == (3, 3)
 
 
 @pytest.mark.parametrize("closing", [ClosingLate()], ids=["late"])
