@@ -87,10 +87,13 @@ class _Reading:
 
 
 def _count_in_bytes(scan: Scan, text: str) -> None:
-    def in_bytes(place: int) -> int:
-        return len(text[:place].encode())
+    def size(start: int, end: int) -> int:
+        return len(text[start:end].encode())
 
-    scan.opening, scan.closing = in_bytes(scan.opening), in_bytes(scan.closing or 0)
+    scan.opening, scan.closing = size(0, scan.opening), size(0, scan.closing or 0)
     for member in scan.members.values():
-        member.key, member.after = in_bytes(member.key), in_bytes(member.after)
-        member.start, member.end = in_bytes(member.start), in_bytes(member.end)
+        begin, start, end, after = member.key, member.start, member.end, member.after
+        member.key = size(0, begin)
+        member.start = member.key + size(begin, start)
+        member.end = member.start + size(start, end)
+        member.after = member.end + size(end, after)
