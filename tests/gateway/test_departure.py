@@ -451,6 +451,29 @@ class TestOnTheWire:
         assert unframed(framed) == body
         assert b"evil" not in self.wire
 
+    @pytest.mark.parametrize("has_length", [True, False])
+    async def test_options_that_are_put_last_go_out_once_and_all_else_is_the_clients(
+        self, bench: Bench, *, has_length: bool
+    ) -> None:
+        kind = Kind(CHAT, {"model": "gpt-5"}, _STREAM, has_length=has_length)
+        bench.vendor.plays = [kind.good]
+        rest = kind.body(LARGE)[1:-1] + b', "stream": true'
+        body = b'{"stream_options" : {}, %b}\n' % rest
+        async with Slow(bench, body, kind) as client:
+            await client.send(LARGE)
+            await happens(lambda: came(bench) == [(b"{ " + rest)[: LARGE - 23]], "what came")
+            await client.send(len(body))
+            assert await client.status() == 200
+        head, _, framed = bytes(self.wire).partition(b"\r\n\r\n")
+        last = b',"stream_options":{"include_usage":true}'
+        if not has_length:
+            assert unframed(framed) == b"{ " + rest + last + b"}\n"
+            return
+        length = len(body) + len(b'"include_usage":true')
+        assert b"content-length: %d" % length in head.split(b"\r\n")
+        room = b" " * (length - len(b"{ " + rest + last + b"}\n"))
+        assert framed == b"{ " + rest + last + room + b"}\n"
+
     async def test_a_small_body_gets_a_length(self, bench: Bench) -> None:
         kind = KINDS["messages without a length"]
         bench.vendor.plays = [kind.good]
