@@ -16,7 +16,6 @@ import structlog
 from paid.activities.parts import Host
 from paid.containers.reaper import Reaped, Reaper
 from paid.errors import PaidError
-from paid.models.columns import now
 from paid.store import runs
 from paid.store.database import libpq_url
 from paid.store.events import CHANNEL
@@ -99,7 +98,7 @@ class HostKeeper:
     def _recent_runs(self) -> set[int]:
         """A run's own clean-up may still need its commits."""
         with self._database.session() as session:
-            return runs.live_or_ended_since(session, now() - RECENT)
+            return runs.live_or_ended_within(session, RECENT)
 
     def _live_runs(self) -> set[int]:
         """Those that go on here; one that another host took over has nothing here any more."""

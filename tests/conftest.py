@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -17,7 +18,9 @@ import pytest
 
 from paid.embedded import PostgresServer, TemporalServer
 from paid.errors import EmbeddedServiceError
+from paid.setup.test_tools import faketime_library
 from paid.store.database import Database
+from tests.off_clock import Elsewhere
 
 _NUMBERS = count(1)
 
@@ -105,3 +108,19 @@ def temporal_server(server_folder: Path) -> Iterator[TemporalServer]:
         missing(f"Temporal cannot be started: {error}")
     yield server
     server.destroy()
+
+
+@pytest.fixture(scope="session")
+def faketime() -> None:
+    """Clocks can be off here (tests/off_clock.py)."""
+    if faketime_library() is None:
+        missing("libfaketime is not installed")
+
+
+@pytest.fixture(scope="session", params=["+1h", "-1h"])
+def elsewhere(request: pytest.FixtureRequest, faketime: None) -> Iterator[Elsewhere]:
+    """A process on a host whose clock is an hour off."""
+    process = Elsewhere(request.param)
+    assert abs(process.do(time.time) - time.time()) == pytest.approx(3600, abs=300)
+    yield process
+    process.end()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import activity
@@ -30,7 +29,7 @@ from paid.errors import (
     RunCancelledError,
     SandboxNotTightError,
 )
-from paid.store import events, holds, ledger, runs, steps
+from paid.store import clock, events, holds, ledger, runs, steps
 from paid.store.runs import RunFacts
 from paid.store.steps import StepHold
 
@@ -160,7 +159,7 @@ class AgentActivities:
         return self._host.spec(facts, "agent", given.turn, task, volume=given.workspace.volume)
 
     def _follow(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
-        engine = self._host.engine
+        engine, rails = self._host.engine, self._guardrails(turn)
         stream = engine.follow(turn.name)
         log = TurnLog(
             self._host.database,
@@ -173,7 +172,7 @@ class AgentActivities:
         watch = TurnWatch(
             engine,
             turn.name,
-            self._guardrails(turn),
+            rails,
             look=lambda: self._look(turn),
             tick=log.flush,
             let_go=stream.close,
@@ -204,14 +203,20 @@ class AgentActivities:
             )
 
     def _guardrails(self, turn: _Turn) -> Guardrails:
-        elapsed = (datetime.now(UTC) - turn.hold.started_at).total_seconds()
         return Guardrails(
             max_seconds=turn.given.max_seconds,
             max_tokens=turn.given.max_tokens,
             idle_seconds=turn.facts.policy.idle_seconds,
             freeze_seconds=FREEZE_PART * self._host.settings.hold_grace_seconds,
-            elapsed_seconds=elapsed if turn.hold.attempt > 1 else 0,
+            elapsed_seconds=self._elapsed(turn),
         )
+
+    def _elapsed(self, turn: _Turn) -> float:
+        """How many seconds the turn has run under attempts before, maybe another host's."""
+        if turn.hold.attempt == 1:
+            return 0
+        with self._host.database.session() as session:
+            return clock.since(session, turn.hold.started_at).total_seconds()
 
     def _look(self, turn: _Turn) -> Look:
         run_id = turn.given.run_id

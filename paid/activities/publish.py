@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import activity
@@ -20,7 +19,7 @@ from paid.github.texts import (
     pull_request_text,
 )
 from paid.github.untrusted import hidden_in
-from paid.store import events, ledger, projects, runs, steps
+from paid.store import clock, events, ledger, projects, runs, steps
 from paid.store.runs import RunFacts
 
 
@@ -116,7 +115,7 @@ class PublishActivities:
         with self._host.database.session() as session:
             cost = ledger.run_cost(session, run.id)
             checks, summary = _checks_of(session, facts), _last_words(session, run.id)
-        began = run.started_at or run.created_at
+            took = clock.since(session, run.started_at or run.created_at)
         return PullRequestView(
             issue_number=issue.number,
             issue_title=issue.pinned_title or issue.title,
@@ -133,7 +132,7 @@ class PublishActivities:
             rounds=run.iterations,
             cost_microdollars=cost.spent_microdollars,
             tokens=cost.input_tokens + cost.output_tokens,
-            minutes=(datetime.now(UTC) - began).total_seconds() / 60,
+            minutes=took.total_seconds() / 60,
             run_url=f"{self._host.settings.dashboard_url}/runs/{run.id}",
             findings=hidden_in(issue.pinned_title or "", issue.pinned_body or ""),
         )

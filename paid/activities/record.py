@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import timedelta
 
 from sqlmodel import Session
 from temporalio import activity
 
 from paid.contracts import EndInput, PullRequest, RunEnd, RunInput, RunPlan, RunStatus
 from paid.models import Run
-from paid.store import budgets, caps, estimates, holds, pauses, runs
+from paid.store import budgets, caps, clock, estimates, holds, pauses, runs
 from paid.store.database import Database
 from paid.store.holds import Hold
 from paid.store.pauses import Pause
@@ -75,17 +75,19 @@ def _paused(session: Session, run: Run, hold: Hold | None) -> RunPlan:
     assert run.id is not None  # noqa: S101 - read from PostgreSQL
     status = RunStatus.QUEUED if quota else RunStatus.BUDGET_EXCEEDED
     runs.enter(session, run.id, status, reason=pause.text)
-    since = runs.entered(session, run.id, status)
-    return RunPlan(allowed=False, reason=pause.why, status=status, wait_seconds=_wait(pause, since))
+    now = clock.now(session)
+    waited = now - runs.entered(session, run.id, status)
+    left = None if pause.until is None else pause.until - now
+    seconds = _wait(pause, left, waited)
+    return RunPlan(allowed=False, reason=pause.why, status=status, wait_seconds=seconds)
 
 
-def _wait(pause: Pause, since: datetime) -> float:
+def _wait(pause: Pause, until_its_end: timedelta | None, waited: timedelta) -> float:
     """Until the pause ends by itself; a wait for money looks before, because people raise caps."""
-    now = datetime.now(UTC)
-    left = None if pause.until is None else max(1.0, (pause.until - now).total_seconds())
+    left = None if until_its_end is None else max(1.0, until_its_end.total_seconds())
     if pause.reason == "quota" and left is not None:
         return left
-    look = max(LOOK_SECONDS, LOOKS_APART * (now - since).total_seconds())
+    look = max(LOOK_SECONDS, LOOKS_APART * waited.total_seconds())
     return look if left is None else min(left, look)
 
 

@@ -16,8 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from paid import control, polls
 from paid.contracts import RunStatus
 from paid.models import Run
-from paid.models.columns import now
-from paid.store import projects, runs
+from paid.store import clock, projects, runs
 from paid.store.database import Database
 from paid.temporal import RPC_TIMEOUT
 
@@ -40,10 +39,11 @@ class Reconciler:
         client = await self._connect()
         with self._database.session() as session:
             live = runs.live(session)
+            begun_before = clock.now(session) - YOUNG
             watched = [projects.number(project) for project in projects.active(session)]
         await polls.start_polls(client, watched, self._task_queue)
         for run in live:
-            if now() - run.created_at > YOUNG:
+            if run.created_at < begun_before:
                 await self._reconcile_run(client, run)
 
     async def _reconcile_run(self, client: Client, run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
-from paid.models.columns import identity, json_value, moment, now, one_of, reference
+from paid.models.columns import identity, json_value, moment, one_of, reference, stamp
 
 
 class RunToken(SQLModel, table=True):
@@ -22,7 +22,7 @@ class RunToken(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=identity())
     run_id: int = Field(sa_column=reference("run.id"))
     token_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
-    issued_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    issued_at: datetime = Field(default=None, sa_column=stamp())
     revoked_at: datetime | None = Field(default=None, sa_column=moment())
 
 
@@ -50,5 +50,5 @@ class RunHold(SQLModel, table=True):
     reason: str
     until: datetime | None = Field(default=None, sa_column=moment())
     detail: dict[str, Any] = Field(default={}, sa_column=json_value("{}"))
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())
     released_at: datetime | None = Field(default=None, sa_column=moment())

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, func
 from sqlalchemy.dialects.postgresql import JSONB
-
-
-def now() -> datetime:
-    """The present moment, with its zone; naive times have no place in the database."""
-    return datetime.now(UTC)
 
 
 def identity() -> Column[int]:
@@ -31,12 +26,20 @@ def big(*, default: int | None = None, nullable: bool = False) -> Column[int]:
     return Column(BigInteger, nullable=nullable, server_default=server_default)
 
 
-def moment(
-    *, nullable: bool = True, default_now: bool = False, default_clock: bool = False
-) -> Column[datetime]:
-    """A timestamp with time zone; by default that of the transaction, or of the clock itself."""
-    default = func.clock_timestamp() if default_clock else func.now() if default_now else None
-    return Column(DateTime(timezone=True), nullable=nullable, server_default=default)
+def moment(*, nullable: bool = True) -> Column[datetime]:
+    """A timestamp with time zone; naive times have no place in the database."""
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+def stamp(*, by_server: bool = False) -> Column[datetime]:
+    """When the row was written: by PostgreSQL's clock, because those of our hosts may be off.
+
+    `by_server` makes it the table's own default, for rows that others write too.
+    """
+    clock = func.clock_timestamp()
+    if by_server:
+        return Column(DateTime(timezone=True), nullable=False, server_default=clock)
+    return Column(DateTime(timezone=True), nullable=False, default=clock)
 
 
 def json_value(default: str) -> Column[Any]:

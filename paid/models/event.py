@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from paid.models.columns import identity, json_value, moment, now, reference
+from paid.models.columns import identity, json_value, reference, stamp
 
 
 class Event(SQLModel, table=True):
@@ -39,6 +39,6 @@ class Event(SQLModel, table=True):
     )
     kind: str
     data: dict[str, Any] = Field(default={}, sa_column=json_value("{}"))
-    at: datetime = Field(default_factory=now, sa_column=moment(nullable=False, default_clock=True))
+    at: datetime = Field(default=None, sa_column=stamp(by_server=True))
     prev_hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=False))
     hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=False))

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from paid.models.columns import big, identity, moment, now, one_of, reference
+from paid.models.columns import big, identity, moment, one_of, reference, stamp
 
 
 class Issue(SQLModel, table=True):
@@ -46,7 +46,7 @@ class Issue(SQLModel, table=True):
     """How often the issue was labelled anew; part of a run's identity."""
     status_comment_id: int | None = Field(default=None, sa_column=big(nullable=True))
     remote_updated_at: datetime | None = Field(default=None, sa_column=moment())
-    seen_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    seen_at: datetime = Field(default=None, sa_column=stamp())
 
 
 class WebhookDelivery(SQLModel, table=True):
@@ -56,4 +56,4 @@ class WebhookDelivery(SQLModel, table=True):
 
     delivery_id: str = Field(primary_key=True)
     project_id: int = Field(sa_column=reference("project.id"))
-    received_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    received_at: datetime = Field(default=None, sa_column=stamp())

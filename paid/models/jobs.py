@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import BigInteger, Column, Date, ForeignKey
 from sqlmodel import Field, SQLModel
 
-from paid.models.columns import big, moment, now
+from paid.models.columns import big, stamp
 
 
 class JobCursor(SQLModel, table=True):
@@ -33,4 +33,4 @@ class UsageDay(SQLModel, table=True):
     requests: int = Field(default=0, sa_column=big(default=0))
     tokens: int = Field(default=0, sa_column=big(default=0))
     amount_microdollars: int = Field(default=0, sa_column=big(default=0))
-    updated_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    updated_at: datetime = Field(default=None, sa_column=stamp())

@@ -31,9 +31,9 @@ from paid.models.columns import (
     identity,
     json_value,
     moment,
-    now,
     one_of,
     reference,
+    stamp,
 )
 
 ORGANISATION = 1
@@ -88,7 +88,7 @@ class BudgetLimit(SQLModel, table=True):
     limit_microdollars: int = Field(sa_column=big())
     raised_to_microdollars: int | None = Field(default=None, sa_column=big(nullable=True))
     raised_until: datetime | None = Field(default=None, sa_column=moment())
-    updated_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    updated_at: datetime = Field(default=None, sa_column=stamp())
 
 
 class LedgerAccount(SQLModel, table=True):
@@ -165,7 +165,7 @@ class LedgerReservation(SQLModel, table=True):
         default=False, sa_column=Column(Boolean, nullable=False, server_default=false())
     )
     """Whether it was made ahead of the request that it is for, which may never come."""
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())
     expires_at: datetime = Field(sa_column=moment(nullable=False))
     closed_at: datetime | None = Field(default=None, sa_column=moment())
 
@@ -196,7 +196,7 @@ class LedgerEntry(SQLModel, table=True):
     issue_id: int = Field(sa_column=reference("issue.id"))
     project_id: int = Field(sa_column=reference("project.id", index=False))
     account_ids: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False))
-    at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    at: datetime = Field(default=None, sa_column=stamp())
     day: date = Field(sa_column=Column(Date, nullable=False))
     """The day on the project's calendar when the request was reserved."""
     vendor: str

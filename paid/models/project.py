@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from paid.models.columns import big, identity, json_value, moment, now, one_of, reference
+from paid.models.columns import big, identity, json_value, moment, one_of, reference, stamp
 
 
 class ProjectState(StrEnum):
@@ -45,7 +45,7 @@ class Credential(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=identity())
     kind: str
     ciphertext: str
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())
     rotated_at: datetime | None = Field(default=None, sa_column=moment())
 
 
@@ -90,7 +90,7 @@ class Project(SQLModel, table=True):
     model: str | None = None
     interval_seconds: int = 60
     time_zone: str = "UTC"
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())
 
     @property
     def full_name(self) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from paid.contracts import ENDED, RunStatus
-from paid.models.columns import big, identity, json_value, moment, now, one_of, reference
+from paid.models.columns import big, identity, json_value, moment, one_of, reference, stamp
 
 _ENDS = sorted(ENDED)
 _ONLY_ENDS = sorted(ENDED - {RunStatus.BUDGET_EXCEEDED})
@@ -69,7 +69,7 @@ class Run(SQLModel, table=True):
     cancel_requested_at: datetime | None = Field(default=None, sa_column=moment())
     cancel_requested_by: str | None = None
     cancel_reason: str = ""
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())
     started_at: datetime | None = Field(default=None, sa_column=moment())
     ended_at: datetime | None = Field(default=None, sa_column=moment())
 
@@ -111,7 +111,7 @@ class Step(SQLModel, table=True):
     """Up to where the container's log is stored; a further attempt goes on from here."""
     exit_code: int | None = None
     report: dict[str, Any] = Field(default={}, sa_column=json_value("{}"))
-    started_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    started_at: datetime = Field(default=None, sa_column=stamp())
     ended_at: datetime | None = Field(default=None, sa_column=moment())
 
 
@@ -126,7 +126,7 @@ class Output(SQLModel, table=True):
     step_id: int = Field(sa_column=reference("step.id", index=False))
     number: int
     text: str
-    at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    at: datetime = Field(default=None, sa_column=stamp())
 
 
 class Feedback(SQLModel, table=True):
@@ -139,4 +139,4 @@ class Feedback(SQLModel, table=True):
     iteration: int
     kind: str = "checks"
     text: str
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from paid.models.columns import identity, json_value, moment, now, one_of, reference
+from paid.models.columns import identity, json_value, moment, one_of, reference, stamp
 
 
 class LoginLink(SQLModel, table=True):
@@ -17,7 +17,7 @@ class LoginLink(SQLModel, table=True):
     __tablename__ = "login_link"
 
     token_hash: str = Field(primary_key=True)
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())
     expires_at: datetime = Field(sa_column=moment(nullable=False))
     used_at: datetime | None = Field(default=None, sa_column=moment())
 
@@ -29,7 +29,7 @@ class WebSession(SQLModel, table=True):
 
     token_hash: str = Field(primary_key=True)
     login: str = "admin"
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())
     expires_at: datetime = Field(sa_column=moment(nullable=False))
     revoked_at: datetime | None = Field(default=None, sa_column=moment())
 
@@ -50,7 +50,7 @@ class Outbox(SQLModel, table=True):
     key: str
     actor: str
     arguments: dict[str, Any] = Field(default={}, sa_column=json_value("{}"))
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())
     sent_at: datetime | None = Field(default=None, sa_column=moment())
     done_at: datetime | None = Field(default=None, sa_column=moment())
     """Set in the transaction that did the work, so that a second delivery does nothing."""
@@ -72,4 +72,4 @@ class NotificationTarget(SQLModel, table=True):
         default=None, sa_column=reference("credential.id", nullable=True, index=False)
     )
     """The secret that signs what is sent to a webhook."""
-    created_at: datetime = Field(default_factory=now, sa_column=moment(nullable=False))
+    created_at: datetime = Field(default=None, sa_column=stamp())

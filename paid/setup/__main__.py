@@ -81,6 +81,8 @@ def set_up_tests(settings: Settings, progress: Progress, *, production: bool) ->
         step.outcome = test_tools.ensure_github_contract(settings.cache_dir)
     with progress.step("browser") as step:
         step.outcome = test_tools.ensure_browser()
+    with progress.step("other clocks") as step:
+        step.outcome = test_tools.ensure_faketime()
     with progress.step("time-skipping server") as step:
         step.outcome = str(test_tools.ensure_test_server(settings.cache_dir, step.say))
     if production:

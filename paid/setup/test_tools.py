@@ -1,4 +1,4 @@
-"""What the tests need beside Paid itself: a browser, GitHub's contract, a clock that jumps."""
+"""What the tests need beside Paid itself: a browser, GitHub's contract, other clocks."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ GITHUB_CONTRACT = (
 )
 DRIVER_LIBRARY = "libatomic.so.1"
 """The Node inside playwright's wheel is linked with it, and nothing else brings it along."""
+FAKETIME_FOLDERS = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/lib64/faketime")
+FAKETIME_LIBRARY = "libfaketimeMT.so.1"
 TEST_SERVER_VERSION = "1.31.0"
 COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 JAR_DIGESTS = Path(__file__).with_name("test_server.sha256")
@@ -69,6 +71,21 @@ def ensure_github_contract(cache_dir: Path) -> str:
     for package in GITHUB_CONTRACT:
         archive(package, cache_dir)
     return ", ".join(f"{package.name} {package.version}" for package in GITHUB_CONTRACT)
+
+
+def faketime_library() -> Path | None:
+    """What gives a program that preloads it another clock; None where it is not installed."""
+    for folder in FAKETIME_FOLDERS:
+        for found in Path("/").glob(f"{folder[1:]}/{FAKETIME_LIBRARY}"):
+            return found
+    return None
+
+
+def ensure_faketime() -> str:
+    """Debian's libfaketime; returns the library's path, or what its lack means."""
+    if faketime_library() is None and apt.can_install():
+        apt.install("libfaketime")
+    return str(faketime_library() or "no libfaketime: the tests that need it are skipped")
 
 
 def test_server_path(cache_dir: Path) -> Path:

@@ -19,9 +19,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from paid.errors import BadInputError
 from paid.models import BudgetLimit
-from paid.models.columns import now
 from paid.models.ledger import ORGANISATION, Organisation
-from paid.store import events, holds
+from paid.store import clock, events, holds
 from paid.store.events import NewEvent
 from paid.store.setting_rules import RULES
 
@@ -230,7 +229,8 @@ def _lift(
     amount = _microdollars(to_cents)
     if amount <= row.limit_microdollars:
         raise BadInputError("That is not above the limit.", hint="Lower limits are set for good.")
-    row.raised_to_microdollars, row.raised_until = amount, now() + _positive(duration)
+    row.raised_to_microdollars = amount
+    row.raised_until = clock.now(session) + _positive(duration)
     session.add(row)
     session.flush()
 
@@ -242,12 +242,12 @@ def _except(
     if duration is None:
         _put(session, scope, scope_id, scope, limit_microdollars=amount)
         return
-    until = now() + _positive(duration)
+    until = clock.now(session) + _positive(duration)
     _put(session, scope, scope_id, scope, raised_to_microdollars=amount, raised_until=until)
 
 
 def _put(session: Session, scope: str, scope_id: int, period: str, **values: object) -> None:
-    values["updated_at"] = now()
+    values["updated_at"] = clock.NOW
     first = {"limit_microdollars": 0, **values}
     statement = insert(BudgetLimit).values(scope=scope, scope_id=scope_id, period=period, **first)
     session.flush()
@@ -265,13 +265,14 @@ def _limits(
     question = select(BudgetLimit).where(
         BudgetLimit.scope == scope, BudgetLimit.scope_id == scope_id
     )
-    found = {row.period: _as_set(row) for row in session.exec(question)}
+    now = clock.now(session)
+    found = {row.period: _as_set(row, now) for row in session.exec(question)}
     return {period: found.get(period, Limit(None)) for period in periods}
 
 
-def _as_set(row: BudgetLimit) -> Limit:
+def _as_set(row: BudgetLimit, now: datetime) -> Limit:
     cents = row.limit_microdollars // MICRODOLLARS_PER_CENT
-    if row.raised_until is None or row.raised_until <= now():
+    if row.raised_until is None or row.raised_until <= now:
         return Limit(cents)
     raised = (row.raised_to_microdollars or 0) // MICRODOLLARS_PER_CENT
     return Limit(cents, raised, row.raised_until)

@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 
 from paid.errors import CredentialError
 from paid.models import Credential
-from paid.models.columns import now
+from paid.store import clock
 
 
 class SecretBox:
@@ -80,7 +80,7 @@ def read(session: Session, box: SecretBox, credential_id: int) -> str:
 def replace(session: Session, box: SecretBox, credential_id: int, secret: str) -> None:
     """Put a new secret in the place of an old one."""
     row = session.get_one(Credential, credential_id)
-    row.ciphertext, row.rotated_at = box.seal(secret), now()
+    row.ciphertext, row.rotated_at = box.seal(secret), clock.now(session)
     session.add(row)
 
 
@@ -97,7 +97,7 @@ def rotate(session: Session, key_file: Path) -> int:
     box = SecretBox(key_file)
     rows = session.exec(select(Credential).with_for_update()).all()
     for row in rows:
-        row.ciphertext, row.rotated_at = box.reseal(row.ciphertext), now()
+        row.ciphertext, row.rotated_at = box.reseal(row.ciphertext), clock.now(session)
         session.add(row)
     return len(rows)
 

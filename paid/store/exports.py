@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
@@ -70,12 +70,13 @@ def table(
         " JOIN project p ON p.id = e.project_id JOIN issue i ON i.id = e.issue_id"
         " WHERE (CAST(:project AS bigint) IS NULL OR e.project_id = :project)"
         " AND (CAST(:days AS integer) IS NULL"
-        "      OR e.day > (:now AT TIME ZONE p.time_zone)::date - CAST(:days AS integer))"
+        "      OR e.day > (coalesce(:now, now()) AT TIME ZONE p.time_zone)::date"
+        "                 - CAST(:days AS integer))"
         f" GROUP BY {', '.join(groups.values())} ORDER BY {', '.join(groups.values())}"
     )
     found = session.connection().execute(
         text(question),
-        {"project": project_id, "days": days, "now": now or datetime.now(UTC)},
+        {"project": project_id, "days": days, "now": now},
         execution_options={"yield_per": ROWS_A_CHUNK},
     )
     return Table(tuple(found.keys()), (dict(row) for row in found.mappings()))

@@ -15,9 +15,8 @@ from paid.contracts import RunStatus
 from paid.github.untrusted import content_hash
 from paid.github.words import IssueSeen, LabelEvent
 from paid.models import Event, Issue, Project, Run
-from paid.models.columns import now
 from paid.queues import run_workflow_id
-from paid.store import events, projects, runs
+from paid.store import clock, events, projects, runs
 from paid.store.events import NewEvent, storable
 
 REQUESTED = "run.requested"
@@ -75,7 +74,7 @@ def note(session: Session, project_id: int, issue: IssueSeen) -> Issue:
         "author": issue.author,
         "state": issue.state,
         "remote_updated_at": issue.updated_at,
-        "seen_at": now(),
+        "seen_at": clock.NOW,
     }
     upsert = insert(Issue).values(project_id=project_id, number=issue.number, **values)
     session.connection().execute(
@@ -87,7 +86,7 @@ def note(session: Session, project_id: int, issue: IssueSeen) -> Issue:
 def note_gone(session: Session, project_id: int, number: int) -> None:
     """Record that an issue was deleted or moved away."""
     row = _locked(session, project_id, number)
-    row.state, row.seen_at = "gone", now()
+    row.state, row.seen_at = "gone", clock.now(session)
     session.add(row)
 
 

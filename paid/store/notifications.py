@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from sqlalchemy import text
@@ -11,7 +10,6 @@ from sqlmodel import Session, col, or_, select
 
 from paid.errors import BadInputError, NotFoundError
 from paid.models import NotificationTarget
-from paid.models.columns import now
 from paid.store import credentials
 from paid.store.credentials import SecretBox
 
@@ -95,7 +93,8 @@ _DECIDE = text(
         INSERT INTO outbox (key, actor, arguments, created_at)
         SELECT 'news:' || e.id, 'notify', jsonb_build_object('event_id', e.id), now()
         FROM event e, read
-        WHERE e.id > read.last - :look_back AND e.kind = ANY(:kinds) AND e.at > :since
+        WHERE e.id > read.last - :look_back AND e.kind = ANY(:kinds)
+          AND e.at > now() - interval '1 day'
           AND EXISTS (SELECT 1 FROM notification_target t
                       WHERE t.created_at <= e.at
                         AND (t.project_id IS NULL OR t.project_id = e.project_id))
@@ -109,7 +108,6 @@ _DECIDE = text(
     SELECT count(*) FROM news
     """
 )
-_A_DAY_AGO = timedelta(days=1)
 
 
 def decide_news(session: Session) -> int:
@@ -117,12 +115,10 @@ def decide_news(session: Session) -> int:
 
     Events of more than a day ago, or from before somebody asked to be told, are no news.
     """
-    since = now() - _A_DAY_AGO
     values = {
         "cursor": _CURSOR,
         "look_back": _LOOK_BACK,
         "kinds": list(NEWS),
-        "since": since,
     }
     return int(session.connection().execute(_DECIDE, values).scalar_one())
 

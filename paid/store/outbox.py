@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from paid.models import Outbox
-from paid.models.columns import now
+from paid.store import clock
 from paid.store.events import without_nul
 
 CHANNEL = "paid_outbox"
@@ -26,7 +26,7 @@ def enqueue(session: Session, actor: str, arguments: dict[str, Any], key: str) -
     """Decide a job in this transaction; False when one of this key is there already."""
     statement = (
         insert(Outbox)
-        .values(key=key, actor=actor, arguments=without_nul(arguments), created_at=now())
+        .values(key=key, actor=actor, arguments=without_nul(arguments))
         .on_conflict_do_nothing(index_elements=["key"])
         .returning(col(Outbox.id))
     )
@@ -51,7 +51,7 @@ def unsent(session: Session, limit: int = 100) -> list[Outbox]:
 def mark_sent(session: Session, jobs: list[Outbox]) -> None:
     """They were handed over. When this is rolled back they are handed over again."""
     session.connection().execute(
-        update(Outbox).where(col(Outbox.id).in_([job.id for job in jobs])).values(sent_at=now())
+        update(Outbox).where(col(Outbox.id).in_([job.id for job in jobs])).values(sent_at=clock.NOW)
     )
 
 
@@ -69,13 +69,13 @@ def claim(session: Session, key: str) -> Outbox | None:
 
 def mark_done(session: Session, job: Outbox) -> None:
     """The work of this transaction was the job."""
-    job.done_at = now()
+    job.done_at = clock.now(session)
     session.add(job)
 
 
 def forget_done(session: Session) -> int:
     """Delete the rows of jobs that were done long ago; returns how many."""
     gone: CursorResult[Any] = session.connection().execute(
-        delete(Outbox).where(col(Outbox.done_at) < now() - KEPT)
+        delete(Outbox).where(col(Outbox.done_at) < clock.NOW - KEPT)
     )
     return gone.rowcount

@@ -7,7 +7,7 @@ in between through the same row, whether or not Temporal answers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, text
@@ -16,8 +16,7 @@ from sqlmodel import Session, col, select
 from paid.contracts import RunStatus
 from paid.errors import HostFullError, NotFoundError, RunCancelledError, StaleAttemptError
 from paid.models import Event, Issue, Policy, Project, Run
-from paid.models.columns import now
-from paid.store import events, tokens
+from paid.store import clock, events, tokens
 from paid.store.database import let_wait
 from paid.store.events import NewEvent
 
@@ -87,7 +86,7 @@ def enter(session: Session, run_id: int, status: RunStatus, **data: Any) -> Run:
     run = locked(session, run_id)
     if run.cancel_requested_at is not None or run.ended:
         raise RunCancelledError(f"Run {run_id} was cancelled or has ended.")
-    run.started_at = run.started_at or now()
+    run.started_at = run.started_at or clock.now(session)
     if run.status != status:
         run.status = status
         session.add(run)
@@ -101,7 +100,7 @@ def entered(session: Session, run_id: int, status: RunStatus) -> datetime:
         Event.run_id == run_id, Event.kind == f"run.{status}"
     )
     at: datetime | None = session.exec(question).one()
-    return at or now()
+    return at or clock.now(session)
 
 
 def end(session: Session, run_id: int, status: RunStatus, code: str, message: str) -> Run:
@@ -110,7 +109,7 @@ def end(session: Session, run_id: int, status: RunStatus, code: str, message: st
     if run.ended:
         return run
     run.status, run.error_code, run.error_message = status, code, events.storable(message)
-    run.ended_at = now()
+    run.ended_at = clock.now(session)
     session.add(run)
     tokens.revoke(session, run_id)
     say(session, run, "run.ended", status=str(status), code=code, message=message)
@@ -127,7 +126,7 @@ def request_cancel(session: Session, run_id: int, by: str, reason: str) -> Run:
     run = locked(session, run_id)
     if run.ended or run.cancel_requested_at is not None:
         return run
-    run.cancel_requested_at = now()
+    run.cancel_requested_at = clock.now(session)
     run.cancel_requested_by, run.cancel_reason = by, events.storable(reason)
     session.add(run)
     tokens.revoke(session, run_id)
@@ -192,9 +191,10 @@ def live(session: Session) -> list[Run]:
     return list(session.exec(select(Run).where(col(Run.ended_at).is_(None)).order_by(col(Run.id))))
 
 
-def live_or_ended_since(session: Session, moment: datetime) -> set[int]:
-    """Ids of the runs that go on, or ended at `moment` or later."""
-    question = select(Run.id).where(col(Run.ended_at).is_(None) | (col(Run.ended_at) >= moment))
+def live_or_ended_within(session: Session, span: timedelta) -> set[int]:
+    """Ids of the runs that go on, or ended no longer ago than that."""
+    recent = col(Run.ended_at) >= clock.NOW - span
+    question = select(Run.id).where(col(Run.ended_at).is_(None) | recent)
     return {run_id for run_id in session.exec(question) if run_id is not None}
 
 

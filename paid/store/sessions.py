@@ -15,8 +15,7 @@ from sqlalchemy import CursorResult, delete, update
 from sqlmodel import Session, col, select
 
 from paid.models import LoginLink, WebSession
-from paid.models.columns import now
-from paid.store import events
+from paid.store import clock, events
 from paid.store.events import NewEvent
 
 LINK_LIFETIME = timedelta(hours=1)
@@ -38,7 +37,7 @@ def new_login_link(session: Session, lifetime: timedelta = LINK_LIFETIME) -> str
     """A token for `/login?token=…`, good once; the caller shows it and nobody stores it."""
     _forget_old(session)
     token = secrets.token_urlsafe(32)
-    session.add(LoginLink(token_hash=_digest(token), expires_at=now() + lifetime))
+    session.add(LoginLink(token_hash=_digest(token), expires_at=clock.now(session) + lifetime))
     return token
 
 
@@ -53,7 +52,8 @@ def sign_in(session: Session, token: str, *, replaces: str | None = None) -> str
     if replaces is not None:
         sign_out(session, replaces)
     cookie = secrets.token_urlsafe(32)
-    session.add(WebSession(token_hash=_digest(cookie), expires_at=now() + SESSION_LIFETIME))
+    until = clock.now(session) + SESSION_LIFETIME
+    session.add(WebSession(token_hash=_digest(cookie), expires_at=until))
     events.append_to_system(session, NewEvent("web.signed_in", {"login": "admin"}))
     return cookie
 
@@ -66,7 +66,7 @@ def who(session: Session, cookie: str) -> SignedIn | None:
         select(WebSession).where(
             WebSession.token_hash == _digest(cookie),
             col(WebSession.revoked_at).is_(None),
-            WebSession.expires_at > now(),
+            WebSession.expires_at > clock.NOW,
         )
     ).first()
     return SignedIn(row.login, row.expires_at) if row else None
@@ -77,7 +77,7 @@ def sign_out(session: Session, cookie: str) -> None:
     session.connection().execute(
         update(WebSession)
         .where(col(WebSession.token_hash) == _digest(cookie), col(WebSession.revoked_at).is_(None))
-        .values(revoked_at=now())
+        .values(revoked_at=clock.NOW)
     )
 
 
@@ -89,15 +89,15 @@ def _spend(session: Session, token: str) -> bool:
         .where(
             col(LoginLink.token_hash) == _digest(token),
             col(LoginLink.used_at).is_(None),
-            col(LoginLink.expires_at) > now(),
+            col(LoginLink.expires_at) > clock.NOW,
         )
-        .values(used_at=now())
+        .values(used_at=clock.NOW)
     )
     return spent.rowcount == 1
 
 
 def _forget_old(session: Session) -> None:
-    long_ago = now() - KEPT_AFTER_END
+    long_ago = clock.now(session) - KEPT_AFTER_END
     connection = session.connection()
     connection.execute(delete(LoginLink).where(col(LoginLink.expires_at) < long_ago))
     connection.execute(delete(WebSession).where(col(WebSession.expires_at) < long_ago))

@@ -11,8 +11,7 @@ from sqlmodel import Session, col, select
 
 from paid.errors import StaleAttemptError
 from paid.models import Feedback, Output, Step
-from paid.models.columns import now
-from paid.store import events
+from paid.store import clock, events
 from paid.store.events import NewEvent
 
 
@@ -96,7 +95,7 @@ def note(session: Session, hold: StepHold, **report: Any) -> None:
 
 def end(session: Session, hold: StepHold, state: str, exit_code: int | None) -> None:
     """End the step."""
-    _still_mine(session, hold, state=state, exit_code=exit_code, ended_at=now())
+    _still_mine(session, hold, state=state, exit_code=exit_code, ended_at=clock.NOW)
 
 
 def add_feedback(session: Session, run_id: int, iteration: int, kind: str, text: str) -> int:

@@ -13,8 +13,7 @@ from sqlmodel import Session, col, select
 
 from paid.errors import HostFullError, PaidError, RunCancelledError
 from paid.models import Event, Run
-from paid.models.columns import now
-from paid.store import runs
+from paid.store import clock, runs
 
 WAITING = "run.waiting"
 
@@ -43,7 +42,7 @@ def waited(session: Session, run_id: int) -> timedelta:
     """For how long the run's present reason stands."""
     question = select(func.max(col(Event.at))).where(Event.run_id == run_id, Event.kind == WAITING)
     since: datetime | None = session.exec(question).one()
-    return timedelta(0) if since is None else now() - since
+    return timedelta(0) if since is None else clock.since(session, since)
 
 
 def over(session: Session, run: Run) -> None:

@@ -11,8 +11,7 @@ from sqlmodel import Session, col, select
 from paid.errors import GitHubUnauthorizedError
 from paid.github.webhook import parse, verify
 from paid.models import Project, ProjectState, WebhookDelivery
-from paid.models.columns import now
-from paid.store import projects
+from paid.store import clock, projects
 from paid.store.credentials import SecretBox
 
 KEPT = timedelta(days=30)
@@ -45,7 +44,7 @@ def receive(
 def forget_old(session: Session) -> int:
     """Delete ids that are older than `KEPT`; returns how many."""
     gone: CursorResult[object] = session.connection().execute(
-        delete(WebhookDelivery).where(col(WebhookDelivery.received_at) < now() - KEPT)
+        delete(WebhookDelivery).where(col(WebhookDelivery.received_at) < clock.NOW - KEPT)
     )
     return gone.rowcount
 
@@ -67,7 +66,7 @@ def _signed_for(
 def _is_first(session: Session, project_id: int, delivery_id: str) -> bool:
     statement = (
         insert(WebhookDelivery)
-        .values(delivery_id=delivery_id, project_id=project_id, received_at=now())
+        .values(delivery_id=delivery_id, project_id=project_id)
         .on_conflict_do_nothing(index_elements=["delivery_id"])
         .returning(col(WebhookDelivery.delivery_id))
     )

@@ -17,6 +17,9 @@ MODULES = sorted([*ROOT.glob("paid/**/*.py"), *ROOT.glob("web/**/*.py")])
 ALLOWED_IN_WORKFLOWS = ("temporalio", "paid.contracts", "paid.queues", "paid")
 _TOOLS = ("paid/containers/image/", "paid/setup/", "paid/bench/")
 """Programs of their own: in the container, before there are settings, and around a whole run."""
+_BY_POSTGRES_CLOCK = ("paid/models/", "paid/store/", "paid/activities/", "paid/jobs/")
+_TELLS_OTHERS_THE_TIME = {"paid/jobs/post.py"}
+_OWN_CLOCKS = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "time.time_ns"}
 _NOT_MODULES = ("/image/", "/migrations/", "/demo/sample/")
 ONE_IMPORTER = {
     "docker": "paid/containers/",
@@ -52,6 +55,17 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             reads = isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
             assert not reads, f"{place}:{getattr(node, 'lineno', 0)}"
+
+
+def test_what_reads_and_writes_rows_never_looks_at_its_own_hosts_clock() -> None:
+    """Hosts' clocks may be off: moments are PostgreSQL's (paid.store.clock), spans monotonic."""
+    for path in MODULES:
+        place = str(path.relative_to(ROOT))
+        if not place.startswith(_BY_POSTGRES_CLOCK) or place in _TELLS_OTHERS_THE_TIME:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            assert called not in _OWN_CLOCKS, f"{place}:{getattr(node, 'lineno', 0)}"
 
 
 def test_nothing_is_read_that_could_run_what_it_says() -> None:

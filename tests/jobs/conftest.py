@@ -18,9 +18,8 @@ import pytest
 from sqlalchemy import text
 
 from paid.models import Issue, Run
-from paid.models.columns import now
 from paid.settings import Settings
-from paid.store import projects
+from paid.store import clock, projects
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.projects import NewProject
@@ -91,7 +90,7 @@ def make_run(database: Database, project_id: int) -> MakeRun:
                 workflow_id=f"run:7:{number}:{uuid4()}",
                 requested_by="maria",
                 agent="codex",
-                created_at=now() - age,
+                created_at=clock.now(session) - age,
                 **values,
             )
             session.add(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +15,6 @@ from paid.embedded import TemporalServer
 from paid.jobs.periodic import PeriodicActivities
 from paid.jobs.schedules import PERIODS, ensure_schedules, jobs_queue
 from paid.models import Outbox
-from paid.models.columns import now
 from paid.settings import Settings
 from paid.store import usage
 from paid.store.database import Database
@@ -78,7 +77,7 @@ def spend(database: Database, run_id: int, day: date, microdollars: int) -> None
 def test_days_are_added_up_from_the_ledger_and_the_runs(
     database: Database, make_run: MakeRun, project_id: int
 ) -> None:
-    today = now().date()
+    today = datetime.now(UTC).date()
     first = make_run(age=timedelta(0))
     make_run(age=timedelta(0))
     spend(database, first, today, 1500)

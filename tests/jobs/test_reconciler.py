@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from datetime import timedelta
 
@@ -19,6 +20,7 @@ from paid.store import projects, runs
 from paid.store.database import Database
 from paid.temporal import connect
 from tests.jobs.conftest import MakeRun
+from tests.off_clock import Elsewhere, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +68,28 @@ async def test_a_run_that_was_recorded_just_now_is_left_to_its_starter(
     await reconciler.reconcile()
     with pytest.raises(Exception, match="not found"):
         await status(client, read(database, run_id))
+
+
+async def test_whether_a_run_is_just_recorded_is_the_same_on_every_host(
+    client: Client,
+    database: Database,
+    make_run: MakeRun,
+    queue: str,
+    temporal_server: TemporalServer,
+    elsewhere: Elsewhere,
+) -> None:
+    young, lost = make_run(age=timedelta(0)), make_run()
+    elsewhere.do(_reconcile, database.url, temporal_server.address, queue)
+    with pytest.raises(Exception, match="not found"):
+        await status(client, read(database, young))
+    assert await status(client, read(database, lost)) is WorkflowExecutionStatus.RUNNING
+
+
+def _reconcile(url: str, temporal_address: str, queue: str) -> None:
+    settings = Settings(temporal_address=temporal_address)
+    with opened(url) as database:
+        reconciler = Reconciler(database, lambda: connect(settings), queue)
+        asyncio.run(reconciler.reconcile())
 
 
 async def test_a_run_whose_workflow_was_terminated_has_failed(

@@ -15,6 +15,7 @@ from paid.store import budgets, events, holds
 from paid.store.database import Database
 from paid.store.estimates import Estimate
 from tests.ledger.rows import Rows, add_rows
+from tests.off_clock import Elsewhere, opened
 
 
 def _check(database: Database, rows: Rows) -> RunPlan:
@@ -42,6 +43,24 @@ def test_a_vendors_limit_is_slept_through_in_one_go(database: Database) -> None:
     assert plan.reason == "The limit of OpenAI for this account is reached."
     assert plan.wait_seconds is not None
     assert 4.9 * 3600 < plan.wait_seconds <= 5 * 3600
+
+
+def test_a_pause_is_as_long_on_a_host_whose_clock_is_off(
+    database: Database, elsewhere: Elsewhere
+) -> None:
+    limited, poor = add_rows(database), add_rows(database)
+    _hold(database, limited, "quota", datetime.now(UTC) + timedelta(minutes=90), vendor="openai")
+    with database.session() as session:
+        budgets.set_limits(session, poor.project_id, run_cents=0)
+    plan = elsewhere.do(_check_elsewhere, database.url, limited)
+    assert plan.wait_seconds == pytest.approx(90 * 60, abs=300)
+    for _ in range(2):
+        assert elsewhere.do(_check_elsewhere, database.url, poor).wait_seconds == 900
+
+
+def _check_elsewhere(url: str, rows: Rows) -> RunPlan:
+    with opened(url) as database:
+        return _check(database, rows)
 
 
 @pytest.mark.parametrize(("hours", "seconds"), [(0, 900), (1, 900), (10, 3600), (200, 72_000)])

@@ -15,8 +15,7 @@ from sqlmodel import Session
 
 from paid.contracts import ENDED, RunStatus
 from paid.models import Event, Issue, Output, Run, Step
-from paid.models.columns import now
-from paid.store import events, projects
+from paid.store import clock, events, projects
 from paid.store.credentials import SecretBox
 from paid.store.projects import NewProject
 
@@ -70,7 +69,7 @@ class Seed:
         )
         self.session.add(issue)
         self.session.flush()
-        began = now() - timedelta(minutes=minutes_ago)
+        began = clock.now(self.session) - timedelta(minutes=minutes_ago)
         if status in ENDED:
             values.setdefault("ended_at", began + timedelta(minutes=minutes_long))
         if status == RunStatus.COMPLETED:
@@ -103,7 +102,7 @@ class Seed:
                 project_id=run.project_id,
                 kind=kind,
                 data=events.without_nul(data),
-                at=now() - timedelta(minutes=minutes_ago),
+                at=clock.now(self.session) - timedelta(minutes=minutes_ago),
             )
         )
         self.session.flush()
@@ -137,7 +136,7 @@ class Seed:
         }
         self.session.connection().execute(
             text("SELECT * FROM ledger_settle(CAST(:items AS jsonb), :at)"),
-            {"items": json.dumps([item]), "at": now() - timedelta(days=days_ago)},
+            {"items": json.dumps([item]), "at": clock.now(self.session) - timedelta(days=days_ago)},
         )
 
     def hold(self, run_id: int, **detail: Any) -> None:
@@ -277,7 +276,7 @@ def _running(seed: Seed, project_id: int) -> int:
     seed.say(run_id, "run.host", minutes_ago=3.1, host="build-1")
     seed.say(run_id, "run.running", minutes_ago=2.9)
     _conversation(seed, run_id, 2.8)
-    seed.step(run_id, "base", state="succeeded", exit_code=0, ended_at=now())
+    seed.step(run_id, "base", state="succeeded", exit_code=0, ended_at=clock.now(seed.session))
     step_id = seed.step(run_id)
     for number, printed in enumerate(_PRINTED):
         seed.output(run_id, step_id, number, printed)
@@ -304,7 +303,7 @@ def _completed(seed: Seed, project_id: int) -> int:
         seed.say(run_id, f"run.{status}", minutes_ago=22 - place)
     _conversation(seed, run_id, 18)
     seed.say(run_id, "run.ended", minutes_ago=16, status="completed", code="", message="")
-    seed.step(run_id, state="succeeded", exit_code=0, ended_at=now())
+    seed.step(run_id, state="succeeded", exit_code=0, ended_at=clock.now(seed.session))
     seed.spend(run_id, 873_000)
     return run_id
 
@@ -324,7 +323,9 @@ def _failed(seed: Seed, project_id: int) -> int:
     _conversation(seed, run_id, 60)
     code, message = _ERRORS["failed"].values()
     seed.say(run_id, "run.ended", minutes_ago=55, status="failed", code=code, message=message)
-    step_id = seed.step(run_id, "verify", state="failed", exit_code=1, ended_at=now())
+    step_id = seed.step(
+        run_id, "verify", state="failed", exit_code=1, ended_at=clock.now(seed.session)
+    )
     seed.output(run_id, step_id, 0, "FAILED (failures=3)")
     seed.spend(run_id, 2_110_000)
     return run_id
