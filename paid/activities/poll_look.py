@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -149,7 +149,7 @@ class Look:
             self._github.label_events(self._repo, issue.number),
             self._is_trusted,
             lambda: self._github.edits(self._repo, issue.number),
-            overdue=datetime.now(UTC) - issue.updated_at > EVENT_DELAY,
+            overdue=self._github.now() - issue.updated_at > EVENT_DELAY,
         )
         if verdict.action is Action.REFUSE:
             self._refuse(issue, row, verdict)

@@ -104,12 +104,17 @@ def _limited(wait: float) -> GitHubRateLimitedError:
     )
 
 
-def _now(headers: Mapping[str, str]) -> datetime:
-    """The server's time, because it is by its clock that a limit ends; else our own."""
+def server_time(headers: Mapping[str, str]) -> datetime | None:
+    """When the server answered, by its own clock; None when it does not say."""
     try:
         return parsedate_to_datetime(headers["date"]).astimezone(UTC)
     except (KeyError, ValueError, TypeError, OverflowError):
-        return datetime.now(UTC)
+        return None
+
+
+def _now(headers: Mapping[str, str]) -> datetime:
+    """The server's time, because it is by its clock that a limit ends; else our own."""
+    return server_time(headers) or datetime.now(UTC)
 
 
 def _message(body: str) -> str:

@@ -46,6 +46,10 @@ class GitHub:
         """Close idle connections."""
         self._connection.close()
 
+    def now(self) -> datetime:
+        """What the server's clock says: that of this host may be off."""
+        return self._connection.now()
+
     def login(self) -> str:
         """The login that the token belongs to."""
         return reading.read(reading.login, self._connection.get("/user").data)

@@ -11,6 +11,7 @@ import queue
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from github import Auth, Github
 
 from paid.errors import GitHubError, GitHubRateLimitedError, GitHubUnavailableError
 from paid.github.addresses import is_elsewhere, moved_to, next_page
-from paid.github.answers import Answer, graphql_error, nonsense, read_answer
+from paid.github.answers import Answer, graphql_error, nonsense, read_answer, server_time
 from paid.github.etags import EtagCache, Kept
 
 TIMEOUT_SECONDS = 30
@@ -52,6 +53,7 @@ class Connection:
         self._idle: queue.LifoQueue[Github] = queue.LifoQueue()
         self._cache = EtagCache()
         self._limited_until = 0.0
+        self._told: tuple[datetime, float] | None = None
 
     def get(self, path: str, parameters: Parameters | None = None) -> Answer:
         """Ask, conditionally when this was asked before."""
@@ -102,6 +104,13 @@ class Connection:
             return data["data"]
         raise graphql_error(headers, data)
 
+    def now(self) -> datetime:
+        """What the server's clock says, going by its last answer; before that, our own clock's."""
+        if self._told is None:
+            return datetime.now(UTC)
+        moment, at = self._told
+        return moment + timedelta(seconds=time.monotonic() - at)
+
     def close(self) -> None:
         """Close the connections that are idle; the object may be used again."""
         while True:
@@ -145,7 +154,9 @@ class Connection:
         asked = {"Accept": "application/vnd.github+json", **headers}
         try:
             with self._github() as github:
-                return github.requester.requestJson(verb, path, dict(parameters or {}), asked, body)
+                answered = github.requester.requestJson(
+                    verb, path, dict(parameters or {}), asked, body
+                )
         except requests.exceptions.Timeout:
             message = f"GitHub did not answer within {self._timeout_seconds} s."
             raise GitHubUnavailableError(message) from None
@@ -160,6 +171,10 @@ class Connection:
                 f"GitHub answered in an unexpected way: {str(error)[:_MESSAGE_CHARS]}",
                 hint="Check the project's API address.",
             ) from None
+        moment = server_time(answered[1])
+        if moment is not None:
+            self._told = moment, time.monotonic()
+        return answered
 
     @contextmanager
     def _github(self) -> Iterator[Github]:

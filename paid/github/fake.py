@@ -111,6 +111,10 @@ class FakeGitHub:
     def close(self) -> None:
         """Nothing is open."""
 
+    def now(self) -> datetime:
+        """What the forge's clock says."""
+        return _now()
+
     def login(self) -> str:
         """The login that the token belongs to."""
         if self._login is None:

@@ -111,6 +111,10 @@ class GitHubPort(Protocol):
     `repo` is OWNER/REPO. Every method raises the GitHub errors of `paid.errors`.
     """
 
+    def now(self) -> datetime:
+        """What the server's clock says: that of this host may be off."""
+        ...
+
     def login(self) -> str:
         """The login that the token belongs to."""
         ...

@@ -69,12 +69,13 @@ class Worker:
         self._log = stage.settings.data_dir / "logs" / "worker.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, **environment: str) -> None:
         """Start it; whoever wants to know when it is ready watches what it does."""
+        environment = child_environment(self._stage.settings) | environment
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "paid.worker"],
-                env=child_environment(self._stage.settings), stdout=log, stderr=log,
+                env=environment, stdout=log, stderr=log,
             )  # fmt: skip
 
     def send(self, number: signal.Signals) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from email.utils import formatdate
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, formatdate
 from typing import Any
 
 import pytest
@@ -209,6 +210,21 @@ def test_a_limit_ends_by_the_servers_clock(ahead_seconds: int) -> None:
     error = error_of(403, headers, '{"message": "API rate limit exceeded"}')
     assert isinstance(error, GitHubRateLimitedError)
     assert error.retry_after_seconds == 61
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(hours=1)])
+def test_the_time_on_github_is_what_its_answers_say(ahead: timedelta, server: Scripted) -> None:
+    there = datetime.now(UTC) + ahead
+    headers = {"date": format_datetime(there, usegmt=True)}
+    server.answer = lambda _: Reply(200, {"login": "maria"}, headers)
+    server.github.login()
+    assert timedelta(seconds=-1) <= server.github.now() - there < timedelta(minutes=5)
+
+
+def test_a_server_that_does_not_tell_the_time_has_ours(server: Scripted) -> None:
+    server.answer = lambda _: Reply(200, {"login": "maria"}, {"date": "soon"})
+    server.github.login()
+    assert abs(server.github.now() - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(

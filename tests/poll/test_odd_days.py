@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
-from paid.contracts import RunStatus
+from temporalio.testing import ActivityEnvironment
+
+from paid.activities.poll import PollActivities
+from paid.contracts import PollInput, RunStatus
+from paid.github.clients import GitHubClients
+from paid.store.credentials import SecretBox
+from tests.off_clock import Elsewhere, opened
 from tests.poll.conftest import REPO, Watched
 
 
@@ -30,6 +37,28 @@ def test_a_label_that_was_renamed_is_answered_once(watched: Watched) -> None:
     assert "may have been renamed" in comment
     assert watched.kinds().count("issue.refused") == 1
     assert watched.since is not None  # and it keeps nothing else back
+
+
+def test_whether_a_labels_event_is_late_is_told_by_githubs_clock(
+    watched: Watched, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    new, renamed = watched.issue(), watched.issue()
+    watched.label(new)
+    watched.forge.issue(REPO, new).events.clear()  # GitHub lists it a little later
+    watched.label(renamed, "ai")
+    rename_label(watched, renamed, "ai", "paid-build")
+    elsewhere.do(_look, watched.database.url, tmp_path / "secret.key", watched.project_id)
+    assert watched.comments(new) == []
+    (comment,) = watched.comments(renamed)
+    assert "may have been renamed" in comment
+
+
+def _look(url: str, key_file: Path, project_id: int) -> None:
+    with opened(url) as database:
+        clients = GitHubClients(database, SecretBox(key_file))
+        activities = PollActivities(database, clients)
+        ActivityEnvironment().run(activities.look_at_github, PollInput(project_id))
+        clients.close()
 
 
 def test_a_label_that_was_renamed_may_be_set_anew(watched: Watched) -> None:

@@ -1,0 +1,84 @@
+"""Hosts whose clocks are an hour off, or step (fault 26): nothing ends early, late or twice.
+
+PostgreSQL keeps the time of an installation; every other process here has another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from paid.models import Run
+from paid.store import clock, steps
+from tests.acceptance.oracle import AGENT, books_are_right, completed_once
+from tests.acceptance.stage import OWNER, Stage
+from tests.acceptance.test_scenarios import SLOWLY
+from tests.acceptance.wired import WiredStage
+from tests.off_clock import environment, stepping
+
+
+@contextmanager
+def worker_with(wired: WiredStage, clock: dict[str, str]) -> Iterator[None]:
+    """A worker in the place of the installation's own."""
+    wired.worker.stop()
+    wired.worker.start(**clock)
+    try:
+        yield
+    finally:
+        wired.worker.stop()
+        wired.worker.start()
+
+
+def test_a_run_comes_to_its_pull_request_though_its_workers_clock_is_off_and_steps(
+    wired: WiredStage, faketime: None, tmp_path: Path
+) -> None:
+    wired.model.reset()
+    watched = wired.watch(agent_command=AGENT, checks=[["python3", "-c", "pass"]])
+    offset = tmp_path / "offset"
+    offset.write_text("+1h\n")
+    with worker_with(wired, stepping(offset)):
+        wired.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+        run = wired.begun(watched)
+        wired.saw(run, "agent.message")
+        offset.write_text("-1h\n")
+        run = wired.ended(watched)
+        completed_once(wired, watched, [run])
+    books_are_right(wired, [run])
+    _tells_postgresqls_time(wired, run)
+
+
+def test_a_turn_does_not_end_early_because_its_next_workers_clock_is_ahead(
+    wired: WiredStage, faketime: None
+) -> None:
+    watched = wired.watch(agent_command=SLOWLY, max_seconds=1800)
+    wired.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+    run = wired.begun(watched)
+    wired.saw(run, "agent.message")
+    wired.worker.kill()
+    with worker_with(wired, environment("+1h")):
+        run = wired.ended(watched)
+    assert (run.status, run.error_message) == ("completed", ""), wired._told()
+    said = [event.data["text"] for event in wired.events(run, "agent.message")]
+    assert said == [f"step {n}" for n in range(8)]
+    assert len(wired.events(run, "agent.started")) == 1
+
+
+def _tells_postgresqls_time(stage: Stage, run: Run) -> None:
+    """What happened to a run is told in the order in which it happened, none of it later."""
+    assert run.id is not None
+    with stage.database.session() as session:
+        now = clock.now(session)
+        containers = steps.of_run(session, run.id)
+    assert run.started_at is not None
+    assert run.ended_at is not None
+    for step in containers:
+        assert step.ended_at is not None
+        assert run.started_at < step.started_at < step.ended_at < run.ended_at
+    told = [run.created_at, run.started_at, run.ended_at, now]
+    assert told == sorted(told)
+    for before, after in pairwise(stage.events(run)):
+        assert before.at <= after.at
+    assert now - run.created_at < timedelta(minutes=30)
