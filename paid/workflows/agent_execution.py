@@ -70,6 +70,7 @@ class AgentExecutionWorkflow:
         self._digests: list[str] = []
         self._slot: HostSlot | None = None
         self._announcing: asyncio.Task[None] | None = None
+        self._announced = 0
         self._work_announced = False
         self._is_over = False
         self._look_again = False
@@ -185,7 +186,7 @@ class AgentExecutionWorkflow:
             self._status = plan.status
             if not told:
                 told = True
-                await self._tolerated("announce", queues.GITHUB)
+                await self._tell_of_a_pause()
                 continue
             longest = (deadline - workflow.now()).total_seconds()
             wait = min(plan.wait_seconds or longest, longest)
@@ -201,25 +202,38 @@ class AgentExecutionWorkflow:
             self._announce(self._slot.quiet_after_seconds if self._slot else 0.0)
 
     def _announce(self, quiet_after_seconds: float = 0.0) -> None:
-        """Tell people beside the work how it stands; what is told later waits for its turn."""
+        """Tell people beside the work how it stands; what is told later waits for its turn.
+
+        One at a time: each looks for the comment that it edits, and writes it where there is none.
+        """
         before = self._announcing
+        self._announced = number = self._announced + 1
 
         async def tell() -> None:
             if before is not None:
                 await before
-            if quiet_after_seconds and await self._is_over_within(quiet_after_seconds):
+            if quiet_after_seconds and await self._is_old_within(quiet_after_seconds, number):
                 return
             await self._tolerated("announce", queues.GITHUB)
 
         self._announcing = asyncio.create_task(tell())
 
-    async def _is_over_within(self, seconds: float) -> bool:
-        """Wait until others have started; True when the run ended first, and is told of as such."""
+    async def _is_old_within(self, seconds: float, number: int) -> bool:
+        """Wait until others have started; True when the run ended first, or there is other news."""
         try:
-            await workflow.wait_condition(lambda: self._is_over, timeout=seconds)
+            await workflow.wait_condition(
+                lambda: self._is_over or self._announced != number, timeout=seconds
+            )
         except TimeoutError:
             return False
         return True
+
+    async def _tell_of_a_pause(self) -> None:
+        if not workflow.patched("announce-in-turn"):
+            return await self._tolerated("announce", queues.GITHUB)
+        self._announce()
+        assert self._announcing is not None  # noqa: S101 - just made
+        await self._announcing
 
     async def _provision(self) -> HostSlot:
         """Claim a host; people are told as soon as that takes longer than a moment."""

@@ -350,6 +350,44 @@ async def test_a_step_that_finishes_in_spite_of_a_cancel_does_not_swallow_it(
     assert "verify" not in fake.calls
 
 
+async def test_people_are_told_of_one_thing_at_a_time(start_run: StartRun) -> None:
+    speaking, most, go_on = 0, 0, asyncio.Event()
+    plans = iter([True, False, False, True])
+    turns = iter([TurnResult(TurnEnd.BUDGET, None), TurnResult(TurnEnd.FINISHED, HEAD)])
+
+    async def announce(_: Any) -> None:
+        nonlocal speaking, most
+        speaking += 1
+        most = max(most, speaking)
+        go_on.set()
+        await asyncio.sleep(0.3)  # as long as a comment takes
+        speaking -= 1
+
+    async def run_agent(_: TurnInput) -> TurnResult:
+        await go_on.wait()
+        return next(turns)
+
+    handle, fake = await start_run(
+        check_budget=lambda _: RunPlan(allowed=next(plans), wait_seconds=0.1),
+        run_agent=run_agent,
+        announce=announce,
+    )
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert (most, fake.calls.count("announce")) == (1, 2)
+
+
+async def test_news_of_a_pause_take_the_place_of_those_of_the_start(start_run: StartRun) -> None:
+    plans = iter([True, False, False, True])
+    turns = iter([TurnResult(TurnEnd.BUDGET, None), TurnResult(TurnEnd.FINISHED, HEAD)])
+    handle, fake = await start_run(
+        check_budget=lambda _: RunPlan(allowed=next(plans), wait_seconds=0.1),
+        run_agent=lambda _: next(turns),
+        provision_container=lambda _: _crowded(3600.0),
+    )
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert fake.calls.count("announce") == 1
+
+
 async def test_a_host_that_took_a_run_during_its_cancel_is_cleaned_up(start_run: StartRun) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
