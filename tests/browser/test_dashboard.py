@@ -129,6 +129,20 @@ def test_a_form_is_not_replaced_under_the_hands_of_who_fills_it_in(
     expect(field).to_have_value("77")
 
 
+def test_a_refused_raise_keeps_what_was_typed_while_the_page_goes_on(
+    page: Page, database: Database, ids: dict[str, int]
+) -> None:
+    page.goto(f"/runs/{ids['held']}")
+    page.get_by_label("New limit, in dollars").fill("plenty")
+    page.get_by_role("button", name="Raise and go on").click()
+    expect(page.locator("#hold [role=alert]")).to_be_in_viewport()
+    say(database, ids["held"], "agent.message", text="The stream is there.")
+    expect(page.locator("#activity")).to_contain_text("The stream is there.")
+    say(database, ids["held"], "agent.message", text="All parts have come once.")
+    expect(page.locator("#activity")).to_contain_text("All parts have come once.")
+    expect(page.get_by_label("New limit, in dollars")).to_have_value("plenty")
+
+
 def test_settings_are_saved_and_refusals_shown(page: Page, ids: dict[str, int]) -> None:
     page.goto(f"/projects/{ids['project']}")
     page.get_by_role("textbox", name="A day", exact=True).fill("33.50")
@@ -136,10 +150,13 @@ def test_settings_are_saved_and_refusals_shown(page: Page, ids: dict[str, int]) 
     expect(page.locator("#budget")).to_contain_text("Saved")
     expect(page.get_by_role("textbox", name="A day", exact=True)).to_have_value("33.50")
     page.get_by_role("textbox", name="Each run", exact=True).fill("plenty")
+    page.get_by_role("textbox", name="A week", exact=True).fill("90")
     page.get_by_role("button", name="Save budget").click()
     refusal = page.locator("#budget [role=alert]")
     expect(refusal).to_contain_text("is not an amount of money")
     expect(refusal).to_be_in_viewport()  # the section lies far down the page
+    expect(page.get_by_role("textbox", name="Each run", exact=True)).to_have_value("plenty")
+    expect(page.get_by_role("textbox", name="A week", exact=True)).to_have_value("90")
 
 
 def test_a_reader_who_scrolled_up_is_left_alone(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,17 +12,20 @@ from litestar.params import QueryParameter
 from litestar.response import Redirect, Stream, Template
 from sqlmodel import Session
 
-from paid.errors import BadInputError, PaidError
+from paid.errors import BadInputError
 from paid.models.ledger import ORGANISATION
 from paid.store import budgets, exports, holds, ledger, projects
 from web.access import Visitor
 from web.routes.parameters import ChosenProject
 from web.services import GivenServices
+from web.views.forms import Refusal
 from web.views.limits import RaiseWindow
 from web.views.money import MoneyPage, OrganisationForm
 from web.views.project_page import project_meters
 
 VisitorRequest = Request[Visitor, Any, Any]
+Change = Callable[[Session], list[str]]
+"""Changes limits, and names the workflows that may go on now."""
 Saved = Annotated[str, QueryParameter(name="saved", max_length=20)]
 Group = Annotated[str, QueryParameter(name="by", max_length=20)]
 Days = Annotated[int, QueryParameter(name="days", ge=0, le=36_500)]
@@ -41,7 +44,7 @@ async def show_money(
 ) -> Template:
     """What all projects together have spent and may spend."""
     view = await services.ask(lambda session: _page(session, saved))
-    return Template("money/index.html", context=_context(request, view))
+    return Template("money/index.html", context={"view": view, "visitor": request.user})
 
 
 @post("/money/limits", status_code=303)
@@ -57,12 +60,12 @@ async def change_limits(request: VisitorRequest, services: GivenServices) -> Red
         )  # fmt: skip
         return holds.waiting_workflows(session)
 
-    return await _changed(request, services, change)
+    return await _changed(request, services, "limits", change)
 
 
 @post("/money/raise", status_code=303)
 async def raise_limit(request: VisitorRequest, services: GivenServices) -> Redirect | Template:
-    """Raise one of the organisation's limits for some hours."""
+    """Raise one of the organisation's limits for some hours; a refusal is shown beside its form."""
     form = await request.form()
 
     def change(session: Session) -> list[str]:
@@ -72,7 +75,7 @@ async def raise_limit(request: VisitorRequest, services: GivenServices) -> Redir
         )
         return holds.waiting_workflows(session)
 
-    return await _changed(request, services, change)
+    return await _changed(request, services, "raise", change)
 
 
 @get("/money/export")
@@ -99,21 +102,20 @@ async def export(
 
 
 async def _changed(
-    request: VisitorRequest, services: GivenServices, change: Any
+    request: VisitorRequest, services: GivenServices, form: str, change: Change
 ) -> Redirect | Template:
     try:
         waiting = await services.ask(change)
-    except PaidError as refused:
-        if refused.code != "bad_input":
-            raise
-        view = await services.ask(lambda session: _page(session, ""))
-        context = _context(request, view) | {"trouble": refused}
+    except BadInputError as error:
+        refusal = Refusal.of(form, error, await request.form())
+        view = await services.ask(lambda session: _page(session, refusal=refusal))
+        context = {"view": view, "visitor": request.user}
         return Template("money/index.html", context=context, status_code=400)
     told = BackgroundTask(services.temporal.budgets_changed, waiting)
-    return Redirect("/money?saved=limits", status_code=303, background=told)
+    return Redirect("/money?saved=limits#limits", status_code=303, background=told)
 
 
-def _page(session: Session, saved: str) -> MoneyPage:
+def _page(session: Session, saved: str = "", refusal: Refusal | None = None) -> MoneyPage:
     organisation = budgets.organisation(session)
     return MoneyPage(
         meters=project_meters(ledger.spent(session, "organisation", ORGANISATION)),
@@ -122,11 +124,8 @@ def _page(session: Session, saved: str) -> MoneyPage:
         warn_percents=organisation.warn_percents,
         projects=projects.listing(session, include_removed=True),
         saved=saved == "limits",
+        refusal=refusal,
     )
-
-
-def _context(request: VisitorRequest, view: MoneyPage) -> dict[str, Any]:
-    return {"view": view, "visitor": request.user, "trouble": None}
 
 
 def _by(request: VisitorRequest) -> str:

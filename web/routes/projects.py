@@ -12,7 +12,8 @@ from litestar.params import Body, QueryParameter
 from litestar.response import Redirect, Template
 from sqlmodel import Session
 
-from paid.errors import PaidError
+from paid.errors import BadInputError
+from paid.models import ProjectState
 from paid.store import (
     budgets,
     estimates,
@@ -26,7 +27,8 @@ from paid.store import (
 from paid.store.run_list import RunFilter
 from web.access import Visitor
 from web.routes.parameters import ProjectId, SectionName
-from web.services import GivenServices
+from web.services import GivenServices, Services
+from web.views.forms import Refusal
 from web.views.limits import RaiseWindow
 from web.views.project_page import (
     SECTIONS,
@@ -65,8 +67,7 @@ async def show_project(
 ) -> Template:
     """One project: state, money, recent runs, settings."""
     view = await services.ask(lambda session: _page(session, project_id, saved))
-    context = {"view": view, "visitor": request.user, "trouble": None, "section_name": ""}
-    return Template("projects/show.html", context=context)
+    return Template("projects/show.html", context={"view": view, "visitor": request.user})
 
 
 @post("/projects/{project_id:int}/settings/{section:str}", status_code=303)
@@ -83,40 +84,32 @@ async def change_settings(
 
     try:
         waiting = await services.ask(change)
-    except PaidError as refused:
-        if section not in SECTIONS or refused.code != "bad_input":
-            raise
-        view = await services.ask(lambda session: _page(session, project_id, ""))
-        context = {
-            "view": view,
-            "visitor": request.user,
-            "trouble": refused,
-            "section_name": section,
-        }
-        return Template("projects/show.html", context=context, status_code=400)
-    told = BackgroundTask(services.temporal.budgets_changed, waiting)
-    return Redirect(
-        f"/projects/{project_id}?saved={section}#{section}", status_code=303, background=told
-    )
+    except BadInputError as error:
+        return await _refused(request, services, project_id, section, error)
+    return _saved(services, project_id, section, waiting)
 
 
 @post("/projects/{project_id:int}/raise", status_code=303)
 async def raise_limit(
     request: VisitorRequest, services: GivenServices, project_id: ProjectId
-) -> Redirect:
-    """Raise one of the project's limits for some hours."""
-    wanted = RaiseWindow.read(await request.form())
+) -> Redirect | Template:
+    """Raise one of the project's limits for some hours; a refusal is shown beside its form."""
+    form = await request.form()
     by = f"{request.user.login} (dashboard)"
 
     def change(session: Session) -> list[str]:
+        wanted = RaiseWindow.read(form)
         projects.get(session, project_id, lock=True)
         budgets.raise_window(
             session, project_id, wanted.period, wanted.cents, wanted.duration, by=by
         )
         return holds.waiting_workflows(session, project_id)
 
-    told = BackgroundTask(services.temporal.budgets_changed, await services.ask(change))
-    return Redirect(f"/projects/{project_id}?saved=budget#budget", status_code=303, background=told)
+    try:
+        waiting = await services.ask(change)
+    except BadInputError as error:
+        return await _refused(request, services, project_id, "raise", error)
+    return _saved(services, project_id, "budget", waiting)
 
 
 @post("/projects/{project_id:int}/pause", status_code=303)
@@ -145,7 +138,31 @@ async def resume_project(
     return Redirect(f"/projects/{project_id}", status_code=303, background=told)
 
 
-def _page(session: Session, project_id: int, saved: str) -> ProjectPage:
+async def _refused(
+    request: VisitorRequest,
+    services: Services,
+    project_id: int,
+    form: str,
+    error: BadInputError,
+) -> Template:
+    """The page with the form as it was sent. Raises the error where the page has no such form."""
+    refusal = Refusal.of(form, error, await request.form())
+    view = await services.ask(lambda session: _page(session, project_id, refusal=refusal))
+    if form not in (*SECTIONS, "raise") or view.project.state == ProjectState.REMOVED:
+        raise error
+    context = {"view": view, "visitor": request.user}
+    return Template("projects/show.html", context=context, status_code=400)
+
+
+def _saved(services: Services, project_id: int, section: str, waiting: list[str]) -> Redirect:
+    address = f"/projects/{project_id}?saved={section}#{section}"
+    told = BackgroundTask(services.temporal.budgets_changed, waiting)
+    return Redirect(address, status_code=303, background=told)
+
+
+def _page(
+    session: Session, project_id: int, saved: str = "", refusal: Refusal | None = None
+) -> ProjectPage:
     project = projects.get(session, project_id)
     return ProjectPage(
         project=project,
@@ -157,6 +174,7 @@ def _page(session: Session, project_id: int, saved: str) -> ProjectPage:
         bars=bars(pages.spend_by_day(session, project_id)),
         recent=run_list.page(session, RunFilter(project_id=project_id)).rows[:RECENT_RUNS],
         saved=saved if saved in SECTIONS else "",
+        refusal=refusal,
     )
 
 

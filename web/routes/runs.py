@@ -13,6 +13,7 @@ from litestar.params import Body, QueryParameter
 from litestar.response import Redirect, Stream, Template
 from sqlmodel import Session
 
+from paid.errors import BadInputError
 from paid.store import caps, events, holds, pages, projects, run_list, steps
 from paid.store import runs as run_store
 from paid.store.run_list import RunFilter, RunGroup
@@ -21,6 +22,7 @@ from web.plain_text import plain
 from web.routes.parameters import Before, ChosenProject, PageNumber, RunId, SearchText
 from web.services import GivenServices, Services
 from web.views.budget_raise import BudgetRaise
+from web.views.forms import Refusal
 from web.views.run_list import ListPage, list_page
 from web.views.run_page import RunPage, run_page
 
@@ -128,20 +130,42 @@ async def raise_run_budget(
     services: GivenServices,
     run_id: RunId,
     data: Annotated[RaiseForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-) -> Redirect:
+) -> Redirect | Template:
     """Raise the cap that the run waits for, and let it look again."""
-    wanted = BudgetRaise.read(data.dollars, data.hours)
 
     def change(session: Session) -> list[str]:
+        wanted = BudgetRaise.read(data.dollars, data.hours)
         run = run_store.get(session, run_id)
         caps.raise_for(session, run, wanted.cents, wanted.duration, by=request.user.login)
         return [*holds.waiting_workflows(session), run.workflow_id]
 
-    told = BackgroundTask(services.temporal.budgets_changed, await services.ask(change))
+    try:
+        waiting = await services.ask(change)
+    except BadInputError as error:
+        return await _refused(request, services, run_id, error)
+    told = BackgroundTask(services.temporal.budgets_changed, waiting)
     return Redirect(f"/runs/{run_id}", status_code=303, background=told)
 
 
-def _page(session: Session, services: Services, run_id: int, before: int | None) -> RunPage:
+async def _refused(
+    request: VisitorRequest, services: Services, run_id: int, error: BadInputError
+) -> Template:
+    """The page with the form as it was sent. Raises the error when nothing waits any more."""
+    refusal = Refusal.of("raise", error, await request.form())
+    view = await services.ask(lambda session: _page(session, services, run_id, refusal=refusal))
+    if view.cap is None or view.detail.run.ended:
+        raise error
+    context = {"view": view, "visitor": request.user}
+    return Template("runs/show.html", context=context, status_code=400)
+
+
+def _page(
+    session: Session,
+    services: Services,
+    run_id: int,
+    before: int | None = None,
+    refusal: Refusal | None = None,
+) -> RunPage:
     detail = pages.run(session, run_id)
     return run_page(
         detail,
@@ -150,6 +174,7 @@ def _page(session: Session, services: Services, run_id: int, before: int | None)
         pages.last_events(session, run_id, before=before),
         pages.last_output(session, run_id),
         before,
+        refusal,
     )
 
 

@@ -11,6 +11,7 @@ from paid.store.budgets import WINDOWS, Limit
 from paid.store.exports import GROUPS
 from web.views import limits
 from web.views.budget_raise import cents_of
+from web.views.forms import Form, Refusal, form_of
 from web.views.meters import Meter
 from web.views.project_page import percents
 
@@ -27,6 +28,11 @@ class MoneyPage:
     warn_percents: Sequence[int]
     projects: Sequence[Project]
     saved: bool = False
+    refusal: Refusal | None = None
+
+    def form(self, name: str) -> Form:
+        """The form of the limits, or the one that raises one."""
+        return form_of(self.refusal, name)
 
     @property
     def groups(self) -> list[str]:

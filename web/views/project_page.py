@@ -19,6 +19,7 @@ from paid.store.project_settings import REGISTRIES, ProjectChanges
 from paid.store.run_list import RunSeen
 from web.views import limits
 from web.views.budget_raise import cents_of
+from web.views.forms import Form, Refusal, form_of
 from web.views.meters import Meter, money_meter
 
 CHART_HEIGHT = 64
@@ -58,6 +59,11 @@ class ProjectPage:
     bars: list[Bar]
     recent: Sequence[RunSeen]
     saved: str = ""
+    refusal: Refusal | None = None
+
+    def form(self, name: str) -> Form:
+        """The form of a section, or the one that raises a limit."""
+        return form_of(self.refusal, name)
 
     @property
     def agents(self) -> tuple[str, ...]:

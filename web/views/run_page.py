@@ -14,6 +14,7 @@ from paid.store.caps import Cap
 from paid.store.pages import RunDetail
 from web.plain_text import plain
 from web.views.activity import items
+from web.views.forms import Form, Refusal, form_of
 from web.views.item import Item
 from web.views.meters import Meter, limit_meters, money_meters
 from web.views.status import Badge, badge, what_to_do
@@ -60,6 +61,11 @@ class RunPage:
     earlier: int | None
     """The place before which there is more to show; None at the beginning."""
     is_live: bool
+    refusal: Refusal | None = None
+
+    def form(self, name: str) -> Form:
+        """The form that raises the cap."""
+        return form_of(self.refusal, name)
 
 
 def run_page(
@@ -69,6 +75,7 @@ def run_page(
     events: Sequence[Event] = (),
     output: Sequence[Output] = (),
     before: int | None = None,
+    refusal: Refusal | None = None,
 ) -> RunPage:
     """Put the page together; with `before`, one of what happened before that event."""
     first = events[0].seq if events else None
@@ -89,6 +96,7 @@ def run_page(
         temporal_url=temporal_url(settings, detail.run.workflow_id),
         earlier=first if first is not None and first > 1 else None,
         is_live=before is None and not detail.run.ended,
+        refusal=refusal,
     )
 
 

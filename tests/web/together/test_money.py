@@ -14,6 +14,7 @@ from paid.models import Run
 from paid.store import budgets
 from paid.store.database import Database
 from paid.store.exports import GROUPS, ROWS_A_CHUNK
+from tests.web.forms import fields_of
 from tests.web.seed import Seed
 from tests.web.serving import csrf_token
 
@@ -37,7 +38,7 @@ def test_the_organisations_limits_are_set_and_shown(
         browser, "/money/limits", daily_cents="12.50", weekly_cents="", monthly_cents="400",
         time_zone="Europe/Berlin", warn_percents="75, 90%",
     )  # fmt: skip
-    assert (answer.status_code, answer.headers["location"]) == (303, "/money?saved=limits")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/money?saved=limits#limits")
     with database.session() as session:
         limits = budgets.organisation_limits(session)
         organisation = budgets.organisation(session)
@@ -61,11 +62,13 @@ def test_the_organisations_limits_are_set_and_shown(
 def test_what_cannot_be_meant_is_refused_beside_the_form(
     browser: httpx.Client, fields: dict[str, str]
 ) -> None:
-    given = {"time_zone": "UTC", "warn_percents": "80", "daily_cents": "1"}
+    given = {"time_zone": "UTC", "warn_percents": "80", "daily_cents": "1", "weekly_cents": "9.50",
+             "monthly_cents": ""}  # fmt: skip
     answer = post(browser, "/money/limits", **(given | fields))
     assert answer.status_code == 400
     assert 'role="alert"' in answer.text
     assert "Limits of all projects together" in answer.text
+    assert fields_of(answer.text, "/money/limits") == given | fields
 
 
 def test_the_organisations_limit_is_raised_for_some_hours(
@@ -86,7 +89,17 @@ def test_the_organisations_limit_is_raised_for_some_hours(
         {"period": "week"},
         {"period": "x"},
     ):
-        assert post(browser, "/money/raise", **(raised | wrong)).status_code == 400, wrong
+        answer = post(browser, "/money/raise", **(raised | wrong))
+        assert answer.status_code == 400, wrong
+        assert_raise_kept(answer.text, "/money/raise", raised | wrong)
+
+
+def assert_raise_kept(page: str, action: str, sent: dict[str, str]) -> None:
+    """The form says why it was refused, and what was sent; limits that are not set have no name."""
+    form = page.partition(f'action="{action}#raise"')[2].partition("</form>")[0]
+    assert 'role="alert"' in form
+    fields = fields_of(page, action)
+    assert {**sent, "period": fields.pop("period", sent["period"])} == {**sent, **fields}
 
 
 @pytest.mark.parametrize("period", ["run", "day"])
@@ -100,8 +113,10 @@ def test_a_projects_limit_is_raised_for_some_hours(
     with database.session() as session:
         assert budgets.limits(session, project_id)[period].raised_to_cents == 9000
     assert "$90.00 until" in browser.get(f"/projects/{project_id}").text
-    refused = post(browser, f"/projects/{project_id}/raise", **(raised | {"dollars": "0.01"}))
-    assert refused.status_code == 400
+    for wrong in ({"dollars": "0.01"}, {"hours": "soon"}, {"dollars": "much"}):
+        refused = post(browser, f"/projects/{project_id}/raise", **(raised | wrong))
+        assert refused.status_code == 400
+        assert_raise_kept(refused.text, f"/projects/{project_id}/raise", raised | wrong)
 
 
 @pytest.mark.parametrize("by", list(GROUPS))

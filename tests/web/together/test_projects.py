@@ -6,9 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from paid.agents import registry
 from paid.models import Project
 from paid.store import budgets, projects
 from paid.store.database import Database
+from tests.web.forms import fields_of
 from tests.web.seed import Seed
 from tests.web.serving import csrf_token
 
@@ -33,6 +35,8 @@ CHECKS = {"checks": "", "check_timeout_seconds": "60"}
 LABELS = {"build_label": "build-it", "plan_label": "plan-it", "cancel_label": "stop-it",
           "trusted_logins": "", "interval_seconds": "30", "time_zone": "Europe/Lisbon"}  # fmt: skip
 CONTAINER = {"cpus": "1.5", "memory_mib": "2048", "pids": "256", "egress_hosts": ""}
+SECTIONS = {"budget": [*BUDGET, "warn_percents"], "agent": AGENT, "checks": CHECKS,
+            "labels": LABELS, "container": CONTAINER}  # fmt: skip
 
 
 def test_projects_are_listed_with_their_state(browser: httpx.Client, project_id: int) -> None:
@@ -124,6 +128,31 @@ def test_a_refusal_is_shown_beside_its_form(
     form = answer.text.partition(f'id="{section}"')[2].partition("</section>")[0]
     assert 'role="alert"' in form
     assert "<details open>" in form
+    kept = {name: fields.get(name, "") for name in SECTIONS[section]}
+    if kept.get("agent") not in registry.names():  # a list shows only what is in it
+        kept.pop("agent", None)
+    assert fields_of(answer.text, f"/settings/{section}") == kept
+
+
+def test_a_refused_form_keeps_its_switches_and_leaves_the_other_forms_alone(
+    browser: httpx.Client, project_id: int
+) -> None:
+    typed = {"checks": "make 'a", "check_timeout_seconds": "77", "draft_pull_request": "on"}
+    page = save(browser, project_id, "checks", **typed).text
+    assert fields_of(page, "/settings/checks") == typed
+    stored = browser.get(f"/projects/{project_id}").text
+    for section in SECTIONS.keys() - {"checks"}:
+        assert fields_of(page, f"/settings/{section}") == fields_of(stored, f"/settings/{section}")
+
+
+def test_what_was_typed_is_text_when_it_is_shown_again(
+    browser: httpx.Client, project_id: int
+) -> None:
+    evil = '"><script>alert(1)</script></textarea>'
+    typed = {**LABELS, "build_label": evil, "trusted_logins": evil}
+    page = save(browser, project_id, "labels", **typed).text
+    assert fields_of(page, "/settings/labels") == typed
+    assert "<script>alert" not in page
 
 
 def test_an_unknown_group_of_settings_is_refused(browser: httpx.Client, project_id: int) -> None:

@@ -9,6 +9,7 @@ from paid.contracts import RunStatus
 from paid.models import Run
 from paid.store import budgets, holds, runs
 from paid.store.database import Database
+from tests.web.forms import fields_of
 from tests.web.seed import Seed
 from tests.web.serving import csrf_token
 
@@ -110,5 +111,17 @@ def test_a_raise_that_is_none_is_refused(
     run_id = held_run(database, tmp_path, "run", "total")
     answer = post(browser, f"/runs/{run_id}/raise-budget", dollars=dollars, hours=hours)
     assert answer.status_code == 400
+    form = answer.text.partition('id="hold"')[2].partition("</form>")[0]
+    assert 'role="alert"' in form
+    assert fields_of(answer.text, "/raise-budget") == {"dollars": dollars, "hours": hours}
     with database.session() as session:
         assert holds.current(session, run_id) is not None
+
+
+def test_a_raise_that_is_none_is_refused_also_when_nothing_waits(
+    browser: httpx.Client, database: Database, tmp_path: Path
+) -> None:
+    with database.session() as session:
+        seed = Seed(session, tmp_path)
+        run_id = seed.run(seed.project(), status="failed")
+    assert post(browser, f"/runs/{run_id}/raise-budget", dollars="x").status_code == 400
