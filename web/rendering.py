@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from paid.models import Project
+from paid.store.projects import GITHUB_API_URL
 from web.plain_text import plain, shortened
 from web.views.budget_raise import suggested_dollars
 from web.views.status import badge
@@ -42,6 +44,7 @@ def template_environment(asset_version: str) -> Environment:
         plain=plain,
         shortened=shortened,
         web_address=web_address,
+        in_a_list=in_a_list,
         words=words,
         pretty=pretty,
     )
@@ -96,6 +99,13 @@ def span(duration: timedelta | float) -> str:
 def seconds_between(start: datetime, end: datetime | None) -> float:
     """How long it took, or has taken until now."""
     return ((end or datetime.now(UTC)) - start).total_seconds()
+
+
+def in_a_list(project: Project) -> str:
+    """A project among others: two servers may each have a repository of one name."""
+    other_server = project.api_url != GITHUB_API_URL
+    server = f" on {urlsplit(project.api_url).hostname}" if other_server else ""
+    return f"{project.full_name}{server}{' (removed)' if project.state == 'removed' else ''}"
 
 
 def web_address(value: str | None) -> str | None:

@@ -26,6 +26,12 @@ GROUPS = {
     "day": "e.day",
 }
 """By what money can be added up, and where the ledger has it."""
+_WHICH_PROJECT = {
+    "project": GROUPS["project"],
+    "api_url": "p.api_url",
+    "project_id": "e.project_id",
+}
+"""Two servers may each have a repository of one name."""
 _SUMS = """
     count(*) AS requests, sum(e.input_tokens)::bigint AS input_tokens,
     sum(e.cache_read_tokens)::bigint AS cache_read_tokens,
@@ -57,13 +63,15 @@ def table(
 
     `days` are whole ones of each project's own calendar, the last of them today: a part of a day
     would look like a cheap one. Rows by run and by issue name their project too, because an issue's
-    number alone says little.
+    number alone says little; a project is named with its number and its server.
     """
     if by not in GROUPS:
         raise BadInputError(f"Cannot export by {by}.", hint=f"Choose one of {', '.join(GROUPS)}.")
     groups = {by: GROUPS[by]}
     if by in ("run", "issue"):
-        groups = {"project": GROUPS["project"], "issue": GROUPS["issue"]} | groups
+        groups = {"issue": GROUPS["issue"]} | groups
+    if by in ("run", "issue", "project"):
+        groups = _WHICH_PROJECT | groups
     named = ", ".join(f"{expression} AS {name}" for name, expression in groups.items())
     question = (
         f"SELECT {named}, {_SUMS} FROM ledger_entry e"  # noqa: S608 - from the table above

@@ -30,16 +30,16 @@ def add_project(session: Session, **values: Any) -> int:
     session.add(credential)
     session.flush()
     number = next(_NUMBERS)
-    project = Project(
-        api_url="https://forge.example",
-        owner="acme",
-        name=f"shop-{number}",
-        github_id=number,
-        clone_url="https://forge.example/acme/shop.git",
-        default_branch="main",
-        credential_id=credential.id,
-        **values,
-    )
+    usual = {
+        "api_url": "https://forge.example",
+        "owner": "acme",
+        "name": f"shop-{number}",
+        "github_id": number,
+        "clone_url": "https://forge.example/acme/shop.git",
+        "default_branch": "main",
+        "credential_id": credential.id,
+    }
+    project = Project(**usual | values)
     session.add(project)
     session.flush()
     session.add(Policy(project_id=project.id))
@@ -47,11 +47,11 @@ def add_project(session: Session, **values: Any) -> int:
     return project.id
 
 
-def add_issue(session: Session, project_id: int) -> int:
+def add_issue(session: Session, project_id: int, issue_number: int | None = None) -> int:
     number = next(_NUMBERS)
     issue = Issue(
         project_id=project_id,
-        number=number,
+        number=issue_number or number,
         github_id=number,
         title="Mend it",
         html_url="https://forge.example/acme/shop/issues/1",

@@ -63,6 +63,23 @@ def test_groups_are_kept_apart_and_add_up_to_the_same(database: Database) -> Non
         assert sum(row["amount_microdollars"] for row in rows) == 15 * CENT
 
 
+@pytest.mark.parametrize("by", ["project", "issue", "run"])
+def test_projects_of_one_name_on_two_servers_are_kept_apart(database: Database, by: str) -> None:
+    servers = ("https://api.github.com", "https://github.example.org/api/v3")
+    with database.session() as session:
+        projects = {
+            add_project(session, owner="team", name="app", api_url=server): server
+            for server in servers
+        }
+        for cents, project in enumerate(projects, start=1):
+            _spend(session, add_run(session, project, add_issue(session, project, 7)), cents)
+        found = list(exports.table(session, by).rows)
+    assert [(row["project_id"], row["project"], row["api_url"]) for row in found] == [
+        (project, "team/app", server) for project, server in projects.items()
+    ]
+    assert [row["amount_microdollars"] for row in found] == [1 * CENT, 2 * CENT]
+
+
 @pytest.mark.parametrize("by", list(exports.GROUPS))
 def test_the_last_days_are_whole_ones_of_the_projects_own_calendar(
     database: Database, by: str

@@ -29,11 +29,11 @@ class Seed:
     session: Session
     folder: Path
 
-    def project(self, full_name: str = "") -> int:
+    def project(self, full_name: str = "", api_url: str = "https://forge.example/api/v3") -> int:
         owner, name = (full_name or f"acme/greeter-{next(_GITHUB_IDS)}").split("/")
         box = SecretBox(self.folder / "seed.key")
         new = NewProject(
-            api_url="https://forge.example/api/v3",
+            api_url=api_url,
             owner=owner,
             name=name,
             github_id=next(_GITHUB_IDS),

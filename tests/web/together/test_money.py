@@ -14,6 +14,7 @@ from paid.models import Run
 from paid.store import budgets
 from paid.store.database import Database
 from paid.store.exports import GROUPS, ROWS_A_CHUNK
+from paid.store.projects import GITHUB_API_URL
 from tests.web.forms import fields_of
 from tests.web.seed import Seed
 from tests.web.serving import csrf_token
@@ -136,6 +137,29 @@ def test_spending_is_downloaded_in_every_grouping(
     assert sum(int(row["amount_microdollars"]) for row in rows) == 120_000
     assert sum(row["amount_microdollars"] for row in as_json.json()) == 120_000
     assert not any(cell.startswith("=") for row in rows for cell in row.values())
+
+
+def test_projects_of_one_name_on_two_servers_are_told_apart(
+    browser: httpx.Client, database: Database, tmp_path: Path
+) -> None:
+    with database.session() as session:
+        seed = Seed(session, tmp_path)
+        spent = {}
+        for server, amount in ((GITHUB_API_URL, 30_000), ("https://git.example/api/v3", 40_000)):
+            project_id = seed.project("acme/twin", server)
+            spent[project_id, server] = amount
+            seed.spend(seed.run(project_id), amount)
+    for page in (browser.get("/money").text, browser.get("/runs").text):
+        assert ">acme/twin</option>" in page
+        assert ">acme/twin on git.example</option>" in page
+    for kind in ("csv", "json"):
+        answer = browser.get(f"/money/export?by=project&format={kind}")
+        rows = answer.json() if kind == "json" else csv.DictReader(io.StringIO(answer.text))
+        assert spent == {
+            (int(row["project_id"]), row["api_url"]): int(row["amount_microdollars"])
+            for row in rows
+            if row["project"] == "acme/twin"
+        }
 
 
 def test_a_long_file_comes_whole(browser: httpx.Client, database: Database, tmp_path: Path) -> None:
