@@ -24,10 +24,17 @@ from paid.store.ledger import Spent
 app = typer.Typer(help="Budgets: what was spent, and what may be.", no_args_is_help=True)
 EVERYTHING = typer.Argument(metavar="[OWNER/REPO]", help="None: the whole organisation.")
 MaybeName = Annotated[str | None, EVERYTHING]
-Cents = Annotated[str | None, typer.Option(metavar="CENTS|none")]
 Hours = Annotated[
-    float | None, typer.Option(min=0.1, max=8760, help="Raise it for so long; else for good.")
+    float | None,
+    typer.Option(
+        min=0.1, max=8760, help="Hours that the new limit holds; default for good; as in 12."
+    ),
 ]
+
+
+def _cents(counts: str) -> Any:
+    text = f"What {counts} may cost, in cents; none lifts the limit; default as it is; as in 500."
+    return typer.Option(metavar="CENTS|none", help=text)
 
 
 @app.command("show")
@@ -103,15 +110,18 @@ def _limits_json(limits: Mapping[str, Limit]) -> dict[str, Any]:
 @app.command("set", no_args_is_help=True)
 def set_(
     name: MaybeName = None,
-    run_cents: Cents = None,
-    issue_cents: Cents = None,
-    daily_cents: Cents = None,
-    weekly_cents: Cents = None,
-    monthly_cents: Cents = None,
+    run_cents: Annotated[str | None, _cents("one run")] = None,
+    issue_cents: Annotated[str | None, _cents("an issue over all its runs")] = None,
+    daily_cents: Annotated[str | None, _cents("a day's runs")] = None,
+    weekly_cents: Annotated[str | None, _cents("a week's runs")] = None,
+    monthly_cents: Annotated[str | None, _cents("a month's runs")] = None,
     hours: Hours = None,
-    time_zone: Annotated[str | None, typer.Option(help="When its days begin.")] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="Where its days begin at midnight; as in Europe/Berlin.")
+    ] = None,
     warn_percent: Annotated[
-        list[str] | None, typer.Option(help="Warn at that part of a limit; repeat it; none.")
+        list[str] | None,
+        typer.Option(help="Percent of a limit at which to warn; repeat it; none; as in 75."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -198,7 +208,7 @@ def _period(name: str) -> Period:
 def raise_(
     number: RunNumber,
     amount: Annotated[
-        int, typer.Option("--cents", min=1, max=10**10, help="The new limit, in cents.")
+        int, typer.Option("--cents", min=1, max=10**10, help="The new limit, in cents; as in 800.")
     ],
     hours: Hours = None,
     as_json: Json = False,
@@ -231,9 +241,15 @@ def raise_(
 
 def export(
     by: Annotated[str, typer.Option(help="run, issue, project, model, agent or day.")] = "run",
-    project: Annotated[str | None, typer.Option("--project", "-p", metavar="OWNER/REPO")] = None,
+    project: Annotated[
+        str | None,
+        typer.Option("--project", "-p", metavar="OWNER/REPO", help="Only this one's; default all."),
+    ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, max=36_500, help="The last so many, with today.")
+        int | None,
+        typer.Option(
+            min=1, max=36_500, help="Whole days, the last of them today; default all; as in 30."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

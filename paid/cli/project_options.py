@@ -35,7 +35,8 @@ class Choice:
     name: str
     kind: Any
     panel: str
-    help: str | None = None
+    help: str
+    """What it does, its unit, its default, and an example where the name does not give them."""
     setting: str = ""
     """A field of `ProjectChanges`; empty for the option's own name."""
     read: Callable[[Any], Any] = _as_given
@@ -53,16 +54,18 @@ class Choice:
         )
 
 
-def _whole(name: str) -> Choice:
-    return Choice(name, int, _LIMITS)
+def _whole(name: str, help: str) -> Choice:
+    return Choice(name, int, _LIMITS, help)
 
 
-def _money(name: str) -> Choice:
-    return Choice(name, str, _MONEY, read=cents, metavar="CENTS|none")
+def _money(name: str, counts: str, default: str) -> Choice:
+    text = f"What {counts} may cost, in cents, or none; default {default}; as in 500"
+    return Choice(name, str, _MONEY, text, read=cents, metavar="CENTS|none")
 
 
-def _label(name: str) -> Choice:
-    return Choice(name, str, _PEOPLE, metavar="LABEL")
+def _label(name: str, does: str, default: str) -> Choice:
+    text = f"The label that {does}, made where it is missing; default {default}"
+    return Choice(name, str, _PEOPLE, text, metavar="LABEL")
 
 
 def _several(name: str, setting: str, help: str, panel: str = _WORK) -> Choice:
@@ -82,25 +85,48 @@ def _egress(hosts: list[str]) -> Any:
 
 
 CHOICES = (
-    Choice("agent", str, _WORK, "`paid agent list`"),
-    Choice("agent_command", str, _WORK, "What the agent `command` runs", read=words),
-    Choice("model", str, _WORK, "none: the agent's own default", read=_model),
+    Choice("agent", str, _WORK, "Who works, of `paid agent list`; default codex; as in aider"),
+    Choice(
+        "agent_command",
+        str,
+        _WORK,
+        "What the agent `command` runs; default nothing; as in 'python3 agent.py'",
+        read=words,
+    ),
+    Choice(
+        "model",
+        str,
+        _WORK,
+        "none is the default: the agent's own; as in claude-opus-4-5",
+        read=_model,
+    ),
     Choice(
         "check",
         list[str],
         _WORK,
-        "A command to pass; repeat it; none: no checks",
+        "A command that must pass; repeat it; none is the default; as in 'python3 -m unittest'",
         "checks",
         _checks,
     ),
-    _whole("check_timeout_seconds"),
-    _several("allow_model", "allowed_models", "Repeat it; none: every priced model"),
-    _several("fallback_model", "fallback_models", "Repeat it"),
+    _whole("check_timeout_seconds", "Seconds that one check may take; default 900; as in 300"),
+    _several(
+        "allow_model",
+        "allowed_models",
+        "A model that may be used; repeat it; none is the default: every priced one; "
+        "as in 'claude-*'",
+    ),
+    _several(
+        "fallback_model",
+        "fallback_models",
+        "A model for when the vendor is overloaded; repeat it in order; none is the default; "
+        "as in gpt-5",
+    ),
     Choice(
         "egress",
         list[str],
         _WORK,
-        "A host that installs may reach; repeat it; registries; none",
+        "A host that installs may reach; repeat it; none; registries is the default: the "
+        "languages' own; as in example.org:8443",
         "egress_hosts",
         _egress,
     ),
@@ -108,42 +134,61 @@ CHOICES = (
         "workflow_changes",
         bool,
         _WORK,
-        "Push changes of .github/workflows",
+        "Push changes of .github/workflows; default no",
         "allow_workflow_changes",
     ),
-    Choice("draft", bool, _WORK, "Open pull requests as drafts", "draft_pull_request"),
-    _whole("interval_seconds"),
-    _whole("max_iterations"),
-    _whole("max_tokens"),
-    _whole("max_seconds"),
-    Choice("cpus", float, _LIMITS),
-    _whole("memory_mib"),
-    _whole("pids"),
-    _money("run_cents"),
-    _money("issue_cents"),
-    _money("daily_cents"),
-    _money("weekly_cents"),
-    _money("monthly_cents"),
-    Choice("time_zone", str, _MONEY, "When its day begins"),
+    Choice("draft", bool, _WORK, "Open pull requests as drafts; default yes", "draft_pull_request"),
+    _whole("interval_seconds", "Seconds between two looks at GitHub; default 60; as in 30"),
+    _whole("max_iterations", "Rounds of agent and checks in a run; default 10; as in 4"),
+    _whole("max_tokens", "Tokens that a run may use in all; default 2000000; as in 500000"),
+    _whole("max_seconds", "Seconds that a run may work in all; default 14400; as in 3600"),
+    Choice("cpus", float, _LIMITS, "Processors of a container; default 2; as in 1.5"),
+    _whole("memory_mib", "Memory of a container, in MiB; default 4096; as in 2048"),
+    _whole("pids", "Processes in a container at once; default 512; as in 256"),
+    _money("run_cents", "one run", "500"),
+    _money("issue_cents", "an issue over all its runs", "none"),
+    _money("daily_cents", "a day's runs", "2000"),
+    _money("weekly_cents", "a week's runs", "none"),
+    _money("monthly_cents", "a month's runs", "none"),
+    Choice(
+        "time_zone", str, _MONEY, "Where its days begin at midnight; default UTC; as in Asia/Tokyo"
+    ),
     Choice(
         "warn_percent",
         list[str],
         _MONEY,
-        "Warn at that part of a limit; repeat it; none",
+        "Percent of a limit at which people are warned; repeat it; none; default 50, 80, 100; "
+        "as in 75",
         "warn_percents",
         percents,
     ),
-    _label("build_label"),
-    _label("plan_label"),
-    _label("cancel_label"),
+    _label("build_label", "starts a run", "paid-build"),
+    _label("plan_label", "asks for a plan", "paid-plan"),
+    _label("cancel_label", "stops a run", "paid-cancel"),
     _several(
         "trust",
         "trusted_logins",
-        "A login that may label without write access; repeat it; none",
+        "A login that may label without write access; repeat it; none is the default; "
+        "as in octocat",
         _PEOPLE,
     ),
-    Choice("token_file", Path, _PEOPLE, setting="token", read=read_secret),
-    Choice("webhook_secret_file", Path, _PEOPLE, setting="webhook_secret", read=read_secret),
+    Choice(
+        "token_file",
+        Path,
+        _PEOPLE,
+        "File with a new GitHub token; - is standard input; as in token.txt",
+        "token",
+        read_secret,
+    ),
+    Choice(
+        "webhook_secret_file",
+        Path,
+        _PEOPLE,
+        "File with the secret that signs GitHub's deliveries; - is standard input; "
+        "as in secret.txt",
+        "webhook_secret",
+        read_secret,
+    ),
 )
 
 

@@ -45,10 +45,16 @@ def listing(
         say("There is no project yet. Add one: `paid project add OWNER/REPO`.")
     else:
         rows = [
-            (p.id, p.full_name, p.state, p.agent, p.default_branch, f"{p.interval_seconds} s")
+            (p.id, p.full_name, _state(p), p.agent, p.default_branch, f"{p.interval_seconds} s")
             for p in found
         ]
         output.table(["ID", "NAME", "STATE", "AGENT", "BRANCH", "INTERVAL"], rows, right="ID")
+
+
+def _state(project: Project) -> str:
+    """The state, and why it is paused."""
+    why = output.one_line(project.paused_reason)
+    return f"{project.state}: {why}" if why else str(project.state)
 
 
 @app.command("show")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import typer
 
 from paid.cli import completion
+from paid.cli.app import app
 from paid.cli.main import exit_code
 from paid.cli.output import plain
 from paid.errors import (
@@ -45,6 +50,20 @@ def test_every_command_has_help(paid: Paid, command: list[str]) -> None:
     assert "Usage" in answer.out
     if command:
         assert "--json" in answer.out
+
+
+def parameters(command: Any, name: str = "paid") -> Iterator[tuple[str, str]]:
+    """Every option and argument of every command, with its help."""
+    for parameter in command.params:
+        yield f"{name} {parameter.opts[0]}", getattr(parameter, "help", None) or ""
+    for inner_name, inner in getattr(command, "commands", {}).items():
+        yield from parameters(inner, f"{name} {inner_name}")
+
+
+def test_every_option_of_every_command_says_what_it_is() -> None:
+    found = dict(parameters(typer.main.get_command(app)))
+    assert {"paid up --json", "paid project set --pids", "paid export --days"} <= found.keys()
+    assert [name for name, help in found.items() if not help.strip()] == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from paid.cli.project_options import CHOICES
 from paid.errors import BadInputError
 from paid.registration import checked_api_url
 from tests.cli.conftest import Paid, Repository
@@ -170,6 +172,27 @@ def test_every_setting_can_be_changed(paid: Paid, project: Repository) -> None:
     )
 
 
+def test_the_help_of_a_setting_names_the_default_that_a_new_project_has(
+    paid: Paid, project: Repository
+) -> None:
+    shown = paid("project", "show", "1", "--json").json
+    periods = {"daily": "day", "weekly": "week", "monthly": "month"}
+    has = {**shown, **shown["policy"]}
+    for period, limit in shown["limits_cents"].items():
+        has[f"{period}_cents"] = "none" if limit is None else limit
+    for purpose, label in shown["labels"].items():
+        has[f"{purpose}_label"] = label
+    asked = 0
+    for choice in CHOICES:
+        said = re.search(r"default ([^;]+)", choice.help)
+        word, _, rest = choice.name.partition("_")
+        default = has.get(f"{periods.get(word, word)}_{rest}" if rest else word)
+        if said and isinstance(default, str | int | float) and not isinstance(default, bool):
+            assert said[1] == f"{default}".removesuffix(".0"), choice.name
+            asked += 1
+    assert asked == 18
+
+
 def test_lists_can_be_emptied_and_defaults_had_back(paid: Paid, project: Repository) -> None:
     paid("project", "set", "1", "--check", "true", "--trust", "eve", "--egress", "none")
     answer = paid(
@@ -210,7 +233,10 @@ def test_a_project_is_paused_resumed_and_removed(paid: Paid, project: Repository
     assert paid("project", "pause", "1", "--reason", "holidays", "--json").json["changed"]
     assert paid("project", "show", "1", "--json").json["paused_reason"] == "holidays"
     assert "already" in paid("project", "pause", "1").out
+    assert "paused: holidays" in paid("project", "list").out
+    assert paid("project", "list", "--json").json[0]["paused_reason"] == "holidays"
     assert paid("project", "resume", "acme/greeter").code == 0
+    assert "active" in paid("project", "list").out
     assert paid("project", "remove", "1", "--yes").code == 0
     assert paid("project", "show", "1").code == 3
     assert paid("project", "list", "--removed", "--json").json[0]["state"] == "removed"
