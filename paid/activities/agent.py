@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from paid.errors import (
     ContainerError,
     ContainerLostError,
     DetachedError,
+    PaidError,
     RunCancelledError,
     SandboxNotTightError,
 )
@@ -75,7 +77,7 @@ class AgentActivities:
         if watch.detached:
             raise DetachedError("The worker lets go of the agent, which goes on.")
         if watch.cancelled:
-            raise RunCancelledError("The run was cancelled; its container was killed.")
+            raise self._cancelled(turn)
         self._give_way(turn)
         exit = self._exit(turn, log)
         result = self._result(turn, log, watch, exit)
@@ -109,7 +111,7 @@ class AgentActivities:
             self._host.precedence.give_way(turn.given.run_id, leave=activity.is_cancelled)
         if activity.is_cancelled():
             if cancel_was_requested():
-                raise RunCancelledError("The run was cancelled after its agent had ended.")
+                raise self._cancelled(turn)
             raise DetachedError("The worker lets go of the agent's work, which is kept.")
 
     def _start(self, turn: _Turn) -> None:
@@ -250,11 +252,13 @@ class AgentActivities:
         look = self._look(turn)
         if look.hold is None and self._met_quota(turn):
             look = replace(look, hold=TurnEnd.QUOTA)
+        end, message = _how_it_ended(turn, log, watch, exit, look)
+        if look.cancelled and (end is not TurnEnd.FINISHED or "collected" not in log.reports):
+            raise self._cancelled(turn)  # the host's keeper or a dead token came before the watch
         collected = log.reports.get("collected") or self._collect(turn)
         head = self._host.background.outcome(
             turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, collected)
         )
-        end, message = _how_it_ended(turn, log, watch, exit, look)
         if end is TurnEnd.AGENT_ERROR:
             message = self._with_refusal(turn, message[:1500])
         return TurnResult(
@@ -309,6 +313,16 @@ class AgentActivities:
             given.workspace.branch,
             given.workspace.base_sha,
         )
+
+    def _cancelled(self, turn: _Turn) -> RunCancelledError:
+        """Put on record that a cancel ended the turn; that it did so holds without the record."""
+        with suppress(PaidError), self._host.database.session() as session:
+            steps.end(session, turn.hold, "stopped", None)
+            run = runs.get(session, turn.given.run_id)
+            if not run.ended:
+                told = "The run was cancelled before its agent's work was taken."
+                runs.say(session, run, "turn.ended", end=str(RunStatus.CANCELLED), message=told)
+        return RunCancelledError("The run was cancelled; its container was killed.")
 
     def _end(self, turn: _Turn, exit: Exit, result: TurnResult) -> None:
         with self._host.database.session() as session:

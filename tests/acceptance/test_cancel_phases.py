@@ -6,6 +6,7 @@ import pytest
 
 from paid.contracts import RunStatus
 from paid.models import Run
+from paid.store import steps
 from tests.acceptance.stage import OWNER, Stage, Watched
 
 AT_WORK = [
@@ -49,6 +50,30 @@ def test_a_cancel_ends_the_run_in_every_phase(stage: Stage, phase: str) -> None:
     stage.nothing_left(run)
     if run.pr_number is None:
         stage.until(lambda: set(stage.forge.branches(watched.name)) == {"main"}, "a clean remote")
+
+
+def test_a_turn_that_a_cancel_ends_is_on_record_as_cancelled(stage: Stage) -> None:
+    """Once the workflow is told as well, once the host learns it from PostgreSQL alone."""
+    watched = stage.watch(agent_command=[*AT_WORK[:2], AT_WORK[2].replace("(2)", "(600)")])
+    for number in (1, 2):
+        stage.forge.add_label(watched.name, number, "paid-build", actor=OWNER)
+    for number in (1, 2):
+        run = stage.begun(watched, number)
+        stage.saw(run, "agent.message")
+        stage.cancel(run)
+        if number == 1:
+            stage.tell_cancelled(run)
+    for number in (1, 2):
+        run = stage.ended(watched, number)
+        (told,) = stage.events(run, "turn.ended")
+        assert told.data["end"] == "cancelled"
+        with stage.database.session() as session:
+            (step,) = [step for step in steps.of_run(session, run.id) if step.kind == "agent"]
+        assert (step.state, step.ended_at is None) == ("stopped", False)
+        with stage.browser() as browser:
+            page = browser.get(f"/runs/{run.id}").text
+        assert "Turn ended: cancelled" in page
+        assert "agent error" not in page
 
 
 def _watched(stage: Stage, phase: str) -> Watched:
