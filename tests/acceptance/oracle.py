@@ -8,25 +8,20 @@ from sqlmodel import col, select
 
 from paid.models import LedgerReservation, Run
 from paid.store import events, ledger
+from tests.acceptance.asking import asking
 from tests.acceptance.stage import Stage, Watched
 
-ASKS_AND_CHANGES = """
-import json, os, pathlib, time, urllib.request
-body = {"model": "gpt-5.2", "max_output_tokens": 1000, "input": "Say hello."}
-request = urllib.request.Request(
-    "http://127.0.0.1:8377/openai/v1/responses",
-    data=json.dumps(body).encode(),
-    headers={"Authorization": "Bearer " + os.environ["PAID_RUN_TOKEN"],
-             "Content-Type": "application/json"})
+AGENT = asking(
+    """
 for n in range(3):
     print("step", n, flush=True)
-    json.load(urllib.request.urlopen(request, timeout=300))
+    ask()
     time.sleep(0.2)
 pathlib.Path("made.txt").write_text("made")
 """
+)
 SAID = ["step 0", "step 1", "step 2"]
 """What that agent says, and how often it asks a model."""
-AGENT = ["python3", "-c", ASKS_AND_CHANGES]
 
 
 def completed_once(stage: Stage, watched: Watched, runs: Sequence[Run]) -> None:

@@ -14,25 +14,19 @@ from paid.models import Run
 from paid.models.ledger import ORGANISATION
 from paid.store import ledger, project_settings
 from paid.store.project_settings import ProjectChanges
+from tests.acceptance.asking import asking
 from tests.acceptance.stage import OWNER, Stage, Watched
 from tests.acceptance.test_scenarios import QUICKLY
 
 ASKS_A_MODEL = """
-import json, os, pathlib, urllib.request
 note = pathlib.Path("note.txt")
 note.write_text(note.read_text() + "again" if note.exists() else "begun ")
-body = {"model": "gpt-5.2", "max_output_tokens": 1000, "input": "Say hello."}
-request = urllib.request.Request(
-    "http://127.0.0.1:8377/openai/v1/responses",
-    data=json.dumps(body).encode(),
-    headers={"Authorization": "Bearer " + os.environ["PAID_RUN_TOKEN"],
-             "Content-Type": "application/json"})
 print("asking", flush=True)
-answer = json.load(urllib.request.urlopen(request, timeout=300))
+answer = ask()
 pathlib.Path("answer.txt").write_text(answer["status"])
 print("answered", flush=True)
 """
-ASKS = {"agent_command": ["python3", "-c", ASKS_A_MODEL]}
+ASKS = {"agent_command": asking(ASKS_A_MODEL)}
 NO_CAPS: dict[str, object] = {"run_cents": None, "daily_cents": None}
 
 
