@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -187,26 +187,39 @@ def test_a_run_without_budget_waits_and_goes_on_when_it_is_raised(stage: Stage) 
     assert stage.ended(watched).status == "completed"
 
 
-@pytest.mark.parametrize("what", ["revoked", "right withdrawn", "repository gone"])
 def test_a_token_or_repository_that_goes_in_mid_run_ends_it_and_keeps_its_work(
-    stage: Stage, what: str, tmp_path: Path
+    stage: Stage,
 ) -> None:
     """Nobody can write on the issue then: the project's pause and the record say it."""
+    begun = {what: _begun_with_its_own_token(stage) for what in GOES}
+    for what, (watched, token, run) in begun.items():
+        stage.saw(run, "agent.message")
+        GOES[what](stage, watched, token)
+    for what, (watched, _, run) in begun.items():
+        _ends_with_its_work_kept(stage, what, watched, run)
+
+
+GOES: dict[str, Callable[[Stage, Watched, str], None]] = {
+    "token revoked": lambda stage, _, token: stage.forge.revoke_token(token),
+    "right withdrawn": lambda stage, watched, _: stage.forge.set_permission(
+        watched.name, ROBOT, "read"
+    ),
+    "repository gone": lambda stage, watched, _: stage.forge.delete_repository(watched.name),
+}
+
+
+def _begun_with_its_own_token(stage: Stage) -> tuple[Watched, str, Run]:
     token = stage.forge.add_user(ROBOT)
     watched = stage.watch(token=token, agent_command=WAITS_FOR_PAUSE)
     _label(stage, watched)
-    run = stage.begun(watched)
-    stage.saw(run, "agent.message")
-    if what == "revoked":
-        stage.forge.revoke_token(token)
-    elif what == "right withdrawn":
-        stage.forge.set_permission(watched.name, ROBOT, "read")
-    else:
-        stage.forge.delete_repository(watched.name)
-    stage.until(lambda: stage.project_state(watched) == "paused", "the project's pause")
+    return watched, token, stage.begun(watched)
+
+
+def _ends_with_its_work_kept(stage: Stage, what: str, watched: Watched, run: Run) -> None:
+    stage.until(lambda: stage.project_state(watched) == "paused", f"the pause: {what}")
     run = stage.ended(watched)
-    assert run.status == "failed"
-    assert run.error_code in ("github_unauthorized", "github_not_found", "push_rejected")
+    assert run.status == "failed", what
+    assert run.error_code in ("github_unauthorized", "github_not_found", "push_rejected"), what
     assert Path(stage.saw(run, "run.work_kept").data["file"]).is_file()
     assert run.error_message[:40] in stage.command("logs", str(run.id)).stdout
     assert "paused" in stage.command("project", "show", str(watched.project_id)).stdout
@@ -262,22 +275,6 @@ def test_without_docker_the_issue_says_so_and_the_run_begins_when_it_is_back(sta
     _comment(stage, watched, 1, "has opened a pull request")
     assert len(stage.events(run, "run.waiting")) == 1
     assert "Docker does not answer" in stage.command("logs", str(run.id)).stdout
-
-
-def test_without_docker_for_good_a_run_fails_and_says_how_to_mend_it(stage: Stage) -> None:
-    watched = stage.watch(agent_command=QUICKLY)
-    stage.docker.away()
-    asked = stage.command("run", f"{watched.name}#1")
-    assert asked.returncode == 0
-    assert "Docker does not answer" in asked.stdout
-    doctor = stage.command("doctor")
-    assert doctor.returncode == 1
-    assert "Docker does not answer" in doctor.stdout
-    run = fails_everywhere(stage, watched, "docker_unavailable", "Docker did not answer")
-    assert "paid doctor" in run.error_message
-    assert stage.events(run, "run.host") == []
-    stage.docker.back()
-    stage.nothing_left(run)
 
 
 def test_a_host_without_docker_keeps_no_run_from_one_that_has_it(

@@ -32,16 +32,25 @@ def test_an_engine_that_restarts_is_survived_and_the_agent_runs_once(stage: Stag
     stage.nothing_left(run)
 
 
-def test_an_engine_that_stays_away_fails_the_run_and_people_need_not_wait_for_the_clean_up(
+def test_an_engine_that_stays_away_fails_the_run_at_work_and_the_one_that_waits_for_it(
     stage: Stage,
 ) -> None:
+    """People need not wait for the clean-up, which Docker alone can do, and hear how to mend it."""
     watched = stage.watch(agent_command=LONG)
     stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
     stage.saw(stage.begun(watched), "agent.message")
     stage.docker.away()
-    run = fails_everywhere(stage, watched, "docker_unavailable", "Docker does not answer")
+    asked = stage.command("run", f"{watched.name}#2")
+    doctor = stage.command("doctor")
+    assert (asked.returncode, doctor.returncode) == (0, 1)
+    assert all("Docker does not answer" in said.stdout for said in (asked, doctor))
+    at_work = fails_everywhere(stage, watched, "docker_unavailable", "Docker does not answer")
+    waiting = fails_everywhere(stage, watched, "docker_unavailable", "Docker did not answer", 2)
+    assert "paid doctor" in waiting.error_message
+    assert stage.events(waiting, "run.host") == []
     stage.docker.back()
-    stage.nothing_left(run)
+    for run in (at_work, waiting):
+        stage.nothing_left(run)
 
 
 def test_an_agent_that_needs_too_much_memory_fails_with_that_reason(stage: Stage) -> None:
