@@ -17,8 +17,10 @@ BROWSER = "tests/browser"
 OUTCOME = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 SUMMARY = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
 NO_TESTS = 5
-PROCESSES = "3"
-"""One more than the two cores that the suite is meant for: many tests wait."""
+FILES = ("-n", "3", "--dist", "loadfile", "-p", "tests.order")
+"""One process more than the two cores that the suite is meant for: many tests wait."""
+BROWSERS = ("-n", "2", "--dist", "worksteal")
+"""Each test starts its own dashboard; most of them are in one file."""
 
 
 def pytest(arguments: list[str]) -> tuple[int, Counter[str]]:
@@ -44,16 +46,17 @@ def split(arguments: list[str]) -> tuple[list[str] | None, list[str] | None]:
     browser = [path for path in paths if Path(path).is_relative_to(BROWSER)]
     plain = [path for path in paths if path not in browser]
     if not paths:
-        browser_only = [*options, BROWSER] if Path(BROWSER).is_dir() else None
-        return [*_parallel(options), *options, f"--ignore={BROWSER}"], browser_only
+        browser_only = [*_parallel(options, BROWSERS), *options, BROWSER]
+        plain_only = [*_parallel(options, FILES), *options, f"--ignore={BROWSER}"]
+        return plain_only, browser_only if Path(BROWSER).is_dir() else None
     return ([*options, *plain] if plain else None), ([*options, *browser] if browser else None)
 
 
-def _parallel(options: list[str]) -> list[str]:
-    """Processes for the whole suite, a file's tests together; none when a debugger is asked."""
+def _parallel(options: list[str], how: tuple[str, ...]) -> list[str]:
+    """Processes for the whole suite; none when a debugger is asked."""
     if {"-n", "--pdb", "-s", "--collect-only", "--co"} & set(options):
         return []
-    return ["-n", PROCESSES, "--dist", "loadfile"]
+    return list(how)
 
 
 def main(arguments: list[str]) -> int:

@@ -11,13 +11,12 @@ from paid.containers.engine import DockerEngine
 from paid.errors import ContainerError
 from paid.settings import Settings
 from tests.acceptance.stage import Stage
-from tests.acceptance.wired import WiredStage
 from tests.conftest import missing
 
 
 @pytest.fixture(scope="session")
 def installation(server_folder: Path) -> Iterator[Stage]:
-    _need_docker()
+    need_docker()
     stage = Stage(server_folder / "stage")
     yield stage
     stage.close()
@@ -30,22 +29,8 @@ def stage(installation: Stage) -> Iterator[Stage]:
     installation.rest()
 
 
-@pytest.fixture(scope="session")
-def wired_installation(server_folder: Path) -> Iterator[WiredStage]:
-    _need_docker()
-    stage = WiredStage(server_folder / "wired")
-    yield stage
-    stage.close()
-
-
-@pytest.fixture
-def wired(wired_installation: WiredStage) -> Iterator[WiredStage]:
-    """An installation whose servers can go away, and whose worker can be killed at a line."""
-    yield wired_installation
-    wired_installation.rest()
-
-
-def _need_docker() -> None:
+def need_docker() -> None:
+    """Skip the test, or fail it in CI, where no Docker engine answers."""
     try:
         DockerEngine(Settings()).ping()
     except ContainerError as error:

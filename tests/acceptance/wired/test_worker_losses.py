@@ -13,7 +13,7 @@ from paid.models import Run
 from paid.temporal import connect
 from tests.acceptance.oracle import AGENT, SAID, books_are_right, completed_once
 from tests.acceptance.stage import OWNER, Watched
-from tests.acceptance.wired import WiredStage
+from tests.acceptance.wired.installation import WiredStage
 from tests.acceptance.wires import Moment
 
 Boundaries = tuple[tuple[Moment, str], ...]

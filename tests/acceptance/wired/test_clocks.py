@@ -23,7 +23,7 @@ from paid.store import clock, ledger, sessions, steps
 from tests.acceptance.oracle import AGENT, books_are_right, completed_once
 from tests.acceptance.stage import OWNER, Stage
 from tests.acceptance.test_scenarios import SLOWLY
-from tests.acceptance.wired import WiredStage
+from tests.acceptance.wired.installation import WiredStage
 from tests.off_clock import environment, stepping
 
 

@@ -10,8 +10,8 @@ from paid.takeover import tell_lost
 from paid.temporal import connect
 from tests.acceptance.oracle import AGENT, books_are_right, completed_once
 from tests.acceptance.stage import OWNER
-from tests.acceptance.test_worker_losses import CHECK, Boundaries, stopped
-from tests.acceptance.wired import WiredStage
+from tests.acceptance.wired.installation import WiredStage
+from tests.acceptance.wired.test_worker_losses import CHECK, Boundaries, stopped
 
 STALE: Boundaries = (
     ("after", "step.started"),

@@ -11,7 +11,7 @@ from paid.store import project_settings
 from paid.store.project_settings import ProjectChanges
 from tests.acceptance.oracle import AGENT, books_are_right, completed_once
 from tests.acceptance.stage import OWNER, Stage
-from tests.acceptance.wired import WiredStage
+from tests.acceptance.wired.installation import WiredStage
 
 
 def test_without_temporal_agents_work_on_within_their_budget_and_can_be_cancelled(
