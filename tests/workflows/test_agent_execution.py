@@ -186,31 +186,37 @@ async def test_workers_that_are_lost_do_not_use_up_the_agents_attempts(
 async def test_an_outage_of_the_database_is_waited_out_however_far_the_run_is(
     start_run: StartRun,
 ) -> None:
+    """Each outage strikes a run of its own, so that their pauses pass at once."""
+    pull_request = PullRequest(7, "http://forge/pull/7")
+    usual = {
+        "check_budget": RunPlan(allowed=True),
+        "run_agent": TurnResult(TurnEnd.FINISHED, HEAD),
+        "create_pull_request": pull_request,
+        "end_run": RunEnd(RunStatus.COMPLETED, pull_request),
+    }
     outages = {"check_budget": 11, "run_agent": 4, "create_pull_request": 9, "end_run": 11}
 
-    def during(name: str, usual: Any) -> Callable[[Any], Any]:
-        left = iter(range(outages[name]))
+    def answered(name: str, failures: int) -> Callable[[Any], Any]:
+        left = iter(range(failures))
 
         def answer(_: Any) -> Any:
             if next(left, None) is not None:
                 error = DatabaseError("PostgreSQL did not answer.")
                 error.retry_after_seconds = 0.01
                 raise error
-            return usual
+            return usual[name]
 
         return answer
 
-    pull_request = PullRequest(7, "http://forge/pull/7")
-    handle, fake = await start_run(
-        check_budget=during("check_budget", RunPlan(allowed=True)),
-        run_agent=during("run_agent", TurnResult(TurnEnd.FINISHED, HEAD)),
-        create_pull_request=during("create_pull_request", pull_request),
-        end_run=during("end_run", RunEnd(RunStatus.COMPLETED, pull_request)),
-    )
+    started = {}
+    for struck, failures in outages.items():
+        answers = {name: answered(name, failures if name == struck else 0) for name in usual}
+        started[struck] = await start_run(**answers)
 
-    assert (await handle.result()).status is RunStatus.COMPLETED
-    assert {name: fake.calls.count(name) - 1 for name in outages} == outages
-    assert {turn.turn for turn in fake.turns} == {1}
+    for struck, (handle, fake) in started.items():
+        assert (await handle.result()).status is RunStatus.COMPLETED
+        assert fake.calls.count(struck) - 1 == outages[struck]
+        assert {turn.turn for turn in fake.turns} == {1}
 
 
 async def test_a_passing_failure_is_retried(start_run: StartRun) -> None:
