@@ -39,9 +39,9 @@ def create(repository: Path, ref: str, sha: str) -> bool:
     That is when there may be one. The caller knows that the mirror has the commit: git would look.
     """
     place = repository / ref
-    place.parent.mkdir(parents=True, exist_ok=True)  # git removes a folder with its last ref
     lock = place.with_name(f"{place.name}.lock")
     try:
+        _make_folder(place.parent)
         descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except (FileExistsError, FileNotFoundError):  # a lock; or git was quicker than we
         return False
@@ -53,6 +53,14 @@ def create(repository: Path, ref: str, sha: str) -> bool:
         return False
     lock.rename(place)
     return True
+
+
+def _make_folder(folder: Path) -> None:
+    """As readable for containers as the rest of a mirror; git removes it with its last ref."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
 
 
 def _packed(repository: Path, ref: str) -> str:
