@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
-    TimeoutType,
     is_cancelled_exception,
-)
-from temporalio.exceptions import (
-    TimeoutError as ActivityTimeoutError,
 )
 
 with workflow.unsafe.imports_passed_through():
@@ -36,8 +30,15 @@ with workflow.unsafe.imports_passed_through():
         VerifyResult,
         Workspace,
     )
+    from paid.workflows.steps import (
+        do,
+        host_is_gone,
+        may_pass,
+        step,
+        undisturbed,
+        worker_was_lost,
+    )
 
-T = TypeVar("T")
 NOTHING = type(None)
 SAME_OUTPUT_LIMIT = 3
 """A run that says and does the same thing so often in a row is going round in circles."""
@@ -46,11 +47,6 @@ LONGEST_TURN_SECONDS = 40 * 60
 HOSTS_TRIED = 3
 LOST_WORKERS_ROUNDS = 10
 """How often a turn is given its attempts anew because the last one went with its worker."""
-LOST_WORKERS = ("WorkerLostError", "DetachedError")
-FIRST_DATABASE_PAUSE, LONGEST_DATABASE_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
-LONGEST_DATABASE_OUTAGE = timedelta(days=1)
-"""How often a step is begun anew while PostgreSQL is away, behind its own attempts, and for how
-long."""
 LONGEST_PAUSE = timedelta(days=14)
 """A pause for money ends the run when nobody has raised the budget by then."""
 
@@ -82,7 +78,7 @@ class AgentExecutionWorkflow:
             end = await self._work()
         except (Exception, asyncio.CancelledError) as error:
             end = self._end_after(error)
-        return await _undisturbed(self._finish(end))
+        return await undisturbed(self._finish(end))
 
     @workflow.query
     def status(self) -> str:
@@ -110,7 +106,7 @@ class AgentExecutionWorkflow:
             try:
                 return await self._work_on_a_host(plan)
             except ActivityError as error:
-                if not _host_is_gone(error):
+                if not host_is_gone(error):
                     raise
                 workflow.logger.warning("The run's host does not answer; trying another one.")
         return self._end(RunStatus.FAILED, "host_lost", "No host finished the run.")
@@ -178,7 +174,7 @@ class AgentExecutionWorkflow:
         deadline, told = workflow.now() + LONGEST_PAUSE, False
         while True:
             self._look_again = False
-            plan = await _step("check_budget", self._me, RunPlan, queues.QUICK)
+            plan = await step("check_budget", self._me, RunPlan, queues.QUICK)
             if plan.allowed:
                 return plan
             if workflow.now() >= deadline:
@@ -240,14 +236,14 @@ class AgentExecutionWorkflow:
         try:
             return await self._claim(queues.CLAIM_SOON)
         except ActivityError as error:
-            if not _may_pass(error):
+            if not may_pass(error):
                 raise
         self._announce()
         return await self._claim(queues.CLAIM)
 
     async def _claim(self, preset: queues.Preset) -> HostSlot:
         claims = queues.claim_queue(workflow.info().task_queue)
-        slot = await _do("provision_container", self._me, HostSlot, preset, claims)
+        slot = await do("provision_container", self._me, HostSlot, preset, claims)
         if workflow.cancellation_reason() is not None:
             if workflow.patched("clean-up-behind-a-claim"):
                 self._slot = slot  # the host has begun to work for the run
@@ -255,7 +251,7 @@ class AgentExecutionWorkflow:
         return slot
 
     async def _create_worktree(self, slot: HostSlot) -> Workspace:
-        return await _do("create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue)
+        return await do("create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue)
 
     async def _agent_turn(
         self,
@@ -285,29 +281,29 @@ class AgentExecutionWorkflow:
         """A turn lasts long and its failures are few, so those of its workers do not count."""
         for _ in range(LOST_WORKERS_ROUNDS):
             try:
-                return await _step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+                return await step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
             except ActivityError as error:
-                if not (_worker_was_lost(error) and workflow.patched("lost-workers")):
+                if not (worker_was_lost(error) and workflow.patched("lost-workers")):
                     raise
-        return await _step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+        return await step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
 
     async def _verified(self, plan: RunPlan, workspace: Workspace, head_sha: str) -> VerifyResult:
         if not plan.has_checks:
             return VerifyResult(passed=True)
         self._status = RunStatus.VERIFYING
         given = VerifyInput(self._run_id, self._iterations, head_sha, workspace.base_sha)
-        return await _step("verify", given, VerifyResult, queues.CONTAINER, self._host_queue)
+        return await step("verify", given, VerifyResult, queues.CONTAINER, self._host_queue)
 
     async def _publish(self, workspace: Workspace, head_sha: str) -> PullRequest:
         given = PublishInput(self._run_id, workspace, head_sha)
-        return await _do("create_pull_request", given, PullRequest, queues.GITHUB, self._host_queue)
+        return await do("create_pull_request", given, PullRequest, queues.GITHUB, self._host_queue)
 
     async def _finish(self, end: EndInput) -> RunEnd:
         """End it on record, then clean up and tell people, each in its own time.
 
         A broken clean-up is the reconciler's, not the run's.
         """
-        ended = await _do("end_run", end, RunEnd, queues.QUICK)
+        ended = await do("end_run", end, RunEnd, queues.QUICK)
         self._status = ended.status
         await asyncio.gather(self._report_end(), self._clean_up())
         return ended
@@ -326,7 +322,7 @@ class AgentExecutionWorkflow:
 
     async def _tolerated(self, name: str, preset: queues.Preset, queue: str | None = None) -> None:
         try:
-            await _do(name, self._me, NOTHING, preset, queue)
+            await do(name, self._me, NOTHING, preset, queue)
         except ActivityError as error:
             workflow.logger.error("%s failed for good: %s", name, error.cause)
 
@@ -354,81 +350,3 @@ class AgentExecutionWorkflow:
 
 
 _SAME = "The agent did the same thing {} times in a row."
-
-
-def _host_is_gone(error: ActivityError) -> bool:
-    cause = error.cause
-    return isinstance(cause, ActivityTimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
-
-
-def _worker_was_lost(error: ActivityError) -> bool:
-    """Whether the last attempt ended because its worker was killed, stopped or not heard of."""
-    cause = error.cause
-    if isinstance(cause, ActivityTimeoutError):
-        return cause.type is TimeoutType.HEARTBEAT
-    return isinstance(cause, ApplicationError) and cause.type in LOST_WORKERS
-
-
-def _database_is_away(error: ActivityError) -> bool:
-    return isinstance(error.cause, ApplicationError) and error.cause.type == "DatabaseError"
-
-
-def _may_pass(error: ActivityError) -> bool:
-    """Whether another attempt may do better: nobody answered in time, or said that it may."""
-    cause = error.cause
-    return isinstance(cause, ActivityTimeoutError) or (
-        isinstance(cause, ApplicationError) and not cause.non_retryable
-    )
-
-
-async def _do(
-    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
-) -> T:
-    """Run the activity called `name`; on this workflow's own queue unless one is given.
-
-    An outage of PostgreSQL is waited out: no end could be recorded meanwhile, and the agent's
-    work is paid for.
-    """
-    waited, pause = timedelta(), FIRST_DATABASE_PAUSE
-    while True:
-        try:
-            result: T = await workflow.execute_activity(
-                name, given, result_type=answer, task_queue=queue, **queues.options(preset)
-            )
-        except ActivityError as error:
-            is_away = _database_is_away(error) and waited < LONGEST_DATABASE_OUTAGE
-            if not (is_away and workflow.patched("database-away")):
-                raise
-        else:
-            return result
-        await workflow.sleep(pause)
-        waited, pause = waited + pause, min(2 * pause, LONGEST_DATABASE_PAUSE)
-
-
-async def _step(
-    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
-) -> T:
-    """The same for a step that a cancel may end.
-
-    One that finishes in spite of a cancel swallows it, and it is never delivered again.
-    """
-    result = await _do(name, given, answer, preset, queue)
-    if workflow.cancellation_reason() is not None:
-        raise asyncio.CancelledError
-    return result
-
-
-async def _undisturbed(work: Coroutine[Any, Any, RunEnd]) -> RunEnd:
-    """Carry work to its end although the workflow is cancelled, once or again.
-
-    A cancel reaches only the task that waits, so the work is a task of its own; Python has no
-    detached scope (sdk-python issue 1224).
-    """
-    task = asyncio.create_task(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-    return task.result()
