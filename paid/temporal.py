@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from temporalio import activity
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
@@ -16,7 +17,28 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from paid.errors import ConfigurationError, DockerUnavailableError, PaidError
 from paid.settings import Settings
 
-CONVERTER = pydantic_data_converter
+
+class OnePayloadConverter(PydanticPayloadConverter):
+    """The same instance each time: the SDK makes two for every workflow task.
+
+    Each would be built anew, and forget what pydantic has made of our dataclasses, a millisecond
+    of a processor for each of them.
+    """
+
+    _one: ClassVar[Self | None] = None
+
+    def __new__(cls) -> Self:
+        """The one instance."""
+        if cls._one is None:
+            cls._one = super().__new__(cls)
+            PydanticPayloadConverter.__init__(cls._one)
+        return cls._one
+
+    def __init__(self) -> None:
+        """Nothing: `__new__` has done it, once."""
+
+
+CONVERTER = DataConverter(payload_converter_class=OnePayloadConverter)
 """Shared by clients, workers and the Replayer: one way to write payloads, whoever reads them."""
 
 

@@ -18,7 +18,7 @@ from paid.activities.turn_watch import WAITS, Guardrails, Look, TurnWatch
 from paid.agents import registry
 from paid.agents.protocol import Ending, How, Transcript, Turn
 from paid.containers.contract import Exit, StepSpec
-from paid.containers.image.paid_step.places import LATER, NOT_TIGHT
+from paid.containers.image.paid_step.places import DONE, LATER, NOT_TIGHT
 from paid.containers.reports import ReportReader
 from paid.containers.steps import run_step
 from paid.containers.task import Task
@@ -37,6 +37,9 @@ from paid.store.steps import StepHold
 
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
 COLLECT_SECONDS = 300
+COLLECTED = "collected"
+"""paid-step's last report of a turn: the agent's processes are dead, its commits bundled. The
+container's end behind it takes a tenth of a second, and tells nothing more."""
 FREEZE_PART = 0.75
 """Of the gateway's own grace: a request that waits for money must not be refused first."""
 
@@ -183,6 +186,8 @@ class AgentActivities:
             for line in stream:
                 watch.saw_output()
                 log.take(line)
+                if COLLECTED in log.reports:
+                    break
         if not watch.detached:
             log.flush()
         return log, watch
@@ -198,7 +203,7 @@ class AgentActivities:
         elif report == "agent_exit":
             precedence.ask(run_id)
             watch.agent_has_ended()
-        elif report == "collected" and not precedence.is_crowded(run_id):
+        elif report == COLLECTED and not precedence.is_crowded(run_id):
             collected = log.reports[report]
             self._host.background.begin(
                 run_id, f"import {turn.name}", lambda: self._import(turn, collected)
@@ -236,9 +241,7 @@ class AgentActivities:
             )
 
     def _exit(self, turn: _Turn, log: TurnLog) -> Exit:
-        exit = self._host.engine.wait(turn.name, timeout_seconds=30)
-        if exit is None:
-            raise ContainerError(f"{turn.name} has closed its output but does not end.")
+        exit = self._container_exit(turn, log)
         disk_full.raise_if_stopped(self._host.database, turn.given.run_id, turn.hold.started_at)
         if exit.code == NOT_TIGHT:
             openings = log.reports.get("probe", {}).get("openings", [])
@@ -248,14 +251,23 @@ class AgentActivities:
             )
         return exit
 
+    def _container_exit(self, turn: _Turn, log: TurnLog) -> Exit:
+        """Waited for only where it tells something: behind its last report it has no more to do."""
+        if COLLECTED in log.reports:
+            return Exit(DONE)
+        exit = self._host.engine.wait(turn.name, timeout_seconds=30)
+        if exit is None:
+            raise ContainerError(f"{turn.name} has closed its output but does not end.")
+        return exit
+
     def _result(self, turn: _Turn, log: TurnLog, watch: TurnWatch, exit: Exit) -> TurnResult:
         look = self._look(turn)
         if look.hold is None and self._met_quota(turn):
             look = replace(look, hold=TurnEnd.QUOTA)
         end, message = _how_it_ended(turn, log, watch, exit, look)
-        if look.cancelled and (end is not TurnEnd.FINISHED or "collected" not in log.reports):
+        if look.cancelled and (end is not TurnEnd.FINISHED or COLLECTED not in log.reports):
             raise self._cancelled(turn)  # the host's keeper or a dead token came before the watch
-        collected = log.reports.get("collected") or self._collect(turn)
+        collected = log.reports.get(COLLECTED) or self._collect(turn)
         head = self._host.background.outcome(
             turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, collected)
         )
@@ -297,7 +309,7 @@ class AgentActivities:
         spec = self._host.spec(
             turn.facts, "collect", given.turn, task, volume=given.workspace.volume
         )
-        return run_step(self._host.engine, spec, COLLECT_SECONDS).fields("collected") or {}
+        return run_step(self._host.engine, spec, COLLECT_SECONDS).fields(COLLECTED) or {}
 
     def _import(self, turn: _Turn, collected: Mapping[str, Any]) -> str | None:
         """Bring the commits into the mirror; None when the branch still is at its base."""
