@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from paid.contracts import RunInput
+from paid.contracts import STEPS, RunInput
 from paid.models import Run
 from paid.store import runs
 from paid.store.database import Database
@@ -67,7 +67,7 @@ async def start_run(client: Client, run: Run, task_queue: str) -> None:
     assert run.id is not None  # noqa: S101 - a recorded run has an id
     await client.start_workflow(
         WORKFLOW,
-        RunInput(run.id),
+        RunInput(run.id, STEPS),
         id=run.workflow_id,
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -96,9 +96,16 @@ def options(preset: Preset) -> dict[str, Any]:
     is said by the errors themselves (`paid.errors`, translated in `paid.temporal`).
     """
     return {
-        "start_to_close_timeout": preset.start_to_close,
+        **local_options(preset),
         "schedule_to_start_timeout": preset.schedule_to_start,
         "heartbeat_timeout": preset.heartbeat,
+    }
+
+
+def local_options(preset: Preset) -> dict[str, Any]:
+    """The same of `workflow.execute_local_activity`, which goes through no queue."""
+    return {
+        "start_to_close_timeout": preset.start_to_close,
         "cancellation_type": WAIT,
         "retry_policy": RetryPolicy(
             initial_interval=preset.first_wait,

@@ -84,6 +84,8 @@ class _Noting(ActivityInboundInterceptor):
         self._folder = folder
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        if activity.info().is_local:  # lost with its workflow's task, which Temporal gives anew
+            return await self.next.execute_activity(input)
         note = self._folder / uuid4().hex
         with suppress(OSError):  # on a full disk Temporal notices a loss in its own time
             note.write_bytes(activity.info().task_token)

@@ -174,7 +174,9 @@ class AgentExecutionWorkflow:
         deadline, told = workflow.now() + LONGEST_PAUSE, False
         while True:
             self._look_again = False
-            plan = await step("check_budget", self._me, RunPlan, queues.QUICK)
+            plan = await step(
+                "check_budget", self._me, RunPlan, queues.QUICK, at_once=self._me.steps > 1
+            )
             if plan.allowed:
                 return plan
             if workflow.now() >= deadline:

@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlrea
 
 with workflow.unsafe.imports_passed_through():
     from paid import queues
-    from paid.contracts import LookResult, PollInput, PollResult, RunInput, RunToStart
+    from paid.contracts import STEPS, LookResult, PollInput, PollResult, RunInput, RunToStart
 
 T = TypeVar("T")
 WITHOUT_RECORD_SECONDS = 60.0
@@ -110,7 +110,7 @@ class GitHubPollWorkflow:
         try:
             child = await workflow.start_child_workflow(
                 "AgentExecutionWorkflow",
-                RunInput(run.run_id),
+                RunInput(run.run_id, STEPS),
                 id=run.workflow_id,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,

@@ -50,9 +50,18 @@ def may_pass(error: ActivityError) -> bool:
 
 
 async def do(
-    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
+    name: str,
+    given: object,
+    answer: type[T],
+    preset: queues.Preset,
+    queue: str | None = None,
+    *,
+    at_once: bool = False,
 ) -> T:
     """Run the activity called `name`; on this workflow's own queue unless one is given.
+
+    `at_once` runs it beside the workflow, as a local activity: for a short word of PostgreSQL that
+    the workflow waits for.
 
     An outage of PostgreSQL is waited out: no end could be recorded meanwhile, and the agent's
     work is paid for.
@@ -60,9 +69,7 @@ async def do(
     waited, pause = timedelta(), FIRST_DATABASE_PAUSE
     while True:
         try:
-            result: T = await workflow.execute_activity(
-                name, given, result_type=answer, task_queue=queue, **queues.options(preset)
-            )
+            result = await _execute(name, given, answer, preset, queue, at_once)
         except ActivityError as error:
             is_away = _database_is_away(error) and waited < LONGEST_DATABASE_OUTAGE
             if not (is_away and workflow.patched("database-away")):
@@ -73,14 +80,39 @@ async def do(
         waited, pause = waited + pause, min(2 * pause, LONGEST_DATABASE_PAUSE)
 
 
+async def _execute(
+    name: str,
+    given: object,
+    answer: type[T],
+    preset: queues.Preset,
+    queue: str | None,
+    at_once: bool,
+) -> T:
+    if at_once:
+        beside: T = await workflow.execute_local_activity(
+            name, given, result_type=answer, **queues.local_options(preset)
+        )
+        return beside
+    result: T = await workflow.execute_activity(
+        name, given, result_type=answer, task_queue=queue, **queues.options(preset)
+    )
+    return result
+
+
 async def step(
-    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
+    name: str,
+    given: object,
+    answer: type[T],
+    preset: queues.Preset,
+    queue: str | None = None,
+    *,
+    at_once: bool = False,
 ) -> T:
     """The same for a step that a cancel may end.
 
     One that finishes in spite of a cancel swallows it, and it is never delivered again.
     """
-    result = await do(name, given, answer, preset, queue)
+    result = await do(name, given, answer, preset, queue, at_once=at_once)
     if workflow.cancellation_reason() is not None:
         raise asyncio.CancelledError
     return result
