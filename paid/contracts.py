@@ -48,13 +48,14 @@ class TurnEnd(StrEnum):
     TIME_LIMIT = "time_limit"
     TOKEN_LIMIT = "token_limit"  # noqa: S105 - a name, not a secret
     LOOP = "loop"
+    NO_WORKSPACE = "no_workspace"
     BUDGET = "budget"
     QUOTA = "quota"
     NEEDS_INPUT = "needs_input"
 
 
 STEPS = 2
-"""How a run that begins now goes about its steps; 1 asked `check_budget` through a task queue."""
+"""How a run that begins now goes about its steps; 1 asked for each, by a queue, behind the last."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,13 @@ class TurnInput:
 
     `turn` counts containers, `iteration` rounds of agent and checks: a pause makes them differ.
     `resumed` is set when the turn goes on where a pause (budget, quota) interrupted the last.
+    `workspace` of None is the one that the turn's host makes just now.
     """
 
     run_id: int
     turn: int
     iteration: int
-    workspace: Workspace
+    workspace: Workspace | None
     feedback_id: int | None = None
     resumed: bool = False
     max_seconds: int = 2400
@@ -135,6 +137,7 @@ class TurnInput:
 class TurnResult:
     """How a turn ended. `head_sha` is None when the branch still is at its base.
 
+    A turn that found no workspace has not begun: it is asked for again, with one.
     `output_digest` is equal for turns that said and did the same.
     """
 

@@ -89,7 +89,8 @@ def make_parts(host: Host) -> Parts:
         RecordActivities(host.database),
         GitHubActivities(host.settings, host.database, clients),
     )
-    poll, workspace = PollActivities(host.database, clients), WorkspaceActivities(host)
+    poll = PollActivities(host.database, clients, host.fetch_ahead)
+    workspace = WorkspaceActivities(host)
     agent, verify = AgentActivities(host), VerifyActivities(host)
     publish = PublishActivities(host, clients)
     return Parts(

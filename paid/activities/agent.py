@@ -11,7 +11,7 @@ from temporalio import activity
 
 from paid.activities import disk_full
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
-from paid.activities.parts import Host
+from paid.activities.parts import WORKTREE, Host
 from paid.activities.task_text import Ask, ask_of
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import WAITS, Guardrails, Look, TurnWatch
@@ -22,7 +22,7 @@ from paid.containers.image.paid_step.places import DONE, LATER, NOT_TIGHT
 from paid.containers.reports import ReportReader
 from paid.containers.steps import run_step
 from paid.containers.task import Task
-from paid.contracts import RunStatus, TurnEnd, TurnInput, TurnResult
+from paid.contracts import RunStatus, TurnEnd, TurnInput, TurnResult, Workspace
 from paid.errors import (
     ContainerError,
     ContainerLostError,
@@ -37,6 +37,9 @@ from paid.store.steps import StepHold
 
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
 COLLECT_SECONDS = 300
+WORKSPACE_SECONDS = 20.0
+"""So long a first turn waits for its workspace on the host; a clone may take many minutes, and they
+are not the agent's."""
 COLLECTED = "collected"
 """paid-step's last report of a turn: the agent's processes are dead, its commits bundled. The
 container's end behind it takes a tenth of a second, and tells nothing more."""
@@ -49,6 +52,7 @@ class _Turn:
     """One attempt at a turn: what it was given and what it holds."""
 
     given: TurnInput
+    workspace: Workspace
     facts: RunFacts
     hold: StepHold
     name: str
@@ -67,7 +71,10 @@ class AgentActivities:
 
         A worker's shutdown leaves the container alone: the next attempt finds it by its name.
         """
-        turn = self._begin(given)
+        workspace = given.workspace or self._workspace_made_here(given.run_id)
+        if workspace is None:
+            return TurnResult(TurnEnd.NO_WORKSPACE, None)
+        turn = self._begin(given, workspace)
         if "result" in turn.hold.report:
             return _result_of(turn.hold.report["result"])
         try:
@@ -87,7 +94,18 @@ class AgentActivities:
         self._end(turn, exit, result)
         return result
 
-    def _begin(self, given: TurnInput) -> _Turn:
+    def _workspace_made_here(self, run_id: int) -> Workspace | None:
+        """The workspace that `create_worktree` makes beside this turn, once it is on record."""
+        with heartbeats():
+            self._host.background.wait(run_id, WORKTREE, WORKSPACE_SECONDS)
+        with self._host.database.session() as session:
+            run = runs.get(session, run_id)
+        if run.host != self._host.settings.host_name or run.base_sha is None or run.branch is None:
+            return None
+        volume = self._host.workspaces.volume(run_id)
+        return Workspace(run_id, volume, run.base_sha, run.branch)
+
+    def _begin(self, given: TurnInput, workspace: Workspace) -> _Turn:
         name = f"paid-run-{given.run_id}-agent-{given.turn}"
         with self._host.database.session() as session:
             run = runs.enter(session, given.run_id, RunStatus.RUNNING, iteration=given.iteration)
@@ -96,7 +114,7 @@ class AgentActivities:
             facts = runs.facts(session, given.run_id)
             hold = steps.begin(session, given.run_id, run.project_id, "agent", given.turn, name)
         agent = registry.get(facts.run.agent)
-        return _Turn(given, facts, hold, name, agent.transcript())
+        return _Turn(given, workspace, facts, hold, name, agent.transcript())
 
     def _started_and_followed(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
         precedence, run_id = self._host.precedence, turn.given.run_id
@@ -134,7 +152,7 @@ class AgentActivities:
         facts, given = turn.facts, turn.given
         agent = registry.get(facts.run.agent)
         with self._host.database.session() as session:
-            ask: Ask = ask_of(session, facts, given, continues=agent.continues)
+            ask: Ask = ask_of(session, facts, given, turn.workspace, continues=agent.continues)
             runs.say(
                 session, facts.run, "agent.prompt", template=ask.template, sha256=ask.sha256,
                 stripped=list(ask.findings),
@@ -153,15 +171,15 @@ class AgentActivities:
             stdin=invocation.stdin,
             env=invocation.env,
             files=invocation.files,
-            branch=given.workspace.branch,
-            base_sha=given.workspace.base_sha,
+            branch=turn.workspace.branch,
+            base_sha=turn.workspace.base_sha,
             timeout_seconds=given.max_seconds,
             commit_message=f"Work on issue #{facts.issue.number}",
             trusted_paths=agent.config_paths,
             gateway=True,
             litter=agent.litter,
         )
-        return self._host.spec(facts, "agent", given.turn, task, volume=given.workspace.volume)
+        return self._host.spec(facts, "agent", given.turn, task, volume=turn.workspace.volume)
 
     def _follow(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
         engine, rails = self._host.engine, self._guardrails(turn)
@@ -302,12 +320,12 @@ class AgentActivities:
         given = turn.given
         task = Task(
             mode="collect",
-            branch=given.workspace.branch,
-            base_sha=given.workspace.base_sha,
+            branch=turn.workspace.branch,
+            base_sha=turn.workspace.base_sha,
             commit_message=f"Work on issue #{turn.facts.issue.number}",
         )
         spec = self._host.spec(
-            turn.facts, "collect", given.turn, task, volume=given.workspace.volume
+            turn.facts, "collect", given.turn, task, volume=turn.workspace.volume
         )
         return run_step(self._host.engine, spec, COLLECT_SECONDS).fields(COLLECTED) or {}
 
@@ -322,8 +340,8 @@ class AgentActivities:
             turn.hold.project_id,
             given.run_id,
             bundle,
-            given.workspace.branch,
-            given.workspace.base_sha,
+            turn.workspace.branch,
+            turn.workspace.base_sha,
         )
 
     def _cancelled(self, turn: _Turn) -> RunCancelledError:

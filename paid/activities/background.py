@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 THREADS = 4
+MOST_KEPT = 1000
+"""Above it what was done and never asked for, because another host took the run, is forgotten."""
 
 
 class Background:
@@ -27,6 +29,8 @@ class Background:
     def begin(self, run_id: int, name: str, work: Callable[[], object]) -> None:
         """Begin `work`, unless it is begun already."""
         with self._lock:
+            if len(self._begun) > MOST_KEPT:
+                self._begun = {key: it for key, it in self._begun.items() if not it.done()}
             if (run_id, name) not in self._begun:
                 self._begun[run_id, name] = self._threads.submit(work)
 
@@ -35,12 +39,28 @@ class Background:
 
         It is handed out once: who asks again, after an error, tries again.
         """
+        key, promise = (run_id, name), Future[Any]()
+        promise.set_running_or_notify_cancel()
         with self._lock:
-            begun = self._begun.pop((run_id, name), None)
-        if begun is None or begun.cancel():
-            return work()
-        result: T = begun.result()
-        return result
+            begun = self._begun.get(key)
+            if begun is None or begun.cancel():
+                begun = self._begun[key] = promise
+        try:
+            if begun is promise:
+                _keep(promise, work)
+            result: T = begun.result()
+            return result
+        finally:
+            with self._lock:
+                if self._begun.get(key) is begun:
+                    del self._begun[key]
+
+    def wait(self, run_id: int, name: str, seconds: float) -> None:
+        """Wait, so long at most, for work that was begun or is being done, however it ends."""
+        with self._lock:
+            begun = self._begun.get((run_id, name))
+        if begun is not None:
+            wait([begun], seconds)
 
     def settle(self, run_id: int) -> None:
         """Wait for all that was begun for a run, and forget it."""
@@ -48,3 +68,11 @@ class Background:
             keys = [key for key in self._begun if key[0] == run_id]
             begun = [self._begun.pop(key) for key in keys]
         wait([work for work in begun if not work.cancel()])
+
+
+def _keep(promise: Future[Any], work: Callable[[], object]) -> None:
+    """Do the work in this thread, for everybody who waits for it."""
+    try:
+        promise.set_result(work())
+    except BaseException as error:  # handed to whoever asks for the result
+        promise.set_exception(error)

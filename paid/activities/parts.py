@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ from paid.containers.images import agent_image_ref
 from paid.containers.mirror import Mirrors, Remote
 from paid.containers.task import Task, write_task
 from paid.containers.workspace import Workspaces
+from paid.errors import PaidError
 from paid.github.words import GitHubPort
 from paid.models import Policy, Project
 from paid.precedence import Precedence
@@ -20,6 +22,12 @@ from paid.store import projects, tokens
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.runs import RunFacts
+
+WORKTREE = "worktree"
+"""Under this name a host's background makes the workspace of a run that it has claimed."""
+_FETCH = "fetch"
+FRESH_SECONDS = 5.0
+"""So old may a fetch be from which a run's base is taken: runs wait for money and for hosts."""
 
 
 class GitHubFor(Protocol):
@@ -47,6 +55,25 @@ class Host:
         with self.database.session() as session:
             token = projects.token(session, self.box, project)
         return Remote(project.id, project.clone_url, token)
+
+    def fetch_ahead(self, project: Project, run_id: int) -> None:
+        """Begin to fetch what a run is bound to start from, though another host may take it."""
+        remote = self.remote(project)
+
+        def fetch() -> float:
+            began = time.monotonic()
+            self.mirrors.fetch(remote)
+            return began
+
+        self.background.begin(run_id, _FETCH, fetch)
+
+    def was_fetched(self, run_id: int) -> bool:
+        """Whether that was done, and just now; who asks waits for it."""
+        try:
+            began = self.background.outcome(run_id, _FETCH, lambda: None)
+        except PaidError:  # whoever fetches next says why
+            return False
+        return began is not None and time.monotonic() - began < FRESH_SECONDS
 
     def run_folder(self, run_id: int) -> Path:
         """A folder of the host for one run; removed with the run."""

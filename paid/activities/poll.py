@@ -15,7 +15,7 @@ import structlog
 from temporalio import activity
 
 from paid.activities.heartbeat import heartbeats
-from paid.activities.poll_look import Look
+from paid.activities.poll_look import Look, OnRequest
 from paid.contracts import LookResult, PollInput, PollResult, RunStatus, RunToStart
 from paid.errors import GitHubNotFoundError, GitHubRateLimitedError, GitHubUnauthorizedError
 from paid.github.words import GitHubPort, Repository
@@ -35,8 +35,13 @@ _log = structlog.get_logger(__name__)
 class PollActivities:
     """What the poll asks of GitHub and of PostgreSQL."""
 
-    def __init__(self, database: Database, clients: Callable[[Project], GitHubPort]) -> None:
-        self._database, self._clients = database, clients
+    def __init__(
+        self,
+        database: Database,
+        clients: Callable[[Project], GitHubPort],
+        on_request: OnRequest = lambda _project, _run_id: None,
+    ) -> None:
+        self._database, self._clients, self._on_request = database, clients, on_request
 
     def all(self) -> list[Callable[..., Any]]:
         """The activities, for a worker."""
@@ -100,7 +105,9 @@ class PollActivities:
             names = projects.labels(session, poll.project_id)
             policy = projects.policy(session, poll.project_id)
         labels = Labels(names["build"], names["plan"], names["cancel"])
-        look = Look(self._database, github, project, labels, policy.trusted_logins)
+        look = Look(
+            self._database, github, project, labels, policy.trusted_logins, self._on_request
+        )
         if poll.after == 0:
             look.cancel_what_lost_its_reason()
         seen = look.record_what_is_asked_for(since, poll.after)

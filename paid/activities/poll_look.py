@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +32,9 @@ OVERLAP = timedelta(seconds=30)
 """A change may show in lists after a later one does, and GitHub's `since` may leave its own second
 out: so much before the newest change is asked for again."""
 
+OnRequest = Callable[[Project, int], None]
+"""Called with the number of a run that was recorded."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -51,7 +54,9 @@ class Look:
         project: Project,
         labels: Labels,
         trusted_logins: Sequence[str],
+        on_request: OnRequest,
     ) -> None:
+        self._on_request = on_request
         self._database, self._github, self._labels = database, github, labels
         self._project, self._repo = project, project.full_name
         self._project_id = projects.number(project)
@@ -154,14 +159,20 @@ class Look:
         if verdict.action is Action.REFUSE:
             self._refuse(issue, row, verdict)
         elif verdict.action is not Action.WAIT:
-            with self._database.session() as session:
-                if verdict.action is Action.START and verdict.event is not None:
-                    project = projects.get(session, self._project_id)
-                    by = verdict.event.actor
-                    issues.request_run(session, project, issue, by=by, event=verdict.event)
-                else:
-                    issues.note(session, self._project_id, issue)
+            self._record(issue, verdict)
         return verdict.action
+
+    def _record(self, issue: IssueSeen, verdict: Verdict) -> None:
+        run = None
+        with self._database.session() as session:
+            if verdict.action is Action.START and verdict.event is not None:
+                project = projects.get(session, self._project_id)
+                by = verdict.event.actor
+                run = issues.request_run(session, project, issue, by=by, event=verdict.event)
+            else:
+                issues.note(session, self._project_id, issue)
+        if run is not None and run.id is not None:
+            self._on_request(project, run.id)
 
     def _refuse(self, issue: IssueSeen, row: Issue | None, verdict: Verdict) -> None:
         """Say it on the issue, then record it: saying it again finds the same comment."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from paid.contracts import TurnInput
+from paid.contracts import TurnInput, Workspace
 from paid.github.untrusted import clean
 from paid.models import Feedback
 from paid.prompts.loader import Prompt, render
@@ -28,13 +28,15 @@ class Ask:
     """What was stripped from the issue's text, in words."""
 
 
-def ask_of(session: Session, facts: RunFacts, given: TurnInput, *, continues: bool) -> Ask:
+def ask_of(
+    session: Session, facts: RunFacts, given: TurnInput, workspace: Workspace, *, continues: bool
+) -> Ask:
     """The prompt of a turn.
 
     An agent that cannot continue its session gets the task again, with what to mend behind it.
     """
     session_id = facts.run.agent_session if continues else None
-    task, findings = _task(facts, given)
+    task, findings = _task(facts, workspace.branch)
     parts: list[Prompt] = [] if session_id else [task]
     if given.resumed:
         parts.append(render("continue", reason="the run was paused and goes on"))
@@ -53,7 +55,7 @@ def ask_of(session: Session, facts: RunFacts, given: TurnInput, *, continues: bo
     )
 
 
-def _task(facts: RunFacts, given: TurnInput) -> tuple[Prompt, tuple[str, ...]]:
+def _task(facts: RunFacts, branch: str) -> tuple[Prompt, tuple[str, ...]]:
     issue = facts.issue
     title = clean(issue.pinned_title or issue.title, max_chars=MAX_TITLE_CHARACTERS)
     body = clean(issue.pinned_body or "", max_chars=MAX_BODY_CHARACTERS)
@@ -63,7 +65,7 @@ def _task(facts: RunFacts, given: TurnInput) -> tuple[Prompt, tuple[str, ...]]:
         number=issue.number,
         title=title.text,
         body=body.text,
-        branch=given.workspace.branch,
+        branch=branch,
         checks=facts.policy.checks,
     )
     found = [*title.findings, *body.findings]

@@ -9,7 +9,7 @@ from temporalio import activity
 
 from paid import queues
 from paid.activities.heartbeat import heartbeats
-from paid.activities.parts import Host
+from paid.activities.parts import WORKTREE, Host
 from paid.agents import registry
 from paid.containers.docker_api import UNAVAILABLE_HINT
 from paid.contracts import HostSlot, RunInput, RunStatus, Workspace
@@ -31,7 +31,6 @@ QUIET_SECONDS = 1.0
 """People are told of a run when its agent works: telling them costs what a start needs."""
 QUIET_IN_A_CROWD_SECONDS = 15.0
 """Fifty runs that begin at once have begun after it on two cores."""
-WORKTREE = "worktree"
 CLAIM_PAUSE_SECONDS = 10.0
 """The longest pause of a run that waits for Docker: it shall begin soon after Docker does."""
 
@@ -110,7 +109,12 @@ class WorkspaceActivities:
         project = facts.project
         assert project.id is not None  # noqa: S101 - read from PostgreSQL
         branch = facts.run.branch or f"paid/issue-{facts.issue.number}-{run_id}"
-        prepared = host.mirrors.prepare(host.remote(project), run_id, project.default_branch)
+        prepared = host.mirrors.prepare(
+            host.remote(project),
+            run_id,
+            project.default_branch,
+            fetched=host.was_fetched(run_id),
+        )
         volume = host.workspaces.create(run_id, project.id, prepared.path, prepared.base_sha)
         with host.database.session() as session:
             row = runs.enter(session, run_id, RunStatus.PROVISIONING)

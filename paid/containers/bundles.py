@@ -59,8 +59,7 @@ def take(
         head = _read_header(file, f"refs/heads/{branch}")
         inside = Git(git.repository, quarantine=folder)
         _index(inside, file, limits)
-        _require_descent(inside, base_sha, head)
-        _require_sizes(inside, base_sha, head, limits)
+        _require_sizes(inside, _new_objects(inside, base_sha, head, limits), limits)
         _release(folder, git.repository / "objects" / "pack")
     if not refs.create(git.repository, run_ref(run_id), head):
         git.run("update-ref", run_ref(run_id), head)
@@ -143,24 +142,29 @@ def _index(git: Git, pack: IO[bytes], limits: Limits) -> None:
         raise BundleRejectedError(f"The bundle is not sound: {error.message}") from None
 
 
-def _require_descent(git: Git, base_sha: str, head: str) -> None:
-    asked = git.run("merge-base", "--is-ancestor", base_sha, head, accept=(0, 1, 128))
-    if asked.code != 0:
-        raise BundleRejectedError("The run's branch does not go on from the run's base.")
+def _new_objects(git: Git, base_sha: str, head: str, limits: Limits) -> bytes:
+    """The objects that the base has not, a line each; they go on from it.
 
-
-def _require_sizes(git: Git, base_sha: str, head: str, limits: Limits) -> None:
-    """Every object is there, and neither one nor all together are too much."""
+    The walk back from `head` ends at the base's history, and its last steps are told with a `-`:
+    the base is one of them if, and only if, `head` descends from it.
+    """
     try:
         listed = git.run(
-            "rev-list", "--objects", "--no-object-names", head, f"^{base_sha}",
-            most_bytes=66 * limits.objects,
-        )  # fmt: skip
+            "rev-list", "--objects", "--no-object-names", "--boundary", head, f"^{base_sha}",
+            most_bytes=67 * limits.objects,
+        ).stdout.splitlines(keepends=True)  # fmt: skip
     except GitError as error:
         raise BundleRejectedError(f"The bundle is not whole: {error.message}") from None
+    if f"-{base_sha}\n".encode() not in listed:
+        raise BundleRejectedError("The run's branch does not go on from the run's base.")
+    return b"".join(line for line in listed if not line.startswith(b"-"))
+
+
+def _require_sizes(git: Git, objects: bytes, limits: Limits) -> None:
+    """Every object is there, and neither one nor all together are too much."""
     asked = "--batch-check=%(objecttype) %(objectsize)"
     total = commits = 0
-    for line in git.run("cat-file", asked, stdin=listed.stdout).stdout.splitlines():
+    for line in git.run("cat-file", asked, stdin=objects).stdout.splitlines():
         kind, _, size = line.partition(b" ")
         if not size.isdigit():
             raise BundleRejectedError("The bundle is not whole: an object is missing.")

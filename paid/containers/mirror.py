@@ -60,11 +60,17 @@ class Mirrors:
         """The bare repository; mounted read-only into the project's containers."""
         return self._folder / f"{project_id}.git"
 
-    def prepare(self, remote: Remote, run_id: int, branch: str) -> Prepared:
-        """Fetch, and pin the tip of `branch` for the run; again, the same commit as before."""
+    def prepare(
+        self, remote: Remote, run_id: int, branch: str, *, fetched: bool = False
+    ) -> Prepared:
+        """Fetch, and pin the tip of `branch` for the run; again, the same commit as before.
+
+        `fetched` says that it was done just now.
+        """
         pinned = self.pinned(remote.project_id, run_id)
         if pinned is None:
-            self.fetch(remote)
+            if not fetched:
+                self.fetch(remote)
             pinned = self._pin_tip(remote.project_id, run_id, branch)
         return Prepared(self.path(remote.project_id), pinned)
 

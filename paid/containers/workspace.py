@@ -64,6 +64,10 @@ class Workspaces:
         """The run's workspace, made at the first call; returns the volume's name."""
         return self._create(run_id, MAIN, project_id, mirror, base_sha)
 
+    def volume(self, run_id: int) -> str:
+        """The name of the volume that `create` makes."""
+        return self._volume(run_id, MAIN)
+
     def create_verify(
         self, run_id: int, number: int, project_id: int, mirror: Path, base_sha: str
     ) -> str:

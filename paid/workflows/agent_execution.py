@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         Workspace,
     )
     from paid.workflows.steps import (
+        cause_of,
         do,
         host_is_gone,
         may_pass,
@@ -114,23 +115,29 @@ class AgentExecutionWorkflow:
     async def _work_on_a_host(self, plan: RunPlan) -> EndInput:
         self._status = RunStatus.PROVISIONING
         self._slot = await self._provision()
-        workspace = await self._create_worktree(self._slot)
+        first = self._first_turn_ahead(plan)
+        workspace = await self._create_worktree(self._slot, first)
         self._announce_work()
-        head_sha = await self._turns(plan, workspace)
+        head_sha = await self._turns(plan, workspace, first)
         if isinstance(head_sha, EndInput):
             return head_sha
         self._status = RunStatus.CREATING_PR
         await self._publish(workspace, head_sha)
         return self._end(RunStatus.COMPLETED)
 
-    async def _turns(self, plan: RunPlan, workspace: Workspace) -> str | EndInput:
+    async def _turns(
+        self, plan: RunPlan, workspace: Workspace, first: asyncio.Task[TurnResult] | None
+    ) -> str | EndInput:
         """Rounds of agent and checks; the commit that passed, or the end without one."""
         began, feedback_id, resumed = workflow.now(), None, False
         while self._iterations < plan.max_iterations or resumed:
             if not resumed:
                 self._iterations += 1
             left = plan.max_seconds - (workflow.now() - began).total_seconds()
-            turn = await self._agent_turn(plan, workspace, feedback_id, resumed, left)
+            turn = await self._begun_turn(first)
+            if turn is None:
+                turn = await self._agent_turn(plan, workspace, feedback_id, resumed, left)
+            first, self._tokens_used = None, turn.tokens_used
             if turn.end in (TurnEnd.BUDGET, TurnEnd.QUOTA):
                 paused_at = workflow.now()
                 await self._allowed_plan()
@@ -252,8 +259,49 @@ class AgentExecutionWorkflow:
             raise asyncio.CancelledError
         return slot
 
-    async def _create_worktree(self, slot: HostSlot) -> Workspace:
-        return await do("create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue)
+    async def _create_worktree(
+        self, slot: HostSlot, first: asyncio.Task[TurnResult] | None
+    ) -> Workspace:
+        """Make the workspace; without one the turn that waits for it on the host ends too."""
+        asked = "create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue
+        if first is None:
+            return await do(*asked)
+        try:
+            return await step(*asked)
+        except BaseException:
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            raise
+
+    def _first_turn_ahead(self, plan: RunPlan) -> asyncio.Task[TurnResult] | None:
+        """Send the first turn to the host with its workspace: there it waits for that alone.
+
+        Without it the answer would first have to come here. Not for a further host, nor on the
+        way that runs went before.
+        """
+        if self._me.steps == 1 or self._turn > 0:
+            return None
+        self._turn = 1
+        given = TurnInput(
+            run_id=self._run_id,
+            turn=1,
+            iteration=1,
+            workspace=None,
+            max_seconds=_turn_seconds(plan.max_seconds),
+            max_tokens=plan.max_tokens,
+        )
+        return asyncio.create_task(self._run_agent(given))
+
+    async def _begun_turn(self, first: asyncio.Task[TurnResult] | None) -> TurnResult | None:
+        """How the turn that was sent ahead ended; None when it found no workspace, or is none."""
+        if first is None:
+            return None
+        self._status = RunStatus.RUNNING
+        turn = await first
+        if turn.end is TurnEnd.NO_WORKSPACE:
+            self._turn -= 1
+            return None
+        return turn
 
     async def _agent_turn(
         self,
@@ -272,12 +320,10 @@ class AgentExecutionWorkflow:
             workspace=workspace,
             feedback_id=feedback_id,
             resumed=resumed,
-            max_seconds=max(1, min(LONGEST_TURN_SECONDS, int(seconds_left))),
+            max_seconds=_turn_seconds(seconds_left),
             max_tokens=plan.max_tokens,
         )
-        turn = await self._run_agent(given)
-        self._tokens_used = turn.tokens_used
-        return turn
+        return await self._run_agent(given)
 
     async def _run_agent(self, given: TurnInput) -> TurnResult:
         """A turn lasts long and its failures are few, so those of its workers do not count."""
@@ -340,7 +386,7 @@ class AgentExecutionWorkflow:
         """The end that an exception means; what is not foreseen is a failure, said as it is."""
         if is_cancelled_exception(error):
             return self._end(RunStatus.CANCELLED, "cancelled", "The run was cancelled.")
-        cause = error.cause if isinstance(error, ActivityError) else error
+        cause = cause_of(error)
         if not isinstance(cause, ApplicationError):
             return self._end(RunStatus.FAILED, "failed", str(cause or error))
         if cause.type == "RunCancelledError":
@@ -349,6 +395,10 @@ class AgentExecutionWorkflow:
             return self._end(RunStatus.BUDGET_EXCEEDED, "budget_exceeded", cause.message)
         code = str(cause.details[0]) if cause.details else "failed"
         return self._end(RunStatus.FAILED, code, cause.message)
+
+
+def _turn_seconds(left: float) -> int:
+    return max(1, min(LONGEST_TURN_SECONDS, int(left)))
 
 
 _SAME = "The agent did the same thing {} times in a row."

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutType
 from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 
 with workflow.unsafe.imports_passed_through():
@@ -37,8 +37,14 @@ def worker_was_lost(error: ActivityError) -> bool:
     return isinstance(cause, ApplicationError) and cause.type in LOST_WORKERS
 
 
-def _database_is_away(error: ActivityError) -> bool:
-    return isinstance(error.cause, ApplicationError) and error.cause.type == "DatabaseError"
+def cause_of(error: BaseException) -> BaseException | None:
+    """What an activity failed of; the error of a local one comes without an ActivityError."""
+    return error.cause if isinstance(error, ActivityError) else error
+
+
+def _database_is_away(error: FailureError) -> bool:
+    cause = cause_of(error)
+    return isinstance(cause, ApplicationError) and cause.type == "DatabaseError"
 
 
 def may_pass(error: ActivityError) -> bool:
@@ -70,7 +76,7 @@ async def do(
     while True:
         try:
             result = await _execute(name, given, answer, preset, queue, at_once)
-        except ActivityError as error:
+        except FailureError as error:
             is_away = _database_is_away(error) and waited < LONGEST_DATABASE_OUTAGE
             if not (is_away and workflow.patched("database-away")):
                 raise

@@ -72,3 +72,41 @@ def test_a_run_is_cleaned_up_only_behind_what_was_begun_for_it(background: Backg
     background.settle(1)
 
     assert done.is_set()
+
+
+def test_who_waits_sees_the_end_of_what_another_does_itself(background: Background) -> None:
+    others, began, go_on = threading.Event(), threading.Event(), threading.Event()
+    background.begin(1, "fetch", others.wait)  # the only thread is taken
+    background.begin(2, "fetch", lambda: "behind run 1")
+
+    def work() -> str:
+        began.set()
+        go_on.wait(10)
+        return "done"
+
+    doing = threading.Thread(target=background.outcome, args=(2, "fetch", work))
+    doing.start()
+    began.wait(10)
+    background.wait(2, "fetch", 0.1)
+    assert doing.is_alive()
+    threading.Timer(0.1, go_on.set).start()
+    background.wait(2, "fetch", 10)
+    assert go_on.is_set()
+    doing.join(10)
+    others.set()
+
+
+def test_nobody_waits_for_what_was_not_begun(background: Background) -> None:
+    background.wait(1, "fetch", 600)
+
+
+def test_what_nobody_asks_for_is_forgotten_in_the_end(
+    background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paid.activities.background.MOST_KEPT", 3)
+    for run_id in range(5):
+        background.begin(run_id, "fetch", lambda: "done")
+        background.wait(run_id, "fetch", 10)
+
+    asked = [background.outcome(run_id, "fetch", lambda: "anew") for run_id in range(5)]
+    assert asked == ["anew"] * 4 + ["done"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Watched:
     since: str | None = None
     ticks: int = 0
     after: int = 0
+    told: list[int] = field(default_factory=list)
+    """The runs that a look has told its host of."""
 
     def look(self) -> LookResult:
         """One tick's look, as the workflow would ask for it."""
@@ -115,5 +117,7 @@ def watched(forge: Forge, database: Database, tmp_path: Path) -> Iterator[Watche
     with database.session() as session:
         project_id = projects.number(projects.add(session, box, new))
     clients = GitHubClients(database, box)
-    yield Watched(forge, database, PollActivities(database, clients), project_id, token)
+    told: list[int] = []
+    activities = PollActivities(database, clients, lambda _project, run_id: told.append(run_id))
+    yield Watched(forge, database, activities, project_id, token, told=told)
     clients.close()

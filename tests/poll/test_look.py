@@ -33,6 +33,16 @@ def test_a_label_by_a_writer_asks_for_a_run_with_the_text_pinned(watched: Watche
     assert [start.run_id for start in watched.record().starts] == [run.id]
 
 
+def test_its_host_hears_of_a_run_as_soon_as_it_is_recorded(watched: Watched) -> None:
+    watched.label(watched.issue(), actor="eve")
+    watched.look()
+    assert watched.told == []
+    watched.label(watched.issue())
+    for _ in range(2):
+        watched.look()
+    assert watched.told == [run.id for run in watched.runs()]
+
+
 def test_looking_again_changes_nothing_and_costs_no_rate_limit(watched: Watched) -> None:
     watched.label(watched.issue())
     watched.look()

@@ -19,7 +19,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from paid import queues
-from paid.contracts import HostSlot, RunInput, RunPlan, TurnEnd, TurnResult, VerifyResult
+from paid.contracts import STEPS, HostSlot, RunInput, RunPlan, TurnEnd, TurnResult, VerifyResult
 from paid.embedded import TemporalServer
 from paid.errors import DatabaseError, DetachedError, DockerUnavailableError, PolicyError
 from paid.process_end import end_process
@@ -45,6 +45,12 @@ def mends_failing_checks() -> Answers:
 def changes_nothing() -> Answers:
     """The agent finds nothing to do."""
     return {"run_agent": lambda _: TurnResult(TurnEnd.FINISHED, None)}
+
+
+def finds_no_workspace() -> Answers:
+    """The turn that was sent ahead is on a host that has just begun anew."""
+    turns = iter([TurnResult(TurnEnd.NO_WORKSPACE, None), TurnResult(TurnEnd.FINISHED, HEAD)])
+    return {"run_agent": lambda _: next(turns)}
 
 
 def fails() -> Answers:
@@ -139,7 +145,7 @@ def loses_its_database() -> Answers:
     return {"run_agent": turn}
 
 
-SCENARIOS = (completes, mends_failing_checks, changes_nothing, fails, pauses_for_money,
+SCENARIOS = (completes, mends_failing_checks, changes_nothing, finds_no_workspace, fails, pauses_for_money,
              waits_for_docker, begins_in_a_crowd, ends_in_a_crowd, loses_its_workers,
              loses_its_database, is_cancelled)  # fmt: skip
 
@@ -153,7 +159,7 @@ async def _history(client: Client, scenario: Callable[[], Answers]) -> str:
         Worker(client, task_queue=queues.claim_queue(queue), **common),
     ):
         handle = await client.start_workflow(
-            AgentExecutionWorkflow.run, RunInput(1), id=f"run:{uuid4()}", task_queue=queue
+            AgentExecutionWorkflow.run, RunInput(1, STEPS), id=f"run:{uuid4()}", task_queue=queue
         )
         if scenario is is_cancelled:
             while "run_agent" not in fake.calls:  # noqa: ASYNC110

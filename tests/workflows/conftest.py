@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from paid import queues
-from paid.contracts import RunEnd, RunInput
+from paid.contracts import STEPS, RunEnd, RunInput
 from paid.embedded import TemporalServer
 from paid.temporal import CONVERTER, ErrorTranslation
 from paid.workflows.agent_execution import AgentExecutionWorkflow
@@ -52,7 +52,7 @@ async def start_run(client: Client) -> AsyncIterator[StartRun]:
                 )
             handle = await client.start_workflow(
                 AgentExecutionWorkflow.run,
-                RunInput(1),
+                RunInput(1, STEPS),
                 id=f"run:{uuid4()}",
                 task_queue=queue,
                 execution_timeout=HANGS,

@@ -21,6 +21,7 @@ from paid.contracts import (
     TurnInput,
     TurnResult,
     VerifyResult,
+    Workspace,
 )
 from paid.errors import (
     BadInputError,
@@ -38,10 +39,11 @@ from paid.errors import (
 from paid.queues import CLAIM_SOON
 from tests.waiting import happens
 from tests.workflows.conftest import Handle, StartRun
-from tests.workflows.fakes import HEAD
+from tests.workflows.fakes import BASE, HEAD
 
 pytestmark = pytest.mark.anyio
 
+WORKSPACE = Workspace(1, "volume", BASE, "paid/issue-1-1")
 AFTERWARDS = ["cleanup_worktree", "end_run", "release_container", "report_end"]
 """What follows every end; people are told beside the clean-up, so the order is only partly fixed.
 """
@@ -53,11 +55,11 @@ async def test_a_run_goes_its_way_to_a_pull_request_and_cleans_up(start_run: Sta
     assert end.status is RunStatus.COMPLETED
     assert end.pull_request is not None
     assert end.pull_request.number == 7
-    assert [name for name in fake.calls if name not in ("announce", "report_end")] == [
+    way = [name for name in fake.calls if name not in ("announce", "report_end")]
+    assert set(way[2:4]) == {"create_worktree", "run_agent"}  # they go to the host at once
+    assert way[:2] + way[4:] == [
         "check_budget",
         "provision_container",
-        "create_worktree",
-        "run_agent",
         "verify",
         "create_pull_request",
         "end_run",
@@ -83,6 +85,73 @@ async def test_its_history_stays_small(start_run: StartRun) -> None:
     await handle.result()
     history = await handle.fetch_history()
     assert len(history.events) < 100
+
+
+async def test_the_budgets_word_goes_through_no_queue(start_run: StartRun) -> None:
+    handle, fake = await start_run()
+    await handle.result()
+    history = await handle.fetch_history()
+    queued = {
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    }
+    assert queued == set(fake.calls) - {"check_budget"}
+
+
+async def test_the_first_turn_waits_on_its_host_for_the_workspace(start_run: StartRun) -> None:
+    is_there = asyncio.Event()
+
+    async def create_worktree(_: Any) -> Workspace:
+        await is_there.wait()
+        return WORKSPACE
+
+    def run_agent(given: TurnInput) -> TurnResult:
+        is_there.set()
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    handle, fake = await start_run(create_worktree=create_worktree, run_agent=run_agent)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert [turn.workspace for turn in fake.turns] == [None]
+
+
+async def test_a_first_turn_that_finds_no_workspace_is_asked_for_again_with_one(
+    start_run: StartRun,
+) -> None:
+    def run_agent(given: TurnInput) -> TurnResult:
+        end = TurnEnd.FINISHED if given.workspace else TurnEnd.NO_WORKSPACE
+        return TurnResult(end, HEAD if given.workspace else None)
+
+    handle, fake = await start_run(create_worktree=lambda _: WORKSPACE, run_agent=run_agent)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert [turn.workspace for turn in fake.turns] == [None, WORKSPACE]
+    assert {(turn.turn, turn.iteration) for turn in fake.turns} == {(1, 1)}
+    assert await handle.query("iterations") == 1
+
+
+async def test_a_turn_that_waits_for_a_workspace_ends_when_there_will_be_none(
+    start_run: StartRun,
+) -> None:
+    waits, ended = asyncio.Event(), []
+
+    async def create_worktree(_: Any) -> Workspace:
+        await waits.wait()
+        raise BadInputError("The repository is empty.")
+
+    async def run_agent(_: TurnInput) -> TurnResult:
+        waits.set()
+        try:
+            while True:
+                activity.heartbeat()
+                await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    handle, fake = await start_run(create_worktree=create_worktree, run_agent=run_agent)
+    await handle.result()
+    assert (fake.ends[0].status, fake.ends[0].code) == (RunStatus.FAILED, "bad_input")
+    assert ended == ["cancelled"]
 
 
 async def test_failing_checks_go_back_to_the_agent(start_run: StartRun) -> None:
