@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +12,6 @@ from paid.containers.images import agent_image_ref
 from paid.containers.mirror import Mirrors, Remote
 from paid.containers.task import Task, write_task
 from paid.containers.workspace import Workspaces
-from paid.errors import PaidError
 from paid.github.words import GitHubPort
 from paid.models import Policy, Project
 from paid.precedence import Precedence
@@ -27,7 +25,7 @@ WORKTREE = "worktree"
 """Under this name a host's background makes the workspace of a run that it has claimed."""
 _FETCH = "fetch"
 FRESH_SECONDS = 5.0
-"""So old may a fetch be from which a run's base is taken: runs wait for money and for hosts."""
+"""So old may a look at the remote be that a run relies on: runs wait for money and for hosts."""
 
 
 class GitHubFor(Protocol):
@@ -58,22 +56,13 @@ class Host:
 
     def fetch_ahead(self, project: Project, run_id: int) -> None:
         """Begin to fetch what a run is bound to start from, though another host may take it."""
-        remote = self.remote(project)
+        self.background.begin(run_id, _FETCH, lambda: self.mirrors.fetch(self.remote(project)))
 
-        def fetch() -> float:
-            began = time.monotonic()
-            self.mirrors.fetch(remote)
-            return began
-
-        self.background.begin(run_id, _FETCH, fetch)
-
-    def was_fetched(self, run_id: int) -> bool:
-        """Whether that was done, and just now; who asks waits for it."""
-        try:
-            began = self.background.outcome(run_id, _FETCH, lambda: None)
-        except PaidError:  # whoever fetches next says why
-            return False
-        return began is not None and time.monotonic() - began < FRESH_SECONDS
+    def fetch(self, remote: Remote, run_id: int) -> None:
+        """Fetch for a run, unless that was begun just now."""
+        self.background.outcome(
+            run_id, _FETCH, lambda: self.mirrors.fetch(remote), within=FRESH_SECONDS
+        )
 
     def run_folder(self, run_id: int) -> Path:
         """A folder of the host for one run; removed with the run."""

@@ -110,10 +110,7 @@ class WorkspaceActivities:
         assert project.id is not None  # noqa: S101 - read from PostgreSQL
         branch = facts.run.branch or f"paid/issue-{facts.issue.number}-{run_id}"
         prepared = host.mirrors.prepare(
-            host.remote(project),
-            run_id,
-            project.default_branch,
-            fetched=host.was_fetched(run_id),
+            host.remote(project), run_id, project.default_branch, lambda it: host.fetch(it, run_id)
         )
         volume = host.workspaces.create(run_id, project.id, prepared.path, prepared.base_sha)
         with host.database.session() as session:

@@ -136,7 +136,7 @@ def _ended(stage: BenchStage, project_id: int, numbers: Sequence[int]) -> list[R
             found = list(session.exec(question))
         if len(found) == len(numbers) and all(run.ended for run in found):
             return found
-        time.sleep(0.05)  # the rows are the only common sign of all the runs
+        time.sleep(0.2)  # the rows are the only common sign of all the runs
     raise TimeoutError(f"{len(numbers)} runs did not end in {MOST_SECONDS} s")
 
 

@@ -61,16 +61,19 @@ class Mirrors:
         return self._folder / f"{project_id}.git"
 
     def prepare(
-        self, remote: Remote, run_id: int, branch: str, *, fetched: bool = False
+        self,
+        remote: Remote,
+        run_id: int,
+        branch: str,
+        fetch: Callable[[Remote], None] | None = None,
     ) -> Prepared:
         """Fetch, and pin the tip of `branch` for the run; again, the same commit as before.
 
-        `fetched` says that it was done just now.
+        `fetch` takes the place of this mirror's own: it may have been begun.
         """
         pinned = self.pinned(remote.project_id, run_id)
         if pinned is None:
-            if not fetched:
-                self.fetch(remote)
+            (fetch or self.fetch)(remote)
             pinned = self._pin_tip(remote.project_id, run_id, branch)
         return Prepared(self.path(remote.project_id), pinned)
 

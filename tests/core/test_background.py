@@ -110,3 +110,10 @@ def test_what_nobody_asks_for_is_forgotten_in_the_end(
 
     asked = [background.outcome(run_id, "fetch", lambda: "anew") for run_id in range(5)]
     assert asked == ["anew"] * 4 + ["done"]
+
+
+def test_what_was_begun_too_long_ago_is_done_anew(background: Background) -> None:
+    background.begin(1, "fetch", lambda: "old")
+    background.wait(1, "fetch", 10)
+
+    assert background.outcome(1, "fetch", lambda: "new", within=0) == "new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ from paid.activities.parts import Host
 from paid.containers.fake import FakeEngine
 from paid.containers.mirror import Mirrors, Remote
 from paid.containers.workspace import Workspaces
+from paid.errors import PaidError
 from paid.models import Project
 from paid.settings import Settings
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
-from tests.mirror.conftest import PROJECT, RUN, Upstream
-from tests.mirror.githost import GitHost
+from tests.mirror.conftest import RUN, Upstream
 
 ANY = Project()
 
@@ -42,41 +43,49 @@ def here(tmp_path: Path, upstream: Upstream, database: Database) -> HostOf:
     return made
 
 
+def prepared(here: HostOf, upstream: Upstream) -> str:
+    fetch = partial(here.fetch, run_id=RUN)
+    return here.mirrors.prepare(upstream.remote, RUN, "main", fetch).base_sha
+
+
 def test_a_run_starts_from_what_was_fetched_when_its_label_was_seen(
     here: HostOf, upstream: Upstream
 ) -> None:
     tip = upstream.commit({"new.txt": "new"})
     here.fetch_ahead(ANY, RUN)
-
-    assert here.was_fetched(RUN)
-    assert here.mirrors.base_sha(PROJECT, "main") == tip
+    here.background.wait(RUN, "fetch", 30)
     upstream.commit({"newer.txt": "newer"})
-    prepared = here.mirrors.prepare(upstream.remote, RUN, "main", fetched=True)
-    assert prepared.base_sha == tip
+
+    assert prepared(here, upstream) == tip
 
 
-def test_it_counts_once_and_for_its_run_alone(here: HostOf) -> None:
-    here.fetch_ahead(ANY, RUN)
+def test_a_fetch_for_another_run_is_not_enough(here: HostOf, upstream: Upstream) -> None:
+    here.fetch_ahead(ANY, RUN + 1)
+    here.background.wait(RUN + 1, "fetch", 30)
+    tip = upstream.commit({"newer.txt": "newer"})
 
-    assert not here.was_fetched(RUN + 1)
-    assert here.was_fetched(RUN)
-    assert not here.was_fetched(RUN)
+    assert prepared(here, upstream) == tip
 
 
-def test_a_run_that_had_to_wait_is_fetched_for_anew(
-    here: HostOf, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_had_to_wait_starts_from_what_is_there_then(
+    here: HostOf, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here.fetch_ahead(ANY, RUN)
     here.background.wait(RUN, "fetch", 30)
+    tip = upstream.commit({"newer.txt": "newer"})
     monkeypatch.setattr(parts, "FRESH_SECONDS", 0)
 
-    assert not here.was_fetched(RUN)
+    assert prepared(here, upstream) == tip
 
 
-def test_a_fetch_that_fails_is_left_to_the_step_that_tells_of_it(
-    here: HostOf, host: GitHost
+def test_a_fetch_that_failed_says_why_and_is_then_tried_again(
+    here: HostOf, upstream: Upstream
 ) -> None:
-    host.stop()
+    gone = upstream.bare.rename(upstream.bare.with_suffix(".gone"))
     here.fetch_ahead(ANY, RUN)
+    here.background.wait(RUN, "fetch", 30)
+    gone.rename(upstream.bare)
 
-    assert not here.was_fetched(RUN)
+    with pytest.raises(PaidError):
+        prepared(here, upstream)
+    assert prepared(here, upstream)

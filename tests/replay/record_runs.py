@@ -145,9 +145,9 @@ def loses_its_database() -> Answers:
     return {"run_agent": turn}
 
 
-SCENARIOS = (completes, mends_failing_checks, changes_nothing, finds_no_workspace, fails, pauses_for_money,
-             waits_for_docker, begins_in_a_crowd, ends_in_a_crowd, loses_its_workers,
-             loses_its_database, is_cancelled)  # fmt: skip
+SCENARIOS = (completes, mends_failing_checks, changes_nothing, finds_no_workspace, fails,
+             pauses_for_money, waits_for_docker, begins_in_a_crowd, ends_in_a_crowd,
+             loses_its_workers, loses_its_database, is_cancelled)  # fmt: skip
 
 
 async def _history(client: Client, scenario: Callable[[], Answers]) -> str:
