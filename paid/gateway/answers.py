@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -73,10 +72,10 @@ def no_key(vendor: str) -> AnswerError:
 
 def resting(vendor: str, pool: KeyPool) -> AnswerError:
     """What to say when no key can be used before any was tried."""
-    until = pool.good_again()
-    if until is None:
+    left = pool.rests_for()
+    if left is None:
         return no_key(vendor)
-    seconds = max(1, int((until - datetime.now(UTC)).total_seconds()) + 1)
+    seconds = int(left) + 1
     message = f"Every key for {vendor} has reached its limit."
     return AnswerError(429, message, "rate_limit_exceeded", {"retry-after": str(seconds)})
 

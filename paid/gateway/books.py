@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -40,8 +40,8 @@ Bill = Callable[[], Mapping[str, Any] | None]
 _SETTLE = "SELECT count(*) FROM ledger_settle($1)"
 _RESERVE = "SELECT json_agg(answered) FROM ledger_reserve($1) AS answered"
 
-Hold = tuple[int, tuple[str, datetime | None, Jsonb]]
-"""A run, and why, until when and over what it waits."""
+Hold = tuple[int, tuple[str, datetime | None, timedelta | None, Jsonb]]
+"""A run, and why, until when or for how long, and over what it waits."""
 
 
 @dataclass(frozen=True)
@@ -168,10 +168,18 @@ class Books:
         self._settle.hurry()
 
     async def hold(
-        self, run_id: int, reason: str, until: datetime | None, detail: Mapping[str, Any]
+        self,
+        run_id: int,
+        reason: str,
+        until: datetime | timedelta | None,
+        detail: Mapping[str, Any],
     ) -> None:
-        """Make a run wait. Many requests of one run may say so at once."""
-        await self._hold.submit((run_id, (reason, until, Jsonb(dict(detail)))))
+        """Make a run wait: to a moment of PostgreSQL's, for a span, or until somebody lets it go.
+
+        Many requests of one run may say so at once.
+        """
+        moment, span = (None, until) if isinstance(until, timedelta) else (until, None)
+        await self._hold.submit((run_id, (reason, moment, span, Jsonb(dict(detail)))))
 
     async def is_held(self, run_id: int) -> bool:
         """Whether a run still has to wait; releases a hold that has no reason any more."""
@@ -277,7 +285,10 @@ class Books:
         return [None] * len(items)
 
     async def _hold_many(self, holds: Sequence[Hold]) -> list[None]:
-        question = "SELECT run_hold_open(%s, %s, %s, %s)"
+        question = (
+            "SELECT run_hold_open(%s, %s,"
+            " coalesce(%s::timestamptz, clock_timestamp() + %s::interval), %s)"
+        )
         for run_id, values in sorted(dict(holds).items()):
             await self._ask(self._holding, question, (run_id, *values))
         return [None] * len(holds)

@@ -19,7 +19,7 @@ from paid.gateway.books import Reservation
 from paid.gateway.departure import Departure
 from paid.gateway.headers import headers_down, headers_up
 from paid.gateway.job import Job
-from paid.gateway.keys import KeyPool, limited_until, meaning, read_error
+from paid.gateway.keys import KeyPool, meaning, read_error, rest_seconds
 from paid.gateway.prices import Tariff
 from paid.gateway.purse import Purse, Sending
 from paid.gateway.routes import Route
@@ -55,17 +55,17 @@ class Delivery:
         self._upstream = upstream
         self._vendors = vendors
         self._keys = {name: KeyPool(vendor.keys) for name, vendor in vendors.items()}
-        self._quota = timedelta(seconds=quota_seconds)
+        self._quota_seconds = quota_seconds
 
     def any_keys(self, vendor: str) -> Sequence[str]:
         """The keys for what costs nothing, best first; resting ones if there are no others."""
-        return self._keys[vendor].usable(datetime.now(UTC)) or self._vendors[vendor].keys
+        return self._keys[vendor].usable() or self._vendors[vendor].keys
 
     def departure(self, request: web.BaseRequest, route: Route) -> Departure:
         """A way for this request to be sent before it is whole, with the key to try first."""
-        vendor, now = self._vendors[route.vendor], datetime.now(UTC)
+        vendor = self._vendors[route.vendor]
         is_free = route.operation == "count"
-        keys = self.any_keys(vendor.name) if is_free else self._keys[vendor.name].usable(now)
+        keys = self.any_keys(vendor.name) if is_free else self._keys[vendor.name].usable()
         return Departure(
             self._upstream, vendor, next(iter(keys), None), headers_up(request.headers)
         )
@@ -76,14 +76,14 @@ class Delivery:
         """The answer, or the last refusal. The reservation is closed, whatever happens."""
         vendor, pool = self._vendors[job.route.vendor], self._keys[job.route.vendor]
         refused = resting(vendor.name, pool)
-        for key in pool.usable(datetime.now(UTC)):
+        for key in pool.usable():
             sending = Sending(job, tariff, reservation)
             found = await self._send(sending, vendor, key, departure)
             if isinstance(found, web.StreamResponse) or sending.is_closed:
                 return found
             refused = found
         self._purse.release(reservation)
-        if refused.status in LIMITED and not pool.usable(datetime.now(UTC)):
+        if refused.status in LIMITED and not pool.usable():
             await self._park(job.grant.run_id, vendor.name, pool)
         return refused
 
@@ -141,8 +141,8 @@ class Delivery:
         body = {} if key.encode() in words else read_error(words)
         status = meaning(answer.status, body)
         if status in LIMITED or status == 401:
-            until = limited_until(status, answer.headers, body, datetime.now(UTC))
-            self._keys[vendor.name].rest(key, until)
+            seconds = rest_seconds(status, answer.headers, body, datetime.now(UTC))
+            self._keys[vendor.name].rest(key, seconds)
         refused = vendors_refusal(vendor.name, status, body, answer.headers)
         if body and status == answer.status and status not in (401, 403):
             refused.words = words
@@ -153,9 +153,9 @@ class Delivery:
 
     async def _park(self, run_id: int, vendor: str, pool: KeyPool) -> None:
         """A limit that lasts: let the run wait for it without a container."""
-        until = pool.good_again()
-        if until is not None and until - datetime.now(UTC) > self._quota:
-            await self._purse.park(run_id, until, vendor)
+        seconds = pool.rests_for()
+        if seconds is not None and seconds > self._quota_seconds:
+            await self._purse.park(run_id, timedelta(seconds=seconds), vendor)
 
     async def _pass_on(
         self, sending: Sending, answer: aiohttp.ClientResponse

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from math import isfinite
+from time import monotonic
 from typing import Any
 
 LIMITED_SECONDS = 10.0
@@ -37,22 +38,28 @@ class KeyPool:
     """The keys of one vendor in order of preference; the first that does not rest is used.
 
     The first stays the first: a prompt cache belongs to the account of the key that filled it.
+    `clock` counts seconds, whatever the time of the day is set to.
     """
 
     keys: tuple[str, ...] = field(repr=False)
-    _rests_until: dict[str, datetime] = field(default_factory=dict, repr=False)
+    clock: Callable[[], float] = field(default=monotonic, repr=False)
+    _rests_until: dict[str, float] = field(default_factory=dict, repr=False)
 
-    def usable(self, now: datetime) -> list[str]:
+    def usable(self) -> list[str]:
         """The keys to try, best first."""
+        now = self.clock()
         return [key for key in self.keys if self._rests_until.get(key, now) <= now]
 
-    def rest(self, key: str, until: datetime) -> None:
-        """Do not use a key until then."""
+    def rest(self, key: str, seconds: float) -> None:
+        """Do not use a key for so long."""
+        until = self.clock() + seconds
         self._rests_until[key] = max(until, self._rests_until.get(key, until))
 
-    def good_again(self) -> datetime | None:
-        """When the first of the resting keys may be used; None without any key."""
-        return min(self._rests_until.values(), default=None)
+    def rests_for(self) -> float | None:
+        """Seconds until the first of the resting keys may be used; None without any."""
+        if not self._rests_until:
+            return None
+        return max(0.0, min(self._rests_until.values()) - self.clock())
 
 
 def read_error(words: bytes) -> Mapping[str, Any]:
@@ -83,10 +90,14 @@ def meaning(status: int, body: Mapping[str, Any]) -> int:
     return 402 if str(error.get("message")).startswith("Your credit balance is too low") else 400
 
 
-def limited_until(status: int, headers: Mapping[str, str], body: Any, now: datetime) -> datetime:
-    """When a key that was refused may be tried again, from what the vendor said."""
+def rest_seconds(status: int, headers: Mapping[str, str], body: Any, now: datetime) -> float:
+    """For how long a key that was refused shall rest, from what the vendor said.
+
+    Moments count from the vendor's own clock, its `Date`; from `now` where it has none.
+    """
     if status in (401, 403):
-        return now + timedelta(seconds=BROKEN_SECONDS)
+        return BROKEN_SECONDS
+    now += timedelta(seconds=_moment(headers.get("date"), now) or 0.0)
     said = _retry_after_ms(headers.get("retry-after-ms"))
     if said is None:
         said = _retry_after(headers.get("retry-after"), now)
@@ -96,8 +107,7 @@ def limited_until(status: int, headers: Mapping[str, str], body: Any, now: datet
         said = EXHAUSTED_SECONDS
     if said is None:
         said = _reset(headers, now)
-    seconds = LIMITED_SECONDS if said is None else min(max(said, 0.0), LONGEST_SECONDS)
-    return now + timedelta(seconds=seconds)
+    return LIMITED_SECONDS if said is None else min(max(said, 0.0), LONGEST_SECONDS)
 
 
 def _exhausted(status: int, body: Any) -> bool:

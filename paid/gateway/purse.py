@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 
@@ -125,9 +126,9 @@ class Purse:
         """Give a reservation back: nothing was spent."""
         self._books.release(reservation)
 
-    async def park(self, run_id: int, until: Any, vendor: str) -> None:
-        """Let a run wait for a vendor's limit to pass."""
-        await self._books.hold(run_id, "quota", until, {"vendor": vendor})
+    async def park(self, run_id: int, span: timedelta, vendor: str) -> None:
+        """Let a run wait so long, for a vendor's limit to pass."""
+        await self._books.hold(run_id, "quota", span, {"vendor": vendor})
 
     def charge(self, sending: Sending, status: int, *, is_whole: bool) -> None:
         """Settle once: with what was used, or with nothing for what the vendor refused."""

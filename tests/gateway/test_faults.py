@@ -7,6 +7,7 @@ import io
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from time import monotonic
 from typing import Any
 
@@ -18,7 +19,7 @@ from sqlalchemy import text
 from paid.gateway.intake import IntakeError, take_in
 from paid.gateway.scanner import Scanner
 from paid.gateway.spool import Spool
-from paid.store import budgets, events, holds, tokens
+from paid.store import budgets, clock, events, holds, tokens
 from tests.gateway.conftest import ANTHROPIC, CHAT, GEMINI, KEYS, RESPONSES, Bench
 from tests.gateway.test_relay import set_policy
 from tests.gateway.vendor import (
@@ -366,9 +367,20 @@ class TestSeveralKeys:
         assert len(used) > 2
         assert used[-1][0] - used[0][0] >= 3
 
-    async def test_a_limit_of_all_keys_that_lasts_parks_the_run(self, bench: Bench) -> None:
-        reset = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
-        limited = refusal(429, {"anthropic-ratelimit-tokens-reset": reset})
+    @pytest.mark.parametrize("off", [timedelta(0), timedelta(hours=1)])
+    async def test_a_limit_of_all_keys_that_lasts_parks_the_run(
+        self, bench: Bench, off: timedelta
+    ) -> None:
+        """Also where the vendor's clock and the gateway's do not agree."""
+        vendors_now = datetime.now(UTC) + off
+        reset = (vendors_now + timedelta(hours=2)).isoformat()
+        limited = refusal(
+            429,
+            {
+                "anthropic-ratelimit-tokens-reset": reset,
+                "Date": format_datetime(vendors_now, usegmt=True),
+            },
+        )
         bench.vendor.plays = [limited, refusal(429, {"retry-after": "9000"})]
         async with bench.post(ANTHROPIC, BODY) as got:
             assert got.status == 429
@@ -377,7 +389,9 @@ class TestSeveralKeys:
         assert held is not None
         assert held.reason == "quota"
         assert held.until is not None
-        assert abs((held.until - datetime.now(UTC)) - timedelta(hours=2)) < timedelta(minutes=1)
+        with bench.database.session() as session:
+            waits = held.until - clock.now(session)
+        assert abs(waits - timedelta(hours=2)) < timedelta(minutes=1)
         async with bench.post(ANTHROPIC, BODY) as got:
             assert (got.status, int(got.headers["retry-after"]) > 7000) == (429, True)
         assert len(bench.vendor.arrived) == 2, "resting keys are left alone"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from paid.errors import ConfigurationError, PriceUnknownError
-from paid.gateway.keys import KeyPool, limited_until
+from paid.gateway.keys import KeyPool, rest_seconds
 from paid.gateway.prices import PROVIDERS, Prices, check_prices
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -159,7 +160,7 @@ def test_a_prices_file_that_cannot_be_meant_is_refused(file: Path, document: Any
 
 
 def _limit(headers: dict[str, str], body: Any = None, status: int = 429) -> float:
-    return (limited_until(status, headers, body, NOW) - NOW).total_seconds()
+    return rest_seconds(status, headers, body, NOW)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +199,19 @@ def test_a_vendor_says_in_many_ways_when_to_come_back(
     assert _limit(headers) == seconds
 
 
+@pytest.mark.parametrize(
+    "vendors_clock", ["Fri, 20 Nov 2026 11:00:00 GMT", "Sun, 01 Jan 2034 00:00:00 GMT"]
+)
+def test_a_moment_counts_from_the_vendors_own_clock(vendors_clock: str) -> None:
+    now = parsedate_to_datetime(vendors_clock)
+    headers = {"date": vendors_clock}
+    reset = (now + timedelta(minutes=10)).isoformat()
+    assert _limit({**headers, "anthropic-ratelimit-tokens-reset": reset}) == 600
+    assert _limit({**headers, "retry-after": format_datetime(now + timedelta(seconds=5))}) == 5
+    assert _limit({**headers, "retry-after": "17"}) == 17
+    assert _limit({"date": "today", "retry-after": "17"}) == 17
+
+
 def test_an_account_without_money_is_asked_again_in_an_hour() -> None:
     unpaid = {"error": {"code": "insufficient_quota", "type": "insufficient_quota"}}
     assert _limit({}, unpaid) == 3600
@@ -215,9 +229,11 @@ def test_geminis_delay_is_in_the_body() -> None:
 
 
 def test_a_refused_key_rests_for_minutes_and_the_first_good_one_is_used() -> None:
-    pool = KeyPool(("a", "b"))
-    assert pool.usable(NOW) == ["a", "b"]
-    pool.rest("a", limited_until(401, {}, None, NOW))
-    assert pool.usable(NOW) == ["b"]
-    assert pool.usable(NOW + timedelta(minutes=6)) == ["a", "b"]
+    seconds = 0.0
+    pool = KeyPool(("a", "b"), lambda: seconds)
+    assert pool.usable() == ["a", "b"]
+    pool.rest("a", rest_seconds(401, {}, None, NOW))
+    assert pool.usable() == ["b"]
+    seconds = 360.0
+    assert pool.usable() == ["a", "b"]
     assert "a" not in repr(pool).replace("KeyPool", "")

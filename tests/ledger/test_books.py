@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from paid.gateway.books import Books, Reservation
 from paid.gateway.lines import make_pool
-from paid.store import ledger, tokens
+from paid.store import clock, holds, ledger, tokens
 from paid.store.database import Database
 from tests.ledger.rows import add_rows
 
@@ -38,3 +39,17 @@ async def test_a_bill_that_fails_is_charged_whole_and_no_others_fail_with_it(
         assert ledger.run_cost(session, rows.run_id).reserved_microdollars == 0
     charged = sorted((entry.amount_microdollars, entry.basis) for entry in found)
     assert charged == [(7, "vendor"), (1000, "estimated")]
+
+
+async def test_a_run_waits_for_a_span_from_the_databases_present(database: Database) -> None:
+    rows = add_rows(database)
+    url = "postgresql://" + database.url.partition("://")[2]
+    books = Books(make_pool(url), url, owner="test")
+    await books.hold(rows.run_id, "quota", timedelta(hours=5), {"vendor": "openai"})
+    await books.finish(60)
+    with database.session() as session:
+        held = holds.current(session, rows.run_id)
+        assert held is not None
+        assert held.until is not None
+        waits = held.until - clock.now(session)
+    assert timedelta(hours=4.9) < waits <= timedelta(hours=5)
