@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,7 +34,8 @@ def poll_workflow_id(project_id: int) -> str:
 class Preset:
     """A timeout-and-retry story. `heartbeat` of None is for activities of a few seconds.
 
-    `first_wait` is that before the second attempt; each further one is twice as long.
+    `first_wait` is that before the second attempt; each further one is twice as long. What
+    `is_local` runs beside its workflow and goes through no queue: a short word that it waits for.
     """
 
     start_to_close: timedelta
@@ -42,6 +43,7 @@ class Preset:
     heartbeat: timedelta | None = None
     schedule_to_start: timedelta | None = None
     first_wait: timedelta = timedelta(seconds=1)
+    is_local: bool = False
 
 
 HOST_WAIT = timedelta(minutes=15)
@@ -49,6 +51,8 @@ HOST_WAIT = timedelta(minutes=15)
 
 QUICK = Preset(start_to_close=timedelta(seconds=30), attempts=10)
 """PostgreSQL only."""
+BESIDE = replace(QUICK, is_local=True)
+"""The same, without a way through Temporal before it and behind it."""
 GITHUB = Preset(start_to_close=timedelta(minutes=5), attempts=8, heartbeat=timedelta(minutes=1))
 """Calls to GitHub; the waits that a rate limit asks for are the retry policy's, not a sleep's."""
 CLAIM_SOON = Preset(

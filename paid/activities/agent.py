@@ -13,10 +13,11 @@ from paid.activities import disk_full
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import WORKTREE, Host
 from paid.activities.task_text import Ask, ask_of
+from paid.activities.turn_end import how_it_ended
 from paid.activities.turn_log import TurnLog
-from paid.activities.turn_watch import WAITS, Guardrails, Look, TurnWatch
+from paid.activities.turn_watch import Guardrails, Look, TurnWatch
 from paid.agents import registry
-from paid.agents.protocol import Ending, How, Transcript, Turn
+from paid.agents.protocol import Transcript, Turn
 from paid.containers.contract import Exit, StepSpec
 from paid.containers.image.paid_step.places import DONE, LATER, NOT_TIGHT
 from paid.containers.reports import ReportReader
@@ -282,7 +283,7 @@ class AgentActivities:
         look = self._look(turn)
         if look.hold is None and self._met_quota(turn):
             look = replace(look, hold=TurnEnd.QUOTA)
-        end, message = _how_it_ended(turn, log, watch, exit, look)
+        end, message = how_it_ended(turn.transcript, turn.given.max_seconds, log, watch, exit, look)
         if look.cancelled and (end is not TurnEnd.FINISHED or COLLECTED not in log.reports):
             raise self._cancelled(turn)  # the host's keeper or a dead token came before the watch
         collected = log.reports.get(COLLECTED) or self._collect(turn)
@@ -372,42 +373,6 @@ class AgentActivities:
 def _has_begun(facts: Mapping[str, Any] | None) -> bool:
     """Whether there is a container that runs or ran; one that was only made is started yet."""
     return facts is not None and facts["State"]["Status"] != "created"
-
-
-def _how_it_ended(
-    turn: _Turn, log: TurnLog, watch: TurnWatch, exit: Exit, look: Look
-) -> tuple[TurnEnd, str]:
-    """Paid's own verdict first, then a hold of the gateway, then what the agent says of itself."""
-    if watch.verdict is not None:
-        return watch.verdict, watch.message
-    agent_exit = log.reports.get("agent_exit", {})
-    ending: Ending = turn.transcript.end(_agent_code(agent_exit, exit))
-    if look.hold is not None and ending.how is not How.FINISHED:
-        return look.hold, WAITS[look.hold]
-    if agent_exit.get("reason") == "timeout":
-        return TurnEnd.TIME_LIMIT, f"The agent ran for {turn.given.max_seconds} seconds."
-    if (exit.oom_killed or agent_exit.get("oom_kills")) and ending.how is not How.FINISHED:
-        return TurnEnd.AGENT_ERROR, "The agent needed more memory than its container has."
-    return _ENDS[ending.how], ending.message
-
-
-def _agent_code(agent_exit: Mapping[str, Any], exit: Exit) -> int:
-    """The agent's exit code as a shell has it: 128 and the signal's number when one ended it.
-
-    Without a report the container's own tells: somebody killed it as a whole.
-    """
-    if agent_exit.get("signal"):
-        return 128 + int(agent_exit["signal"])
-    code = agent_exit.get("code")
-    return exit.code if code is None else int(code)
-
-
-_ENDS = {
-    How.FINISHED: TurnEnd.FINISHED,
-    How.ERROR: TurnEnd.AGENT_ERROR,
-    How.LIMIT: TurnEnd.TOKEN_LIMIT,
-    How.NEEDS_INPUT: TurnEnd.NEEDS_INPUT,
-}
 
 
 def _result_of(stored: Mapping[str, Any]) -> TurnResult:

@@ -32,15 +32,16 @@ class _Begun:
 class Background:
     """Begun work by run and name. Safe between threads."""
 
-    def __init__(self, threads: int = THREADS) -> None:
+    def __init__(self, threads: int = THREADS, most_kept: int = MOST_KEPT) -> None:
         self._threads = ThreadPoolExecutor(threads, "background")
+        self._most_kept = most_kept
         self._lock = threading.Lock()
         self._begun: dict[tuple[int, str], _Begun] = {}
 
     def begin(self, run_id: int, name: str, work: Callable[[], object]) -> None:
         """Begin `work`, unless it is begun already."""
         with self._lock:
-            if len(self._begun) > MOST_KEPT:
+            if len(self._begun) > self._most_kept:
                 self._begun = {key: it for key, it in self._begun.items() if not it.end.done()}
             if (run_id, name) not in self._begun:
                 self._begun[run_id, name] = _Begun(self._threads.submit(work))

@@ -46,6 +46,7 @@ class Host:
     box: SecretBox
     precedence: Precedence = field(default_factory=Precedence)
     background: Background = field(default_factory=Background)
+    fresh_seconds: float = FRESH_SECONDS
 
     def remote(self, project: Project) -> Remote:
         """The project's repository with its token, which stays on the host."""
@@ -61,7 +62,7 @@ class Host:
     def fetch(self, remote: Remote, run_id: int) -> None:
         """Fetch for a run, unless that was begun just now."""
         self.background.outcome(
-            run_id, _FETCH, lambda: self.mirrors.fetch(remote), within=FRESH_SECONDS
+            run_id, _FETCH, lambda: self.mirrors.fetch(remote), within=self.fresh_seconds
         )
 
     def run_folder(self, run_id: int) -> Path:

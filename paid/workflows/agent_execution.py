@@ -181,9 +181,8 @@ class AgentExecutionWorkflow:
         deadline, told = workflow.now() + LONGEST_PAUSE, False
         while True:
             self._look_again = False
-            plan = await step(
-                "check_budget", self._me, RunPlan, queues.QUICK, at_once=self._me.steps > 1
-            )
+            how = queues.QUICK if self._me.steps == 1 else queues.BESIDE
+            plan = await step("check_budget", self._me, RunPlan, how)
             if plan.allowed:
                 return plan
             if workflow.now() >= deadline:

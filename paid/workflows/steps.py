@@ -56,18 +56,9 @@ def may_pass(error: ActivityError) -> bool:
 
 
 async def do(
-    name: str,
-    given: object,
-    answer: type[T],
-    preset: queues.Preset,
-    queue: str | None = None,
-    *,
-    at_once: bool = False,
+    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
 ) -> T:
     """Run the activity called `name`; on this workflow's own queue unless one is given.
-
-    `at_once` runs it beside the workflow, as a local activity: for a short word of PostgreSQL that
-    the workflow waits for.
 
     An outage of PostgreSQL is waited out: no end could be recorded meanwhile, and the agent's
     work is paid for.
@@ -75,7 +66,7 @@ async def do(
     waited, pause = timedelta(), FIRST_DATABASE_PAUSE
     while True:
         try:
-            result = await _execute(name, given, answer, preset, queue, at_once)
+            result = await _execute(name, given, answer, preset, queue)
         except FailureError as error:
             is_away = _database_is_away(error) and waited < LONGEST_DATABASE_OUTAGE
             if not (is_away and workflow.patched("database-away")):
@@ -87,14 +78,9 @@ async def do(
 
 
 async def _execute(
-    name: str,
-    given: object,
-    answer: type[T],
-    preset: queues.Preset,
-    queue: str | None,
-    at_once: bool,
+    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None
 ) -> T:
-    if at_once:
+    if preset.is_local:
         beside: T = await workflow.execute_local_activity(
             name, given, result_type=answer, **queues.local_options(preset)
         )
@@ -106,19 +92,13 @@ async def _execute(
 
 
 async def step(
-    name: str,
-    given: object,
-    answer: type[T],
-    preset: queues.Preset,
-    queue: str | None = None,
-    *,
-    at_once: bool = False,
+    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
 ) -> T:
     """The same for a step that a cancel may end.
 
     One that finishes in spite of a cancel swallows it, and it is never delivered again.
     """
-    result = await do(name, given, answer, preset, queue, at_once=at_once)
+    result = await do(name, given, answer, preset, queue)
     if workflow.cancellation_reason() is not None:
         raise asyncio.CancelledError
     return result

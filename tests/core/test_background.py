@@ -100,10 +100,8 @@ def test_nobody_waits_for_what_was_not_begun(background: Background) -> None:
     background.wait(1, "fetch", 600)
 
 
-def test_what_nobody_asks_for_is_forgotten_in_the_end(
-    background: Background, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("paid.activities.background.MOST_KEPT", 3)
+def test_what_nobody_asks_for_is_forgotten_in_the_end() -> None:
+    background = Background(threads=1, most_kept=3)
     for run_id in range(5):
         background.begin(run_id, "fetch", lambda: "done")
         background.wait(run_id, "fetch", 10)

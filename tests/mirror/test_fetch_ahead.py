@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from paid.activities import parts
 from paid.activities.parts import Host
 from paid.containers.fake import FakeEngine
 from paid.containers.mirror import Mirrors, Remote
@@ -22,10 +22,11 @@ from tests.mirror.conftest import RUN, Upstream
 ANY = Project()
 
 
+@dataclass(frozen=True)
 class HostOf(Host):
     """A host with one project."""
 
-    repository: Remote
+    repository: Remote = field(kw_only=True)
 
     def remote(self, project: Project) -> Remote:
         return self.repository
@@ -34,13 +35,11 @@ class HostOf(Host):
 @pytest.fixture
 def here(tmp_path: Path, upstream: Upstream, database: Database) -> HostOf:
     settings, engine = Settings(data_dir=tmp_path / "data"), FakeEngine()
-    made = HostOf(
+    return HostOf(
         settings=settings, database=database, engine=engine,
         workspaces=Workspaces(engine, settings), mirrors=Mirrors(settings),
-        box=SecretBox(settings.secret_key_path),
+        box=SecretBox(settings.secret_key_path), repository=upstream.remote,
     )  # fmt: skip
-    object.__setattr__(made, "repository", upstream.remote)
-    return made
 
 
 def prepared(here: HostOf, upstream: Upstream) -> str:
@@ -68,12 +67,12 @@ def test_a_fetch_for_another_run_is_not_enough(here: HostOf, upstream: Upstream)
 
 
 def test_a_run_that_had_to_wait_starts_from_what_is_there_then(
-    here: HostOf, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    here: HostOf, upstream: Upstream
 ) -> None:
+    here = replace(here, fresh_seconds=0)
     here.fetch_ahead(ANY, RUN)
     here.background.wait(RUN, "fetch", 30)
     tip = upstream.commit({"newer.txt": "newer"})
-    monkeypatch.setattr(parts, "FRESH_SECONDS", 0)
 
     assert prepared(here, upstream) == tip
 

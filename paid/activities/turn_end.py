@@ -1,0 +1,56 @@
+"""How a turn of the agent ended: who of those that could tell is heard first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from paid.activities.turn_log import TurnLog
+from paid.activities.turn_watch import WAITS, Look, TurnWatch
+from paid.agents.protocol import Ending, How, Transcript
+from paid.containers.contract import Exit
+from paid.contracts import TurnEnd
+
+
+def how_it_ended(
+    transcript: Transcript,
+    max_seconds: int,
+    log: TurnLog,
+    watch: TurnWatch,
+    exit: Exit,
+    look: Look,
+) -> tuple[TurnEnd, str]:
+    """The end, and a sentence about it.
+
+    Paid's own verdict first, then a hold of the gateway, then what the agent says of itself.
+    """
+    if watch.verdict is not None:
+        return watch.verdict, watch.message
+    agent_exit = log.reports.get("agent_exit", {})
+    ending: Ending = transcript.end(_agent_code(agent_exit, exit))
+    if look.hold is not None and ending.how is not How.FINISHED:
+        return look.hold, WAITS[look.hold]
+    if agent_exit.get("reason") == "timeout":
+        return TurnEnd.TIME_LIMIT, f"The agent ran for {max_seconds} seconds."
+    if (exit.oom_killed or agent_exit.get("oom_kills")) and ending.how is not How.FINISHED:
+        return TurnEnd.AGENT_ERROR, "The agent needed more memory than its container has."
+    return _ENDS[ending.how], ending.message
+
+
+def _agent_code(agent_exit: Mapping[str, Any], exit: Exit) -> int:
+    """The agent's exit code as a shell has it: 128 and the signal's number when one ended it.
+
+    Without a report the container's own tells: somebody killed it as a whole.
+    """
+    if agent_exit.get("signal"):
+        return 128 + int(agent_exit["signal"])
+    code = agent_exit.get("code")
+    return exit.code if code is None else int(code)
+
+
+_ENDS = {
+    How.FINISHED: TurnEnd.FINISHED,
+    How.ERROR: TurnEnd.AGENT_ERROR,
+    How.LIMIT: TurnEnd.TOKEN_LIMIT,
+    How.NEEDS_INPUT: TurnEnd.NEEDS_INPUT,
+}
