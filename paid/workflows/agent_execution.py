@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -358,7 +359,8 @@ class AgentExecutionWorkflow:
     async def _report_end(self) -> None:
         self._is_over = True
         if self._announcing is not None:
-            await self._announcing
+            with suppress(asyncio.CancelledError):  # a cancel may have ended it
+                await self._announcing
         await self._tolerated("report_end", queues.GITHUB)
 
     async def _clean_up(self) -> None:
