@@ -481,6 +481,40 @@ async def test_a_host_that_took_a_run_during_its_cancel_is_cleaned_up(start_run:
     assert "create_worktree" not in fake.calls
 
 
+async def test_a_cancel_that_meets_the_end_of_news_ends_neither_the_report_nor_the_clean_up(
+    start_run: StartRun,
+) -> None:
+    """The workflow learns of both in one task: what is held here is that task."""
+    announcing, holding, said, go_on = (asyncio.Event() for _ in range(4))
+    plans = iter([True, False])
+
+    async def check_budget(_: Any) -> RunPlan:
+        plan = RunPlan(allowed=next(plans))
+        if not plan.allowed:
+            holding.set()
+            await go_on.wait()
+        return plan
+
+    async def announce(_: Any) -> None:
+        announcing.set()
+        await said.wait()
+
+    async def run_agent(_: Any) -> TurnResult:
+        await announcing.wait()
+        return TurnResult(TurnEnd.BUDGET, None)
+
+    handle, fake = await start_run(
+        check_budget=check_budget, announce=announce, run_agent=run_agent
+    )
+    await holding.wait()
+    said.set()
+    await _nothing_is_pending(handle)
+    await handle.cancel()
+    go_on.set()
+    assert (await handle.result()).status is RunStatus.CANCELLED
+    assert sorted(fake.calls[-4:]) == AFTERWARDS
+
+
 async def test_a_second_cancel_does_not_stop_the_clean_up(start_run: StartRun) -> None:
     begun, cleaning, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -566,3 +600,12 @@ async def _cancel_is_seen(handle: Handle) -> None:
         return any(event.HasField(asked) for event in history.events)
 
     await happens(seen, "the cancel's way to the activity")
+
+
+async def _nothing_is_pending(handle: Handle) -> None:
+    """Wait until the server has the ends of all activities that it knows of."""
+
+    async def ended() -> bool:
+        return not (await handle.describe()).raw_description.pending_activities
+
+    await happens(ended, "the end of every activity")
