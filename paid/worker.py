@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -47,6 +46,7 @@ from paid.takeover import OpenAttempts, only_worker_here, take_over
 from paid.temporal import ErrorTranslation, connect, require_namespace
 from paid.workflows.agent_execution import AgentExecutionWorkflow
 from paid.workflows.github_poll import GitHubPollWorkflow
+from paid.working import working
 
 SHARED_SLOTS, LOCAL_SLOTS = 20, 10
 GRACE = timedelta(seconds=5)
@@ -179,9 +179,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     guard = DiskGuard(host.engine, host.workspaces, partial(disk_full.tell, host.database))
     guard.start()
     threads = ThreadPoolExecutor(_threads(settings), "activity")
-    async with AsyncExitStack() as stack:
-        for worker in make_workers(client, settings, make_parts(host), threads):
-            await stack.enter_async_context(worker)
+    async with working(*make_workers(client, settings, make_parts(host), threads)):
         _log.info("worker.ready", queue=settings.temporal_task_queue, host=settings.host_name)
         await stop.wait()
     await asyncio.to_thread(guard.stop)

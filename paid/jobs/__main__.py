@@ -28,6 +28,7 @@ from paid.store.database import Database
 from paid.store.opening import open_database
 from paid.temporal import connect
 from paid.workflows.periodic_job import PeriodicJobWorkflow
+from paid.working import working
 
 RETRY_SECONDS = 5.0
 
@@ -89,7 +90,7 @@ async def _keep_time(settings: Settings, database: Database, stop: asyncio.Event
                 activity_executor=threads,
                 max_concurrent_activities=2,
             )
-            async with worker:
+            async with working(worker):
                 await stop.wait()
 
 

@@ -17,6 +17,9 @@ from temporalio.worker import Worker
 from paid.contracts import LookResult, PollInput, PollResult, RunInput, RunToStart
 from paid.workflows.github_poll import GitHubPollWorkflow
 
+with workflow.unsafe.imports_passed_through():
+    from paid.working import working
+
 
 @workflow.defn(name="AgentExecutionWorkflow")
 class WaitingRun:
@@ -70,13 +73,14 @@ async def polling(
 
     queue = f"poll-{uuid4()}"
     with ThreadPoolExecutor(4) as threads:
-        async with Worker(
+        worker = Worker(
             client,
             task_queue=queue,
             workflows=[GitHubPollWorkflow, WaitingRun],
             activities=[script.look_at_github, script.read_record],
             activity_executor=threads,
-        ):
+        )
+        async with working(worker):
             handle = await client.start_workflow(
                 GitHubPollWorkflow.run, poll or PollInput(7), id=f"poll:{uuid4()}", task_queue=queue
             )

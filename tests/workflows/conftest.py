@@ -17,6 +17,7 @@ from paid.contracts import STEPS, RunEnd, RunInput
 from paid.embedded import TemporalServer
 from paid.temporal import CONVERTER, ErrorTranslation
 from paid.workflows.agent_execution import AgentExecutionWorkflow
+from paid.working import working
 from tests.workflows.fakes import FakeRun
 
 Handle = WorkflowHandle[AgentExecutionWorkflow, RunEnd]
@@ -39,17 +40,18 @@ async def start_run(client: Client) -> AsyncIterator[StartRun]:
         async def start(**answers: Callable[[Any], Any]) -> tuple[Handle, FakeRun]:
             queue = f"test-{uuid4()}"
             fake = FakeRun(queue, **answers)
-            for name, workflows in ((queue, [AgentExecutionWorkflow]), (_claims(queue), [])):
-                await workers.enter_async_context(
-                    Worker(
-                        client,
-                        task_queue=name,
-                        workflows=workflows,
-                        activities=fake.all(),
-                        interceptors=[ErrorTranslation()],
-                        max_heartbeat_throttle_interval=timedelta(milliseconds=100),
-                    )
+            both = [
+                Worker(
+                    client,
+                    task_queue=name,
+                    workflows=workflows,
+                    activities=fake.all(),
+                    interceptors=[ErrorTranslation()],
+                    max_heartbeat_throttle_interval=timedelta(milliseconds=100),
                 )
+                for name, workflows in ((queue, [AgentExecutionWorkflow]), (_claims(queue), []))
+            ]
+            await workers.enter_async_context(working(*both))
             handle = await client.start_workflow(
                 AgentExecutionWorkflow.run,
                 RunInput(1, STEPS),
