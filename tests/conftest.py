@@ -10,7 +10,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import hypothesis
@@ -20,9 +19,10 @@ from paid.embedded import PostgresServer, TemporalServer
 from paid.errors import EmbeddedServiceError
 from paid.setup.test_tools import faketime_library
 from paid.store.database import Database
+from tests.databases import Databases, share_what_engines_learn
 from tests.off_clock import Elsewhere
 
-_NUMBERS = count(1)
+TEMPLATE = "template_paid"
 
 # Every machine tries the same examples, and none is failed for being slow. New ones are looked for
 # with `bin/test --hypothesis-profile=explore`.
@@ -32,6 +32,7 @@ _PATIENT = hypothesis.settings(
 hypothesis.settings.register_profile("suite", _PATIENT, derandomize=True)
 hypothesis.settings.register_profile("explore", _PATIENT, max_examples=2000)
 hypothesis.settings.load_profile("suite")
+share_what_engines_learn()
 
 
 def pytest_sessionstart() -> None:
@@ -74,20 +75,22 @@ def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres_server: PostgresServer) -> str:
+def databases(postgres_server: PostgresServer) -> Databases:
+    return Databases(postgres_server, TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def template_database(databases: Databases) -> str:
     """The name of a database with the newest schema and no rows, to be copied."""
-    database = Database(postgres_server.create_database("template_paid"))
-    database.migrate()
-    database.close()
-    return "template_paid"
+    return TEMPLATE
 
 
 @pytest.fixture
-def database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+def database_url(postgres_server: PostgresServer, databases: Databases) -> Iterator[str]:
     """The address of a fresh, migrated database."""
-    name = f"test_{next(_NUMBERS)}"
-    yield postgres_server.create_database(name, template_database)
-    postgres_server.drop_database(name)
+    name = databases.lend()
+    yield postgres_server.url(name)
+    databases.take_back(name)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,8 +23,12 @@ STATIC = HERE / "static"
 _MICRODOLLARS = 1_000_000
 
 
+@cache
 def template_environment(asset_version: str) -> Environment:
-    """The environment; `asset_version` makes browsers fetch changed styles and scripts."""
+    """The environment, one a process: it keeps the templates that it has compiled.
+
+    `asset_version` makes browsers fetch changed styles and scripts.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NoReturn
 
 import typer
@@ -40,7 +41,9 @@ def run(argv: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     try:
         # for programs, also a wrong option is told in JSON, and not in a drawn box
-        ended: object = app(args=list(argv), prog_name="paid", standalone_mode="--json" not in argv)
+        ended: object = _command()(
+            args=list(argv), prog_name="paid", standalone_mode="--json" not in argv
+        )
     except SystemExit as end_of_command:
         return _code(end_of_command)
     except typer.TyperException as error:
@@ -61,6 +64,12 @@ def run(argv: Sequence[str]) -> int:
         _say_unforeseen(error, argv)
         return FAILED
     return ended if isinstance(ended, int) else 0
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """All commands; typer makes them anew at every call of its `app`."""
+    return typer.main.get_command(app)
 
 
 def exit_code(error: PaidError) -> int:
