@@ -4,7 +4,9 @@ Both use the server that `paid up` starts, and both are read from histories. The
 of real runs: one after another on an idle machine, one after another while fifty others are at
 work, and those of the fifty themselves, which start at once. The bare script does the same with
 workflows that are empty: a parent starts a child that outlives it, as the poll starts a run, and
-the child has an activity on its own queue and one on another, as a run has them. Dispatched are
+the child has activities in a run's order and on a run's queues that take as long as a run's and do
+nothing. A row of its own is the script whose activities take no time: server and machine are then
+never at rest, and answer a third sooner than anything that works can have it. Dispatched are
 activities that went through a queue: those of the workflow's own queue come to the worker with the
 answer to its decision.
 """
@@ -33,8 +35,12 @@ from paid.models import Run
 from paid.temporal import connect
 
 QUEUE, OTHER_QUEUE = "bench-bare", "bench-bare-host"
+ENOUGH = timedelta(seconds=30)
 WAITS_FOR_A_SLOT = "provision_container"
 TURNS = 5
+PAUSE_SECONDS = 0.05
+"""What an activity of a run takes on this machine, between 10 ms of the workspace and 200 of the
+agent's turn."""
 WORKER = [
     "python3",
     "-c",
@@ -60,21 +66,33 @@ class Waits:
 
 
 @activity.defn
-async def bare_activity() -> None:
-    """Do nothing."""
+async def bare_activity(seconds: float) -> None:
+    """Take so long, and do nothing."""
+    await asyncio.sleep(seconds)
 
 
 @workflow.defn
 class BareWorkflow:
-    """An activity on its own queue, one on another, and the end."""
+    """A run's activities: a host, its workspace and first turn, what it publishes, its end."""
 
     @workflow.run
-    async def run(self) -> None:
-        """Dispatch the activities."""
-        for queue in (QUEUE, OTHER_QUEUE):
+    async def run(self, seconds: float) -> None:
+        """Dispatch the activities, each of which takes so long."""
+
+        async def on(queue: str) -> None:
             await workflow.execute_activity(
-                bare_activity, task_queue=queue, start_to_close_timeout=timedelta(seconds=30)
+                bare_activity, seconds, task_queue=queue, start_to_close_timeout=ENOUGH
             )
+
+        async def clean_up() -> None:
+            await on(OTHER_QUEUE)
+            await on(OTHER_QUEUE)
+
+        await on(OTHER_QUEUE)
+        await asyncio.gather(on(OTHER_QUEUE), on(OTHER_QUEUE))
+        await on(OTHER_QUEUE)
+        await on(QUEUE)
+        await asyncio.gather(on(QUEUE), clean_up())
 
 
 @workflow.defn
@@ -82,10 +100,10 @@ class BareParent:
     """Starts the workflow that is measured, as a poll starts a run."""
 
     @workflow.run
-    async def run(self, child_id: str) -> None:
+    async def run(self, child_id: str, seconds: float) -> None:
         """Start the child, and end without waiting for it."""
         await workflow.start_child_workflow(
-            BareWorkflow.run, id=child_id, parent_close_policy=ParentClosePolicy.ABANDON
+            BareWorkflow.run, seconds, id=child_id, parent_close_policy=ParentClosePolicy.ABANDON
         )
 
 
@@ -107,6 +125,7 @@ def _measure(stage: BenchStage, rounds: int, active: int) -> dict[str, dict[str,
     project_id, working_id = stage.watch(name, 100), stage.watch(at_work, 100, agent=WORKER)
     _ended(stage, project_id, stage.label(name))
     idle, bare_idle = _in_turns(stage, name, project_id, rounds)
+    hot = asyncio.run(_bare(stage, rounds, at_once=1, seconds=0))
     labelled = stage.label(at_work, active)
     bare_storm = asyncio.run(_bare(stage, rounds, at_once=5))
     working = stage.until_at_work(working_id, active)
@@ -118,6 +137,7 @@ def _measure(stage: BenchStage, rounds: int, active: int) -> dict[str, dict[str,
     return {
         "product, idle": _row(idle),
         "bare, idle": _row(bare_idle),
+        "bare without pauses, idle": _row(hot),
         f"product, beside {active} at work": _row(busy),
         f"bare, beside {active} at work": _row(bare_busy),
         f"product, {active} starts at once": _row(storm),
@@ -132,7 +152,7 @@ def _in_turns(
     runs: list[Run] = []
     bare: list[Waits] = []
     for _ in range(TURNS):
-        for _ in range(max(1, rounds // 5 // TURNS)):
+        for _ in range(max(1, rounds // TURNS)):
             runs += _ended(stage, project_id, stage.label(name))
         bare += asyncio.run(_bare(stage, max(1, rounds // TURNS), at_once=1))
     return asyncio.run(_product(stage, runs)), bare
@@ -143,7 +163,9 @@ async def _product(stage: BenchStage, runs: Sequence[Run]) -> list[Waits]:
     return [await _waits(client, run.workflow_id) for run in runs]
 
 
-async def _bare(stage: BenchStage, rounds: int, *, at_once: int) -> list[Waits]:
+async def _bare(
+    stage: BenchStage, rounds: int, *, at_once: int, seconds: float = PAUSE_SECONDS
+) -> list[Waits]:
     client = await connect(stage.settings)
     workflows = Worker(
         client,
@@ -156,14 +178,14 @@ async def _bare(stage: BenchStage, rounds: int, *, at_once: int) -> list[Waits]:
     async with workflows, Worker(client, task_queue=OTHER_QUEUE, activities=[bare_activity]):
         for first in range(0, rounds, at_once):
             await asyncio.gather(
-                *(_one(client, child_id) for child_id in ids[first : first + at_once])
+                *(_one(client, child_id, seconds) for child_id in ids[first : first + at_once])
             )
         return [await _waits(client, child_id) for child_id in ids]
 
 
-async def _one(client: Client, child_id: str) -> None:
+async def _one(client: Client, child_id: str, seconds: float) -> None:
     await client.execute_workflow(
-        BareParent.run, child_id, id=f"parent-of-{child_id}", task_queue=QUEUE
+        BareParent.run, args=[child_id, seconds], id=f"parent-of-{child_id}", task_queue=QUEUE
     )
     await client.get_workflow_handle(child_id).result()
 
