@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import (
@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         VerifyResult,
         Workspace,
     )
+    from paid.workflows.announcements import Announcements
     from paid.workflows.steps import (
         cause_of,
         do,
@@ -67,10 +68,8 @@ class AgentExecutionWorkflow:
         self._tokens_used = 0
         self._digests: list[str] = []
         self._slot: HostSlot | None = None
-        self._announcing: asyncio.Task[None] | None = None
-        self._announced = 0
+        self._news = Announcements(partial(self._tolerated, "announce", queues.GITHUB))
         self._work_announced = False
-        self._is_over = False
         self._look_again = False
 
     @workflow.run
@@ -204,41 +203,12 @@ class AgentExecutionWorkflow:
         """Tell people, once, when the container is what is waited for."""
         if not self._work_announced:
             self._work_announced = True
-            self._announce(self._slot.quiet_after_seconds if self._slot else 0.0)
-
-    def _announce(self, quiet_after_seconds: float = 0.0) -> None:
-        """Tell people beside the work how it stands; what is told later waits for its turn.
-
-        One at a time: each looks for the comment that it edits, and writes it where there is none.
-        """
-        before = self._announcing
-        self._announced = number = self._announced + 1
-
-        async def tell() -> None:
-            if before is not None:
-                await before
-            if quiet_after_seconds and await self._is_old_within(quiet_after_seconds, number):
-                return
-            await self._tolerated("announce", queues.GITHUB)
-
-        self._announcing = asyncio.create_task(tell())
-
-    async def _is_old_within(self, seconds: float, number: int) -> bool:
-        """Wait until others have started; True when the run ended first, or there is other news."""
-        try:
-            await workflow.wait_condition(
-                lambda: self._is_over or self._announced != number, timeout=seconds
-            )
-        except TimeoutError:
-            return False
-        return True
+            self._news.begin(self._slot.quiet_after_seconds if self._slot else 0.0)
 
     async def _tell_of_a_pause(self) -> None:
         if not workflow.patched("announce-in-turn"):
             return await self._tolerated("announce", queues.GITHUB)
-        self._announce()
-        assert self._announcing is not None  # noqa: S101 - just made
-        await self._announcing
+        await self._news.begin()
 
     async def _provision(self) -> HostSlot:
         """Claim a host; people are told as soon as that takes longer than a moment."""
@@ -247,7 +217,7 @@ class AgentExecutionWorkflow:
         except ActivityError as error:
             if not may_pass(error):
                 raise
-        self._announce()
+        self._news.begin()
         return await self._claim(queues.CLAIM)
 
     async def _claim(self, preset: queues.Preset) -> HostSlot:
@@ -357,10 +327,7 @@ class AgentExecutionWorkflow:
         return ended
 
     async def _report_end(self) -> None:
-        self._is_over = True
-        if self._announcing is not None:
-            with suppress(asyncio.CancelledError):  # a cancel may have ended it
-                await self._announcing
+        await self._news.end()
         await self._tolerated("report_end", queues.GITHUB)
 
     async def _clean_up(self) -> None:

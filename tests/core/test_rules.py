@@ -19,6 +19,7 @@ ALLOWED_IN_WORKFLOWS = (
     "paid.contracts",
     "paid.queues",
     "paid",
+    "paid.workflows.announcements",
     "paid.workflows.steps",
 )
 _TOOLS = ("paid/containers/image/", "paid/setup/", "paid/bench/")
