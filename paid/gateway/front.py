@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any, cast
+
+from paid.gateway.vendors import error_body, vendor_of
 
 HEAD_SECONDS = 10.0
 LONGEST_HEAD_BYTES = 64 << 10
+LONGEST_PATH_BYTES = 200
+"""More than it takes to see whose API is asked."""
 MOST_CONNECTIONS = 4096
 
 Tunnel = Callable[[asyncio.Transport, bytes], Coroutine[Any, Any, None]]
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_SLOW = HTTPStatus.REQUEST_TIMEOUT, "The request's head comes too slowly.", "too_slow"
 _TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    f"The request's head is longer than {LONGEST_HEAD_BYTES} bytes.",
+    "head_too_long",
 )
-_TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_MANY = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The gateway has as many connections as it serves; close some, or try again soon.",
+    "too_many_connections",
+)
 
 
 class Gate:
@@ -69,10 +79,10 @@ class Front(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._gate.open += 1
         if self._gate.open > self._gate.most:
-            self._refuse(_TOO_MANY)
+            self._refuse(*_TOO_MANY)
             return
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._gate.head_seconds, self._refuse, _TOO_SLOW)
+        self._timer = loop.call_later(self._gate.head_seconds, self._refuse, *_TOO_SLOW)
 
     def data_received(self, data: bytes) -> None:
         if self._inner is not None:
@@ -85,7 +95,7 @@ class Front(asyncio.Protocol):
         if b"\r\n\r\n" in self._head[-len(data) - 3 :]:
             self._hand_on()
         elif len(self._head) > LONGEST_HEAD_BYTES:
-            self._refuse(_TOO_LONG)
+            self._refuse(*_TOO_LONG)
 
     def eof_received(self) -> bool | None:
         return None if self._inner is None else self._inner.eof_received()
@@ -121,8 +131,20 @@ class Front(asyncio.Protocol):
         self._inner.connection_made(self._transport)
         self._inner.data_received(first)
 
-    def _refuse(self, answer: bytes) -> None:
+    def _refuse(self, status: HTTPStatus, message: str, code: str) -> None:
         assert self._transport is not None  # noqa: S101 - set before the timer
-        if not self._transport.is_closing():
-            self._transport.write(answer)
-            self._transport.close()
+        if self._transport.is_closing():
+            return
+        body = error_body(_vendor(self._head), status, message, code)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nconnection: close\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        self._transport.write(head.encode() + body)
+        self._transport.close()
+
+
+def _vendor(head: bytes | bytearray) -> str:
+    """In whose words to answer, by the path, as far as it was read."""
+    _, _, rest = bytes(head[:LONGEST_PATH_BYTES]).partition(b" ")
+    return vendor_of(rest.partition(b" ")[0].decode("latin-1"))

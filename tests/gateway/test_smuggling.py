@@ -201,7 +201,7 @@ async def test_a_websocket_is_told_to_use_http(bench: Bench) -> None:
 
 async def test_a_head_without_measure_is_refused(bench: Bench) -> None:
     answer = await bench.raw(b"GET / HTTP/1.1\r\nX: " + b"a" * (front.LONGEST_HEAD_BYTES + 1))
-    assert answer.startswith(b"HTTP/1.1 431")
+    assert _told(answer, 431)["code"] == "head_too_long"
 
 
 async def test_the_gateway_says_that_it_is_well(bench: Bench) -> None:
@@ -236,6 +236,16 @@ async def _guarded(gate: front.Gate, folder: Path) -> AsyncIterator[str]:
         yield path
 
 
+def _told(answer: bytes, status: int) -> dict[str, Any]:
+    """The error of an answer with this status and nothing behind it."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert f"content-length: {len(body)}".encode() in head
+    error = json.loads(body)["error"]
+    assert isinstance(error, dict)
+    return error
+
+
 async def _answer(path: str, data: bytes) -> bytes:
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(data)
@@ -250,7 +260,16 @@ async def _answer(path: str, data: bytes) -> bytes:
 async def test_a_head_that_never_ends_is_given_up(short_folder: Path, head: bytes) -> None:
     async with _guarded(front.Gate(head_seconds=0.2), short_folder) as path:
         answer = await asyncio.wait_for(_answer(path, head), HANGS_SECONDS)
-    assert answer.startswith(b"HTTP/1.1 408")
+    assert _told(answer, 408)["code"] == "too_slow"
+
+
+async def test_whoever_is_refused_early_reads_it_in_the_words_of_the_api_that_was_asked(
+    short_folder: Path,
+) -> None:
+    head = b"POST /anthropic/v1/messages HTTP/1.1\r\nHost: x\r\n"
+    async with _guarded(front.Gate(head_seconds=0.2), short_folder) as path:
+        answer = await asyncio.wait_for(_answer(path, head), HANGS_SECONDS)
+    assert _told(answer, 408)["type"] == "timeout_error"
 
 
 async def test_empty_lines_in_front_of_a_request_are_passed_over(short_folder: Path) -> None:
@@ -264,7 +283,7 @@ async def test_more_connections_than_it_can_serve_are_told_so_and_the_rest_goes_
     gate = front.Gate(most=2)
     async with _guarded(gate, short_folder) as path:
         held = [await asyncio.open_unix_connection(path) for _ in range(2)]
-        assert (await _answer(path, b"")).startswith(b"HTTP/1.1 503")
+        assert _told(await _answer(path, b""), 503)["code"] == "too_many_connections"
         for _, writer in held:
             writer.close()
         await happens(lambda: gate.open == 0, "the end of all connections")
