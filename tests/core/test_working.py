@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -24,7 +23,7 @@ async def nothing() -> None: ...
 
 
 @pytest.fixture
-async def client(temporal_server: TemporalServer) -> AsyncIterator[Client]:
+async def client(temporal_server: TemporalServer) -> Client:
     return await Client.connect(temporal_server.address)
 
 
@@ -61,3 +60,14 @@ async def test_what_ends_the_block_is_told(client: Client) -> None:
         async with working(worker):
             raise KeyError("a mistake")
     assert worker.is_shutdown
+
+
+async def test_a_worker_that_cannot_work_ends_the_block_with_its_reason(
+    temporal_server: TemporalServer, client: Client
+) -> None:
+    elsewhere = await Client.connect(temporal_server.address, namespace="not-there")
+    well = new_worker(client)
+    with pytest.raises(RuntimeError, match="not-there"):
+        async with asyncio.timeout(30), working(well, new_worker(elsewhere)):
+            await asyncio.Event().wait()
+    assert well.is_shutdown
