@@ -22,7 +22,7 @@ from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.project_settings import ProjectChanges
 from paid.temporal import connect
-from paid.up import EmbeddedPaid
+from paid.up.installation import EmbeddedPaid
 
 MOST_SECONDS = 600
 OWNER, ROBOT = "maria", "paid-robot"

@@ -11,10 +11,15 @@ from paid.agents import install as installing
 from paid.cli import completion, connection, output
 from paid.cli.output import Json, say, shown
 
-app = typer.Typer(help="Coding agents and their images.", no_args_is_help=True)
+commands = typer.Typer(help="Coding agents and their images.", no_args_is_help=True)
 
 
-@app.command("list")
+def add_to(app: typer.Typer) -> None:
+    """Register the group."""
+    app.add_typer(commands, name="agent")
+
+
+@commands.command("list")
 def listing(as_json: Json = False) -> None:
     """Show the agents: version, size of the image, licence, and whether it is installed."""
     rows = installing.listing(connection.settings())
@@ -38,7 +43,7 @@ def listing(as_json: Json = False) -> None:
     )
 
 
-@app.command("install")
+@commands.command("install")
 def install(
     name: Annotated[
         str,

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
-
-from paid.cli import (
-    agents,
-    ask,
-    budgets,
-    checkup,
-    keys,
-    logs,
-    notify,
-    project_add,
-    project_set,
-    projects,
-    runs,
-    start,
-)
 
 HELP = """Label a GitHub issue, get a tested, reviewed, budgeted pull request.
 
@@ -33,24 +19,42 @@ Start with [bold]paid up[/] in one terminal, then in another:
 Exit codes: 0 done, 1 failed, 2 bad input, 3 not found, 4 a server does not answer, 130 interrupted.
 """
 
-app = typer.Typer(
-    name="paid",
-    help=HELP,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for module in (project_add, project_set):
-    module.add_to(projects.app)
-app.add_typer(projects.app, name="project")
-app.add_typer(agents.app, name="agent")
-app.add_typer(budgets.app, name="budget")
-app.add_typer(notify.app, name="notify")
-app.add_typer(keys.app, name="key")
-for module in (start, checkup, ask, runs, logs):
-    module.add_to(app)
-app.command("export")(budgets.export)
+COMMANDS = {
+    "up": "start",
+    "login-link": "start",
+    "doctor": "checkup",
+    "run": "ask",
+    "runs": "runs",
+    "cancel": "runs",
+    "logs": "logs",
+    "project": "project",
+    "agent": "agents",
+    "export": "budgets",
+    "budget": "budgets",
+    "notify": "notify",
+    "key": "keys",
+}
+"""Which module of this room has a command, or a group of them."""
+
+
+def make_app(wanted: str | None = None) -> typer.Typer:
+    """All commands; of those known, the one that is wanted and what its module has beside it.
+
+    Loading everything takes twice as long as most commands need.
+    """
+    app = typer.Typer(
+        name="paid",
+        help=HELP,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    modules = COMMANDS.values() if wanted is None else [COMMANDS[wanted]]
+    for module in dict.fromkeys(modules):
+        import_module(f"paid.cli.{module}").add_to(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -59,7 +63,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
     shows_version: Annotated[

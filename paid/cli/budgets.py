@@ -21,7 +21,15 @@ from paid.store import budgets, caps, estimates, exports, holds, ledger, project
 from paid.store.budgets import Limit, Period
 from paid.store.ledger import Spent
 
-app = typer.Typer(help="Budgets: what was spent, and what may be.", no_args_is_help=True)
+commands = typer.Typer(help="Budgets: what was spent, and what may be.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.add_typer(commands, name="budget")
+    app.command("export")(export)
+
+
 EVERYTHING = typer.Argument(metavar="[OWNER/REPO]", help="None: the whole organisation.")
 MaybeName = Annotated[str | None, EVERYTHING]
 Hours = Annotated[
@@ -37,7 +45,7 @@ def _cents(counts: str) -> Any:
     return typer.Option(metavar="CENTS|none", help=text)
 
 
-@app.command("show")
+@commands.command("show")
 def show(name: MaybeName = None, as_json: Json = False) -> None:
     """Show what a project, or all together, have spent and may spend, and what a run costs.
 
@@ -107,7 +115,7 @@ def _limits_json(limits: Mapping[str, Limit]) -> dict[str, Any]:
     return {"limits": _plain(limits)}
 
 
-@app.command("set", no_args_is_help=True)
+@commands.command("set", no_args_is_help=True)
 def set_(
     name: MaybeName = None,
     run_cents: Annotated[str | None, _cents("one run")] = None,
@@ -204,7 +212,7 @@ def _period(name: str) -> Period:
     return found[name]
 
 
-@app.command("raise")
+@commands.command("raise")
 def raise_(
     number: RunNumber,
     amount: Annotated[

@@ -9,15 +9,20 @@ from paid.cli.output import Json, say
 from paid.store import credentials, events
 from paid.store.events import NewEvent
 
-app = typer.Typer(help="The key that encrypts stored tokens.", no_args_is_help=True)
+commands = typer.Typer(help="The key that encrypts stored tokens.", no_args_is_help=True)
 
 
-@app.callback()
+def add_to(app: typer.Typer) -> None:
+    """Register the group."""
+    app.add_typer(commands, name="key")
+
+
+@commands.callback()
 def group() -> None:
     """Keeps `rotate` a command of its own while it is the only one."""
 
 
-@app.command("rotate")
+@commands.command("rotate")
 def rotate(as_json: Json = False) -> None:
     """Make a new key and encrypt every stored secret with it.
 

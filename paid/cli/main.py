@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import typer
 
-from paid.cli.app import app
+from paid.cli.app import COMMANDS, make_app
 from paid.cli.output import complain
 from paid.errors import (
     BadInputError,
@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     try:
         # for programs, also a wrong option is told in JSON, and not in a drawn box
-        ended: object = _command()(
+        ended: object = _commands(_wanted(argv))(
             args=list(argv), prog_name="paid", standalone_mode="--json" not in argv
         )
     except SystemExit as end_of_command:
@@ -66,10 +66,16 @@ def run(argv: Sequence[str]) -> int:
     return ended if isinstance(ended, int) else 0
 
 
+def _wanted(argv: Sequence[str]) -> str | None:
+    """The command that is named, if there is one; help and completion are about all."""
+    words = [word for word in argv if word != "--debug"]
+    return words[0] if words and words[0] in COMMANDS else None
+
+
 @cache
-def _command() -> Callable[..., object]:
-    """All commands; typer makes them anew at every call of its `app`."""
-    return typer.main.get_command(app)
+def _commands(wanted: str | None) -> Callable[..., object]:
+    """The commands, ready; typer makes them anew at every call of an app."""
+    return typer.main.get_command(make_app(wanted))
 
 
 def exit_code(error: PaidError) -> int:

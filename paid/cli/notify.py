@@ -15,10 +15,15 @@ from paid.models import NotificationTarget
 from paid.store import notifications, projects
 from paid.store.credentials import SecretBox
 
-app = typer.Typer(help="Notifications: webhooks and email.", no_args_is_help=True)
+commands = typer.Typer(help="Notifications: webhooks and email.", no_args_is_help=True)
 
 
-@app.command("add")
+def add_to(app: typer.Typer) -> None:
+    """Register the group."""
+    app.add_typer(commands, name="notify")
+
+
+@commands.command("add")
 def add(
     address: Annotated[str, typer.Argument(metavar="URL|EMAIL", help="Where the news go.")],
     project: Annotated[
@@ -56,7 +61,7 @@ def add(
         say(f"Notification {target.id}: {shown(target.address)} will be told.")
 
 
-@app.command("list")
+@commands.command("list")
 def listing(as_json: Json = False) -> None:
     """Show who is told."""
     with connection.database() as database, database.session() as session:
@@ -70,7 +75,7 @@ def listing(as_json: Json = False) -> None:
         output.table(["ID", "KIND", "ADDRESS", "PROJECT"], rows, right="ID")
 
 
-@app.command("remove")
+@commands.command("remove")
 def remove(
     number: Annotated[
         int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="As `list` shows it.")

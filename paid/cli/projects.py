@@ -18,7 +18,7 @@ from paid.models import Policy, Project
 from paid.settings import Settings
 from paid.store import budgets, issues, projects
 
-app = typer.Typer(help="Projects: the repositories that Paid watches.", no_args_is_help=True)
+commands = typer.Typer(help="Projects: the repositories that Paid watches.", no_args_is_help=True)
 Name = Annotated[
     str,
     typer.Argument(
@@ -29,7 +29,7 @@ Name = Annotated[
 ]
 
 
-@app.command("list")
+@commands.command("list")
 def listing(
     removed: Annotated[
         bool, typer.Option("--removed", help="Also those that were removed.")
@@ -57,7 +57,7 @@ def _state(project: Project) -> str:
     return f"{project.state}: {why}" if why else str(project.state)
 
 
-@app.command("show")
+@commands.command("show")
 def show(name: Name, as_json: Json = False) -> None:
     """Show a project with all of its settings."""
     with connection.database() as database, database.session() as session:
@@ -125,7 +125,7 @@ def _refusal(told: dict[str, Any]) -> str:
     return f"#{told['issue']} {told['code']}: {told['message']}"
 
 
-@app.command("pause")
+@commands.command("pause")
 def pause(
     name: Name,
     reason: Annotated[str, typer.Option(help="Shown with the project.")] = "",
@@ -135,7 +135,7 @@ def pause(
     _switch(name, as_json, "paused", reason)
 
 
-@app.command("resume")
+@commands.command("resume")
 def resume(name: Name, as_json: Json = False) -> None:
     """Watch a paused project again."""
     _switch(name, as_json, "resumed", "")
@@ -171,7 +171,7 @@ def _nudge(settings: Settings, project_id: int, *, start: bool) -> bool:
         return False
 
 
-@app.command("remove")
+@commands.command("remove")
 def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -15,7 +15,7 @@ from paid.cli import connection, output
 from paid.cli.output import Json, say, shown
 from paid.doctor import State, containers, examine, machine, services
 from paid.settings import load_settings
-from paid.up import EmbeddedPaid
+from paid.up.installation import EmbeddedPaid
 from paid.up.login import new_login_url
 
 ADVICE = (*machine.CHECKS, *containers.CHECKS, services.KEYS)

@@ -32,7 +32,7 @@ from paid.store.database import Database
 from paid.store.project_settings import ProjectChanges
 from paid.store.projects import GITHUB_API_URL
 from paid.temporal import connect
-from paid.up import EmbeddedPaid
+from paid.up.installation import EmbeddedPaid
 
 Say = Callable[[str], None]
 TOKENS_PER_SECOND = 150

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 from sqlmodel import Session
 
-import paid.models
 from paid.errors import DatabaseError
 
-MIGRATIONS = Path(paid.models.__file__).parent / "migrations"
 _MISSING = frozenset({"42P01", "42703", "3F000"})
 """SQLSTATEs of a table, a column and a schema that is not there."""
 _REASON_CHARS = 200
@@ -89,11 +82,13 @@ class Database:
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the schema to `revision`, under a lock, so that programs may start together."""
+        from paid.store import schema  # noqa: PLC0415 - loads alembic
+
         with self._connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
             connection.commit()
             try:
-                _move(connection, revision)
+                schema.move(connection, revision)
             finally:
                 connection.rollback()
                 connection.execute(
@@ -103,16 +98,10 @@ class Database:
 
     def pending_migrations(self) -> list[str]:
         """Revisions that this program knows and the database has not; empty when up to date."""
-        script = ScriptDirectory.from_config(_config())
+        from paid.store import schema  # noqa: PLC0415 - loads alembic
+
         with self._connect() as connection:
-            current = MigrationContext.configure(connection).get_current_heads()
-        applied = {
-            revision.revision
-            for head in current
-            for revision in script.iterate_revisions(head, "base")
-        }
-        known = [revision.revision for revision in script.walk_revisions()]
-        return [revision for revision in reversed(known) if revision not in applied]
+            return schema.pending(connection)
 
     def close(self) -> None:
         """Close every connection."""
@@ -139,17 +128,3 @@ def _unanswered(error: DBAPIError) -> DatabaseError:
         f"PostgreSQL did not answer: {reason or 'no reason given'}",
         hint="Does it run, and has its disk room? Is DATABASE_URL right? `paid doctor` tells more.",
     )
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return config
-
-
-def _move(connection: Connection, revision: str) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    going_down = revision == "base" or revision.startswith("-")
-    (command.downgrade if going_down else command.upgrade)(config, revision)
-    connection.commit()

@@ -35,8 +35,7 @@ from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.project_settings import ProjectChanges
 from paid.temporal import connect
-from paid.up import EmbeddedPaid
-from paid.up.installation import PROGRAMS
+from paid.up.installation import PROGRAMS, EmbeddedPaid
 from paid.up.part import Program
 from tests.acceptance.wires import DockerSocket
 

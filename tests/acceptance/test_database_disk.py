@@ -23,7 +23,7 @@ from paid.settings import Settings
 from paid.store import events
 from paid.store.database import libpq_url
 from paid.temporal import connect
-from paid.up import EmbeddedPaid
+from paid.up.installation import EmbeddedPaid
 from tests.acceptance.stage import OWNER, Stage, Watched
 from tests.acceptance.test_scenarios import SLOWLY
 from tests.conftest import missing

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import typer
 
-from paid.cli import completion
-from paid.cli.app import app
+from paid.cli import app, completion
 from paid.cli.main import exit_code
 from paid.cli.output import plain
 from paid.errors import (
@@ -61,7 +62,7 @@ def parameters(command: Any, name: str = "paid") -> Iterator[tuple[str, str]]:
 
 
 def test_every_option_of_every_command_says_what_it_is() -> None:
-    found = dict(parameters(typer.main.get_command(app)))
+    found = dict(parameters(typer.main.get_command(app.make_app())))
     assert {"paid up --json", "paid project set --pids", "paid export --days"} <= found.keys()
     assert [name for name, help in found.items() if not help.strip()] == []
 
@@ -125,3 +126,21 @@ def test_completion_is_silent_without_servers(environment: pytest.MonkeyPatch) -
     environment.delenv("DATABASE_URL")
     assert completion.project_names("") == []
     assert completion.live_runs("") == []
+
+
+def test_each_command_is_in_the_module_that_is_loaded_for_it() -> None:
+    assert set(typer.main.get_command(app.make_app()).commands) == set(app.COMMANDS)  # type: ignore[attr-defined]
+    for name in app.COMMANDS:
+        assert name in typer.main.get_command(app.make_app(name)).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["runs", "cancel", "logs", "notify", "key"])
+def test_a_command_loads_nothing_large_that_it_does_not_need(name: str) -> None:
+    program = f"""
+import sys
+from paid.cli.app import make_app
+make_app({name!r})
+print(*sorted({{"alembic", "docker", "github", "litestar"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.decode().split() == []

@@ -31,7 +31,7 @@ _NOT_MODULES = ("/image/", "/migrations/", "/demo/sample/")
 ONE_IMPORTER = {
     "docker": "paid/containers/",
     "github": "paid/github/",
-    "alembic": ("paid/store/database.py", "paid/models/migrations/"),
+    "alembic": ("paid/store/schema.py", "paid/models/migrations/"),
     "dramatiq": "paid/jobs/",
     "genai_prices": ("paid/gateway/", "paid/demo/"),
 }

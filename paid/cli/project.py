@@ -1,0 +1,15 @@
+"""`paid project`: the group, which three modules make."""
+
+from __future__ import annotations
+
+import typer
+
+from paid.cli import project_add, project_set, projects
+
+for part in (project_add, project_set):
+    part.add_to(projects.commands)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the group."""
+    app.add_typer(projects.commands, name="project")
