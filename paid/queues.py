@@ -20,9 +20,13 @@ def claim_queue(shared_queue: str) -> str:
     return f"{shared_queue}-hosts"
 
 
-def run_workflow_id(github_repo_id: int, issue_number: int, generation: int) -> str:
-    """A run's workflow id. `generation` counts the times that the issue was labelled anew."""
-    return f"run:{github_repo_id}:{issue_number}:{generation}"
+def run_workflow_id(project_id: int, issue_number: int, generation: int) -> str:
+    """A run's workflow id. `generation` counts the times that the issue was labelled anew.
+
+    By the project and not by GitHub's number of the repository: a repository may be removed and
+    added anew, and two servers may each have one of the same number.
+    """
+    return f"run:{project_id}/{issue_number}/{generation}"
 
 
 def poll_workflow_id(project_id: int) -> str:
@@ -55,6 +59,8 @@ BESIDE = replace(QUICK, is_local=True)
 """The same, without a way through Temporal before it and behind it."""
 GITHUB = Preset(start_to_close=timedelta(minutes=5), attempts=8, heartbeat=timedelta(minutes=1))
 """Calls to GitHub; the waits that a rate limit asks for are the retry policy's, not a sleep's."""
+PUBLISH = replace(GITHUB, schedule_to_start=HOST_WAIT)
+"""The same on the run's host, which may be lost."""
 CLAIM_SOON = Preset(
     start_to_close=timedelta(seconds=30), attempts=3, schedule_to_start=timedelta(seconds=10)
 )

@@ -178,7 +178,7 @@ def _new_run(session: Session, project: Project, row: Issue, by: str) -> Run:
         project_id=row.project_id,
         issue_id=row.id,
         generation=row.generation,
-        workflow_id=run_workflow_id(project.github_id, row.number, row.generation),
+        workflow_id=run_workflow_id(row.project_id, row.number, row.generation),
         status=RunStatus.QUEUED,
         requested_by=by,
         agent=project.agent,

@@ -27,7 +27,7 @@ def test_a_label_by_a_writer_asks_for_a_run_with_the_text_pinned(watched: Watche
     [run] = watched.runs()
     assert (run.status, run.requested_by, run.generation) == ("queued", "maria", 1)
     row = watched.row(number)
-    assert run.workflow_id == f"run:{watched.project().github_id}:{number}:1"
+    assert run.workflow_id == f"run:{watched.project_id}/{number}/1"
     assert row.pinned_hash == content_hash("Greet politely", "Say hello. <!-- hidden -->")
     assert (row.pinned_title, row.labelled_by) == ("Greet politely", "maria")
     assert [start.run_id for start in watched.record().starts] == [run.id]

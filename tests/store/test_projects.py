@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
+from paid.contracts import RunStatus
 from paid.errors import BadInputError, NotFoundError
-from paid.models import Credential, Event, Project
-from paid.store import budgets, projects
+from paid.github.words import IssueSeen
+from paid.models import Credential, Event, Project, Run
+from paid.store import budgets, issues, projects, runs
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.project_settings import REGISTRIES, ProjectChanges, change
@@ -239,3 +242,26 @@ def test_a_value_that_cannot_be_is_refused_by_its_name(
 
 def test_every_setting_has_a_case_above() -> None:
     assert set(BAD) == set(ProjectChanges.__dataclass_fields__)
+
+
+def test_a_repository_of_another_server_and_one_that_is_added_anew_get_runs_of_their_own(
+    database: Database, box: SecretBox, project_id: int
+) -> None:
+    """GitHub's number of the repository tells neither apart."""
+    issue = IssueSeen(
+        number=1, github_id=1, title="Greet", body="Say hello.", author="otto", labels=(),
+        state="open", updated_at=datetime.now(UTC), html_url="https://github.com/Acme/greeter/1",
+    )  # fmt: skip
+
+    def ask(project: Project) -> Run:
+        run = issues.request_run(session, project, issue, by="maria", event=None)
+        assert run is not None
+        assert run.id is not None
+        return runs.end(session, run.id, RunStatus.FAILED, "of a test", "")
+
+    with database.session() as session:
+        first = ask(projects.get(session, project_id))
+        projects.remove(session, project_id, by="maria")
+        anew = ask(projects.add(session, box, new(), by="maria"))
+        elsewhere = ask(projects.add(session, box, new(api_url="https://ghe/api/v3"), by="maria"))
+        assert len({first.workflow_id, anew.workflow_id, elsewhere.workflow_id}) == 3
