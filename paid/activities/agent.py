@@ -90,8 +90,9 @@ class AgentActivities:
         if watch.cancelled:
             raise self._cancelled(turn)
         self._give_way(turn)
-        exit = self._exit(turn, log)
-        result = self._result(turn, log, watch, exit)
+        with heartbeats():  # a large workspace is collected, and imported, for minutes
+            exit = self._exit(turn, log)
+            result = self._result(turn, log, watch, exit)
         self._end(turn, exit, result)
         return result
 
@@ -235,7 +236,15 @@ class AgentActivities:
             idle_seconds=turn.facts.policy.idle_seconds,
             freeze_seconds=FREEZE_PART * self._host.settings.hold_grace_seconds,
             elapsed_seconds=self._elapsed(turn),
+            is_frozen=self._is_frozen(turn),
         )
+
+    def _is_frozen(self, turn: _Turn) -> bool:
+        """Whether an attempt that died had frozen the container; this one may have to free it."""
+        if turn.hold.attempt == 1:
+            return False
+        facts = self._host.engine.inspect(turn.name)
+        return facts is not None and bool(facts["State"]["Paused"])
 
     def _elapsed(self, turn: _Turn) -> float:
         """How many seconds the turn has run under attempts before, maybe another host's."""

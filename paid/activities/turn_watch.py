@@ -61,6 +61,8 @@ class Guardrails:
     """How long a frozen container waits for money before it is freed."""
     elapsed_seconds: float = 0
     """What the turn has run already under an attempt that died."""
+    is_frozen: bool = False
+    """Whether that attempt has frozen the container."""
 
 
 class TurnWatch:
@@ -90,7 +92,7 @@ class TurnWatch:
         )
         self._active_at = time.monotonic()
         self._began = self._active_at - guardrails.elapsed_seconds
-        self._frozen_at: float | None = None
+        self._frozen_at = self._active_at if guardrails.is_frozen else None
         self._frozen_seconds = 0.0
         self._calls = 0
         self._agent_has_ended = False

@@ -115,6 +115,7 @@ class WorkspaceActivities:
         volume = host.workspaces.create(run_id, project.id, prepared.path, prepared.base_sha)
         with host.database.session() as session:
             row = runs.enter(session, run_id, RunStatus.PROVISIONING)
+            runs.require_host(row, host.settings.host_name)
             if row.base_sha is None:
                 runs.say(session, row, "run.workspace", branch=branch, base=prepared.base_sha)
             row.branch, row.base_sha = branch, prepared.base_sha

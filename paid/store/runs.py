@@ -157,7 +157,8 @@ def require_host(run: Run, host: str) -> None:
 def claim_host(session: Session, run_id: int, host: str, slots: int) -> Run:
     """Give the run a slot of `host`, or raise HostFullError. Claiming again is harmless.
 
-    A host that had the run before is given up: the agent that may still work there loses its token.
+    A host that had the run before is given up: the agent that may still work there loses its token,
+    and the next one begins in a workspace of its own.
     """
     session.connection().execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:host, 11))"), {"host": host}
@@ -174,6 +175,7 @@ def claim_host(session: Session, run_id: int, host: str, slots: int) -> Run:
         )
     if run.host is not None:
         tokens.revoke(session, run_id)
+        run.base_sha = run.agent_session = None  # both are in that host's workspace
     say(session, run, "run.host", host=host, **({"instead_of": run.host} if run.host else {}))
     run.host = host
     session.add(run)

@@ -64,6 +64,7 @@ class AgentExecutionWorkflow:
         self._run_id = run.run_id
         self._status = RunStatus.QUEUED
         self._iterations = 0
+        self._lost_rounds = 0  # whose work went with their host
         self._turn = 0
         self._tokens_used = 0
         self._digests: list[str] = []
@@ -110,6 +111,8 @@ class AgentExecutionWorkflow:
                 if not host_is_gone(error):
                     raise
                 workflow.logger.warning("The run's host does not answer; trying another one.")
+                if workflow.patched("lost-rounds"):
+                    self._lost_rounds = self._iterations
         return self._end(RunStatus.FAILED, "host_lost", "No host finished the run.")
 
     async def _work_on_a_host(self, plan: RunPlan) -> EndInput:
@@ -130,7 +133,8 @@ class AgentExecutionWorkflow:
     ) -> str | EndInput:
         """Rounds of agent and checks; the commit that passed, or the end without one."""
         began, feedback_id, resumed = workflow.now(), None, False
-        while self._iterations < plan.max_iterations or resumed:
+        last = self._lost_rounds + plan.max_iterations
+        while self._iterations < last or resumed:
             if not resumed:
                 self._iterations += 1
             left = plan.max_seconds - (workflow.now() - began).total_seconds()
@@ -208,7 +212,8 @@ class AgentExecutionWorkflow:
     async def _tell_of_a_pause(self) -> None:
         if not workflow.patched("announce-in-turn"):
             return await self._tolerated("announce", queues.GITHUB)
-        await self._news.begin()
+        news = self._news.begin()
+        await workflow.wait_condition(lambda: news.done() or self._look_again)
 
     async def _provision(self) -> HostSlot:
         """Claim a host; people are told as soon as that takes longer than a moment."""
@@ -217,6 +222,8 @@ class AgentExecutionWorkflow:
         except ActivityError as error:
             if not may_pass(error):
                 raise
+            if _is_cancelled() and workflow.patched("cancel-ends-a-claim"):
+                raise asyncio.CancelledError from error
         self._news.begin()
         return await self._claim(queues.CLAIM)
 
@@ -234,13 +241,14 @@ class AgentExecutionWorkflow:
     ) -> Workspace:
         """Make the workspace; without one the turn that waits for it on the host ends too."""
         asked = "create_worktree", self._me, Workspace, queues.CONTAINER, slot.task_queue
-        if first is None:
+        if self._me.steps == 1:
             return await do(*asked)
         try:
             return await step(*asked)
         except BaseException:
-            first.cancel()
-            await asyncio.gather(first, return_exceptions=True)
+            if first is not None:
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
             raise
 
     def _first_turn_ahead(self, plan: RunPlan) -> asyncio.Task[TurnResult] | None:
@@ -303,6 +311,8 @@ class AgentExecutionWorkflow:
             except ActivityError as error:
                 if not (worker_was_lost(error) and workflow.patched("lost-workers")):
                     raise
+                if _is_cancelled() and workflow.patched("cancel-ends-a-lost-turn"):
+                    raise asyncio.CancelledError from error
         return await step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
 
     async def _verified(self, plan: RunPlan, workspace: Workspace, head_sha: str) -> VerifyResult:
@@ -314,7 +324,7 @@ class AgentExecutionWorkflow:
 
     async def _publish(self, workspace: Workspace, head_sha: str) -> PullRequest:
         given = PublishInput(self._run_id, workspace, head_sha)
-        return await do("create_pull_request", given, PullRequest, queues.GITHUB, self._host_queue)
+        return await do("create_pull_request", given, PullRequest, queues.PUBLISH, self._host_queue)
 
     async def _finish(self, end: EndInput) -> RunEnd:
         """End it on record, then clean up and tell people, each in its own time.
@@ -363,6 +373,10 @@ class AgentExecutionWorkflow:
             return self._end(RunStatus.BUDGET_EXCEEDED, "budget_exceeded", cause.message)
         code = str(cause.details[0]) if cause.details else "failed"
         return self._end(RunStatus.FAILED, code, cause.message)
+
+
+def _is_cancelled() -> bool:
+    return workflow.cancellation_reason() is not None
 
 
 def _turn_seconds(left: float) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from temporalio import workflow
 
@@ -27,6 +26,9 @@ class Announcements:
     def begin(self, quiet_after_seconds: float = 0.0) -> asyncio.Task[None]:
         """Tell people beside the work; what is told later waits for its turn.
 
+        Nobody may await the task but `end`: a cancel of whoever does would end it, and then with
+        it what waits for it, which is the report and the clean-up.
+
         `quiet_after_seconds` is how long to wait first, and to say nothing when there is other
         news by then, or the run is over.
         """
@@ -36,6 +38,8 @@ class Announcements:
         async def tell() -> None:
             if before is not None:
                 await before
+                if self._is_over:
+                    return  # the report says more
             if quiet_after_seconds and await self._is_old_within(quiet_after_seconds, number):
                 return
             await self._announce()
@@ -44,15 +48,10 @@ class Announcements:
         return self._last
 
     async def end(self) -> None:
-        """Wait until nothing is told any more; nothing new may begin.
-
-        A cancel of the workflow may have ended what was being told. What follows, which is the
-        report and the clean-up, must not end with it.
-        """
+        """Wait until nothing is told any more; nothing new may begin."""
         self._is_over = True
         if self._last is not None:
-            with suppress(asyncio.CancelledError):
-                await self._last
+            await self._last
 
     async def _is_old_within(self, seconds: float, number: int) -> bool:
         """Wait until others have started; True when the run ended first, or there is other news."""

@@ -55,6 +55,8 @@ class GitHubPollWorkflow:
             await self._wait(max(record.wait_seconds, look.wait_seconds))
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
+                if self._from_scratch:
+                    self._since, self._after = None, 0
                 workflow.continue_as_new(self._input())
 
     @workflow.signal

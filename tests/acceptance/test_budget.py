@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,18 @@ def test_a_request_over_the_cap_freezes_the_run_until_the_cap_is_raised(stage: S
         project_settings.change(
             session, watched.project_id, ProjectChanges(run_cents=500), by="test", box=None
         )
+    _goes_on_in_its_container(stage, watched, run, billed_before)
+
+
+def test_a_frozen_run_goes_on_when_its_worker_is_killed_before_the_cap_is_raised(
+    stage: Stage,
+) -> None:
+    """The next worker finds a frozen container, and nothing that holds the run any more."""
+    watched, run, billed_before = _frozen(stage, run_cents=1)
+    stage.kill("worker", signal.SIGKILL)
+    with stage.database.session() as session:
+        changes = ProjectChanges(run_cents=500)
+        project_settings.change(session, watched.project_id, changes, by="test", box=None)
     _goes_on_in_its_container(stage, watched, run, billed_before)
 
 

@@ -166,6 +166,40 @@ async def test_it_continues_as_new_before_its_history_grows_large(client: Client
         await client.get_workflow_handle(handle.id).terminate()
 
 
+async def test_a_project_that_is_resumed_is_looked_at_as_a_whole_also_over_continue_as_new(
+    client: Client,
+) -> None:
+    script = Script()
+    script.ballast = "x" * 700_000
+    script.record = PollResult(wait_seconds=3600)
+    async with polling(client, script) as handle:
+
+        async def waits() -> bool:
+            return await handle.query(GitHubPollWorkflow.state) == "waiting"
+
+        async def is_long() -> bool:
+            """Whether the next tick continues as new."""
+            history = await handle.fetch_history()
+            begun = [
+                event.workflow_task_started_event_attributes.suggest_continue_as_new
+                for event in history.events
+                if event.HasField("workflow_task_started_event_attributes")
+            ]
+            return begun[-1]
+
+        await until(waits)
+        while not await is_long():
+            seen = len(script.looks)
+            await handle.signal("look_now")
+            await until(lambda: len(script.looks) > seen)  # noqa: B023 - awaited at once
+            await until(waits)
+        script.ballast, seen = "", len(script.looks)
+        await handle.signal("resume")
+        await until(lambda: len(script.looks) > seen)
+        assert script.looks[-1].since is None
+        await client.get_workflow_handle(handle.id).terminate()
+
+
 async def test_a_look_that_broke_off_goes_on_at_once(client: Client) -> None:
     script = Script()
     script.after = 4

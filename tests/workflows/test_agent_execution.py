@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.exceptions import ApplicationError
 
 from paid.contracts import (
     HostSlot,
@@ -512,7 +513,66 @@ async def test_a_cancel_that_meets_the_end_of_news_ends_neither_the_report_nor_t
     await handle.cancel()
     go_on.set()
     assert (await handle.result()).status is RunStatus.CANCELLED
-    assert sorted(fake.calls[-4:]) == AFTERWARDS
+    assert sorted(name for name in fake.calls if name in AFTERWARDS) == AFTERWARDS
+
+
+async def test_a_claim_that_fails_in_spite_of_a_cancel_does_not_swallow_it(
+    start_run: StartRun,
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def provision(_: Any) -> HostSlot:
+        begun.set()
+        await go_on.wait()
+        raise HostFullError("full")
+
+    handle, fake = await start_run(provision_container=provision)
+    await begun.wait()
+    await handle.cancel()
+    await _cancel_is_seen(handle)
+    go_on.set()
+    assert (await handle.result()).status is RunStatus.CANCELLED
+    assert fake.calls.count("provision_container") == 1
+
+
+async def test_a_cancelled_turn_whose_worker_was_lost_is_not_begun_again(
+    start_run: StartRun,
+) -> None:
+    begun = asyncio.Event()
+
+    async def run_agent(_: Any) -> None:
+        begun.set()
+        try:
+            while True:
+                activity.heartbeat()
+                await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            raise ApplicationError("The worker was lost.", type="WorkerLostError") from None
+
+    handle, fake = await start_run(run_agent=run_agent)
+    await begun.wait()
+    await handle.cancel()
+    assert (await handle.result()).status is RunStatus.CANCELLED
+    assert fake.calls.count("run_agent") == 1
+
+
+async def test_a_run_goes_on_when_its_budget_is_raised_while_people_cannot_be_told(
+    start_run: StartRun,
+) -> None:
+    announcing, plans, github = asyncio.Event(), iter([False, True]), asyncio.Event()
+
+    async def announce(_: Any) -> None:
+        announcing.set()
+        await github.wait()
+
+    handle, fake = await start_run(
+        check_budget=lambda _: RunPlan(allowed=next(plans)), announce=announce
+    )
+    await announcing.wait()
+    await handle.signal("budget_changed")
+    await happens(lambda: "create_pull_request" in fake.calls, "the pull request")
+    github.set()
+    assert (await handle.result()).status is RunStatus.COMPLETED
 
 
 async def test_a_second_cancel_does_not_stop_the_clean_up(start_run: StartRun) -> None:
