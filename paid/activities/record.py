@@ -21,7 +21,7 @@ class RecordActivities:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @activity.defn(name="check_budget")
+    @activity.defn(name="check_budget", no_thread_cancel_exception=True)
     def check_budget(self, run: RunInput) -> RunPlan:
         """Whether there is money for the run to begin or to go on, and its guardrails.
 
@@ -44,7 +44,7 @@ class RecordActivities:
                 )
             return _paused(session, facts.run, hold)
 
-    @activity.defn(name="end_run")
+    @activity.defn(name="end_run", no_thread_cancel_exception=True)
     def end_run(self, end: EndInput) -> RunEnd:
         """End the run once; the answer is the end that it has, whoever came first."""
         with self._database.session() as session:

@@ -15,7 +15,7 @@ class PeriodicActivities:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @activity.defn(name="enqueue_job")
+    @activity.defn(name="enqueue_job", no_thread_cancel_exception=True)
     def enqueue_job(self, job: EnqueueInput) -> None:
         """Once for each key."""
         with self._database.session() as session:

@@ -118,3 +118,17 @@ def _imports(path: Path) -> Iterator[str]:
                 yield from (f"paid.{alias.name}" for alias in node.names)
             else:
                 yield module
+
+
+def test_no_activity_is_broken_off_in_the_middle_of_what_it_does() -> None:
+    """The SDK raises a cancel inside a thread, between any two instructions, unless told not to."""
+    found = 0
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for mark in node.decorator_list:
+                if ast.unparse(mark).startswith("activity.defn"):
+                    found += 1
+                    assert "no_thread_cancel_exception=True" in ast.unparse(mark), node.name
+    assert found > 10
