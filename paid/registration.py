@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from paid.errors import BadInputError, GitHubNotFoundError, GitHubUnauthorizedError
+from paid.errors import BadInputError, GitHubError, GitHubNotFoundError, GitHubUnauthorizedError
 from paid.github.words import Repository
 from paid.models import DEFAULT_LABELS, LabelPurpose
 from paid.store import projects
@@ -35,13 +35,34 @@ class Registry(Protocol):
 
 
 @dataclass(frozen=True)
+class LabelsMade:
+    """Which labels were made because they were missing, and which could not be, and why."""
+
+    made: tuple[str, ...] = ()
+    not_made: tuple[str, ...] = ()
+    error: GitHubError | None = None
+
+    @property
+    def advice(self) -> str:
+        """What is missing and who can mend it; empty when nothing is missing."""
+        if self.error is None:
+            return ""
+        needs = "" if self.error.retryable else 'The token needs "Issues: write" for that. '
+        return (
+            f"Could not make the labels {', '.join(self.not_made)} "
+            f"({self.error.message.rstrip('.')}). {needs}"
+            "Somebody who may can also make them on the repository's page of labels."
+        )
+
+
+@dataclass(frozen=True)
 class Registered:
     """A project that was taken on, and which labels were made for it."""
 
     project_id: int
     full_name: str
     default_branch: str
-    labels_made: tuple[str, ...]
+    labels_made: LabelsMade
     labels: tuple[str, ...]
 
 
@@ -55,9 +76,10 @@ def register(
     token: str,
     by: str,
 ) -> Registered:
-    """Check the repository and the token, make the labels, store the project.
+    """Check the repository and the token, store the project, make the labels.
 
-    Raises BadInputError, GitHubUnauthorizedError or another GitHubError, with what to do.
+    Labels that cannot be made undo nothing, because a person can make them. Raises BadInputError,
+    GitHubUnauthorizedError or another GitHubError, with what to do.
     """
     projects.split_name(full_name)
     api_url = checked_api_url(api_url)
@@ -94,11 +116,19 @@ def _found(github: Registry, full_name: str, api_url: str) -> Repository:
 
 def ensure_labels(
     github: Registry, repo: str, labels: Sequence[tuple[LabelPurpose, str]]
-) -> tuple[str, ...]:
-    """Make the labels that the repository lacks; returns their names."""
-    return tuple(
-        name for purpose, name in labels if github.ensure_label(repo, name, *LABEL_LOOKS[purpose])
-    )
+) -> LabelsMade:
+    """Make the labels that the repository lacks; one that GitHub refuses hinders no other."""
+    made: list[str] = []
+    not_made: list[str] = []
+    refusal: GitHubError | None = None
+    for purpose, name in labels:
+        try:
+            if github.ensure_label(repo, name, *LABEL_LOOKS[purpose]):
+                made.append(name)
+        except GitHubError as error:
+            not_made.append(name)
+            refusal = error
+    return LabelsMade(tuple(made), tuple(not_made), refusal)
 
 
 def check_usable(found: Repository) -> None:

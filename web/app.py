@@ -11,6 +11,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import InternalServerException
+from litestar.middleware import DefineMiddleware
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.prometheus import PrometheusConfig
 from litestar.static_files import create_static_files_router
@@ -72,7 +73,8 @@ def litestar_app(services: Services) -> Litestar:
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         middleware=[
             PrometheusConfig(app_name="paid", prefix="paid_web", group_path=True).middleware,
-            Authentication,
+            # Of its own accord it leaves OPTIONS out, and the guards would find no user there.
+            DefineMiddleware(Authentication, exclude_http_methods=[]),
         ],
         exception_handlers=errors.HANDLERS,
         template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment)),

@@ -9,6 +9,7 @@ import typer
 
 from paid.agents import install as installing
 from paid.cli import completion, connection, output
+from paid.cli.given import agent
 from paid.cli.output import Json, say, shown
 
 commands = typer.Typer(help="Coding agents and their images.", no_args_is_help=True)
@@ -64,7 +65,7 @@ def install(
         if not as_json:
             say(f"[dim]{shown(line)}[/]")
 
-    image = installing.install(name, connection.settings(), progress)
+    image = installing.install(agent(name), connection.settings(), progress)
     if as_json:
         output.print_json({"agent": name, "image": image})
     else:

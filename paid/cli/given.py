@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from paid.agents import registry
 from paid.errors import BadInputError
 
 LARGEST_ID = 2**63 - 1
@@ -27,6 +28,45 @@ def words(line: str) -> list[str]:
         return shlex.split(line)
     except ValueError as error:
         raise BadInputError(f"The command {line!r} cannot be read: {error}.") from error
+
+
+def agent(name: str) -> str:
+    """An agent that Paid knows. Raises BadInputError with the names that exist.
+
+    Not NotFoundError, whose exit code says to scripts that the project or run is not there.
+    """
+    if name not in registry.names():
+        hint = f"Choose: {', '.join(registry.names())}."
+        raise BadInputError(f"There is no agent named {name!r}.", hint=hint)
+    return name
+
+
+def listed(texts: list[str]) -> list[str]:
+    """Values of an option that is repeated; `none` empties the list. Raises BadInputError."""
+    if texts == [NONE]:
+        return []
+    if NONE in texts:
+        raise BadInputError(
+            f"{', '.join(texts)!r} cannot be meant: none is for an empty list.",
+            hint="Give none alone, or leave it out.",
+        )
+    return texts
+
+
+def check(line: str) -> list[str]:
+    """A check as its arguments. Raises BadInputError for one that names no program."""
+    argv = words(line)
+    if not argv or not argv[0]:
+        raise BadInputError(
+            "A check is empty: it names no program.",
+            hint="As in 'python3 -m unittest', or none for no checks.",
+        )
+    return argv
+
+
+def command(line: str) -> list[str]:
+    """What the agent `command` runs; `none` is nothing. Raises BadInputError."""
+    return [] if line == NONE else words(line)
 
 
 def cents(text: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from psycopg import sql
 from sqlmodel import col, select
 
-from paid.cli import connection
+from paid.cli import connection, output
 from paid.cli.event_lines import line
 from paid.cli.output import Json, plain
 from paid.cli.runs import RunNumber
@@ -56,7 +55,7 @@ def logs(
 
 def _print(item: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(item, default=str))
+        output.print_json(item, in_one_line=True)
     else:
         text = item["text"] if "text" in item else line(item)
         if text:

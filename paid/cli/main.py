@@ -30,6 +30,8 @@ from paid.process_end import end_process, was_interrupted
 FAILED, BAD_INPUT, NOT_FOUND, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 130
 USAGE = "usage"
 """The error's code for words on the command line that no command knows."""
+UNFORESEEN = "unforeseen"
+"""The error's code for what is a mistake of ours."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -49,8 +51,8 @@ def run(argv: Sequence[str]) -> int:
     except typer.TyperException as error:
         _tell(USAGE, _said(error), "The same with --help, and without --json, says what fits.")
         return BAD_INPUT
-    except typer.Abort:
-        return FAILED
+    except typer.Abort as abort:
+        return INTERRUPTED if was_interrupted(abort) else FAILED
     except PaidError as error:
         if was_interrupted(error):
             return INTERRUPTED
@@ -90,7 +92,10 @@ def exit_code(error: PaidError) -> int:
 
 
 def _code(end_of_command: SystemExit) -> int:
+    """A command's own exit code; typer makes 1 of a Ctrl-C at a prompt."""
     code = end_of_command.code
+    if code and was_interrupted(end_of_command):
+        return INTERRUPTED
     if code is None:
         return 0
     return code if isinstance(code, int) else FAILED
@@ -119,8 +124,9 @@ def _tell(code: str, message: str, hint: str | None) -> None:
 def _say_unforeseen(error: Exception, argv: Sequence[str]) -> None:
     if "--debug" in argv:
         traceback.print_exception(error)
-        return
-    complain(
-        f"This should not have happened: {type(error).__name__}: {error}",
-        "Run the same with `paid --debug …` to see where, and tell us.",
-    )
+    message = f"This should not have happened: {type(error).__name__}: {error}"
+    hint = "Run the same with `paid --debug …` to see where, and tell us."
+    if "--json" in argv:
+        _tell(UNFORESEEN, message, hint)
+    elif "--debug" not in argv:
+        complain(message, hint)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlmodel import Session
 
 from paid.cli import connection, output
 from paid.cli.given import LARGEST_ID, read_secret
@@ -14,6 +16,11 @@ from paid.errors import BadInputError
 from paid.models import NotificationTarget
 from paid.store import notifications, projects
 from paid.store.credentials import SecretBox
+
+NO_MAIL_SERVER = (
+    "PAID_SMTP_URL is not set here: no email is sent until it is set where `paid up` or the job "
+    "runner starts."
+)
 
 commands = typer.Typer(help="Notifications: webhooks and email.", no_args_is_help=True)
 
@@ -55,6 +62,8 @@ def add(
         target = notifications.add(
             session, box, kind, address, project_id=project_id, secret=secret
         )
+    if kind == "email" and settings.smtp_url is None:
+        print(NO_MAIL_SERVER, file=sys.stderr)
     if as_json:
         output.print_json(_row(target))
     else:
@@ -66,12 +75,13 @@ def listing(as_json: Json = False) -> None:
     """Show who is told."""
     with connection.database() as database, database.session() as session:
         found = notifications.listing(session)
+        names = _names(session)
     if as_json:
         output.print_json([_row(target) for target in found])
     elif not found:
         say("Nobody is told. Add somebody: `paid notify add URL|EMAIL`.")
     else:
-        rows = [(t.id, t.kind, t.address, t.project_id or "all") for t in found]
+        rows = [(t.id, t.kind, t.address, names[t.project_id]) for t in found]
         output.table(["ID", "KIND", "ADDRESS", "PROJECT"], rows, right="ID")
 
 
@@ -89,6 +99,12 @@ def remove(
         output.print_json({"id": number, "removed": True})
     else:
         say(f"Notification {number} is gone.")
+
+
+def _names(session: Session) -> dict[int | None, str]:
+    """What each project is called, removed ones too; no project is every one."""
+    found = projects.listing(session, include_removed=True)
+    return {None: "all"} | {project.id: project.full_name for project in found}
 
 
 def _row(target: NotificationTarget) -> dict[str, Any]:

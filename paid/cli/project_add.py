@@ -91,20 +91,24 @@ def start_poll(settings: Settings, project_id: int) -> bool:
 
 
 def _tell_added(added: Registered, watched: bool, as_json: bool) -> None:
+    labels = added.labels_made
+    if labels.advice:
+        print(output.plain(labels.advice), file=sys.stderr)
     if as_json:
         output.print_json(
             {
                 "id": added.project_id,
                 "name": added.full_name,
                 "default_branch": added.default_branch,
-                "labels_made": added.labels_made,
+                "labels_made": labels.made,
+                "labels_not_made": labels.not_made,
                 "watched": watched,
             }
         )
         return
     say(f"[green]Added[/] {shown(added.full_name)} as project {added.project_id}.")
-    if added.labels_made:
-        say(f"Made the labels {', '.join(added.labels_made)} there, because they were missing.")
+    if labels.made:
+        say(f"Made the labels {', '.join(labels.made)} there, because they were missing.")
     if watched:
         say(f"Set the label [bold]{added.labels[0]}[/] on an issue, and see `paid runs`.")
     else:

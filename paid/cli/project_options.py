@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from paid.cli.given import NONE, cents, percents, read_secret, words
+from paid.cli.given import NONE, agent, cents, check, command, listed, percents, read_secret
 from paid.store.project_settings import REGISTRIES
 
 _WORK, _MONEY, _LIMITS, _PEOPLE = "What runs do", "Money", "Limits", "Labels, people, secrets"
@@ -21,11 +21,6 @@ _WORK, _MONEY, _LIMITS, _PEOPLE = "What runs do", "Money", "Limits", "Labels, pe
 
 def _as_given(value: Any) -> Any:
     return value
-
-
-def _listed(texts: list[str]) -> list[str]:
-    """`none` empties the list."""
-    return [] if texts == [NONE] else texts
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ def _label(name: str, does: str, default: str) -> Choice:
 
 
 def _several(name: str, setting: str, help: str, panel: str = _WORK) -> Choice:
-    return Choice(name, list[str], panel, help, setting, _listed)
+    return Choice(name, list[str], panel, help, setting, listed)
 
 
 def _model(name: str) -> str:
@@ -77,21 +72,27 @@ def _model(name: str) -> str:
 
 
 def _checks(lines: list[str]) -> list[list[str]]:
-    return [words(line) for line in _listed(lines)]
+    return [check(line) for line in listed(lines)]
 
 
 def _egress(hosts: list[str]) -> Any:
-    return REGISTRIES if hosts == [REGISTRIES] else _listed(hosts)
+    return REGISTRIES if hosts == [REGISTRIES] else listed(hosts)
 
 
 CHOICES = (
-    Choice("agent", str, _WORK, "Who works, of `paid agent list`; default codex; as in aider"),
+    Choice(
+        "agent",
+        str,
+        _WORK,
+        "Who works, of `paid agent list`; default codex; as in aider",
+        read=agent,
+    ),
     Choice(
         "agent_command",
         str,
         _WORK,
-        "What the agent `command` runs; default nothing; as in 'python3 agent.py'",
-        read=words,
+        "What the agent `command` runs; none is the default; as in 'python3 agent.py'",
+        read=command,
     ),
     Choice(
         "model",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import typer
 
-from paid.agents import registry
+from paid import polls
 from paid.cli import connection, output
 from paid.cli.output import Json, say, shown
 from paid.cli.project_options import settings_of, signature_of
@@ -15,7 +16,8 @@ from paid.cli.waking import wake
 from paid.errors import BadInputError
 from paid.github.client import GitHub
 from paid.models import LabelPurpose, Project
-from paid.registration import ensure_labels
+from paid.registration import LabelsMade, ensure_labels
+from paid.settings import Settings
 from paid.store import holds, projects
 from paid.store.credentials import SecretBox
 from paid.store.project_settings import ProjectChanges, change
@@ -41,8 +43,6 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
     """Change the settings, and make labels that the repository lacks."""
     if not wanted:
         raise BadInputError("No setting was named.", hint="`paid project set --help` lists them.")
-    if "agent" in wanted:
-        registry.get(wanted["agent"])
     settings = connection.settings()
     box = SecretBox(settings.secret_key_path)
     with connection.database(settings) as database, database.session() as session:
@@ -54,18 +54,33 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
         token = projects.token(session, box, project)
         waiting = holds.waiting_workflows(session, project_id)
     wake(settings, waiting)
-    made = _ensure_labels(project, token, labels, changed)
+    if "interval_seconds" in changed:
+        _look_now(settings, project_id)
+    there = _ensure_labels(project, token, labels, changed)
+    if there.advice:
+        print(output.plain(there.advice), file=sys.stderr)
     if as_json:
-        output.print_json({"id": project_id, "changed": changed, "labels_made": made})
+        told = {"labels_made": there.made, "labels_not_made": there.not_made}
+        output.print_json({"id": project_id, "changed": changed} | told)
         return
-    if made:
-        say(f"Made the labels {shown(', '.join(made))} there, because they were missing.")
+    if there.made:
+        say(f"Made the labels {shown(', '.join(there.made))} there, because they were missing.")
     say(f"Changed {', '.join(changed).replace('_', ' ')} of {shown(project.full_name)}.")
+
+
+def _look_now(settings: Settings, project_id: int) -> None:
+    """Let the poll look at once: it would see a new interval only when the old one, a day maybe,
+    is over."""
+    if not connection.tell_temporal(
+        settings, lambda client: polls.tell_poll(client, project_id, "look_now")
+    ):
+        told = "Temporal does not answer: the interval holds from the next look on."
+        print(told, file=sys.stderr)
 
 
 def _ensure_labels(
     project: Project, token: str, labels: dict[str, str], changed: list[str]
-) -> tuple[str, ...]:
+) -> LabelsMade:
     """Make the labels that the project now goes by, where the repository lacks them."""
     wanted = [
         (LabelPurpose(purpose), name)
@@ -73,7 +88,7 @@ def _ensure_labels(
         if f"{purpose}_label" in changed
     ]
     if not wanted:
-        return ()
+        return LabelsMade()
     github = GitHub(token, project.api_url)
     try:
         return ensure_labels(github, project.full_name, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -44,11 +45,20 @@ def listing(
     elif not found:
         say("There is no project yet. Add one: `paid project add OWNER/REPO`.")
     else:
-        rows = [
-            (p.id, p.full_name, _state(p), p.agent, p.default_branch, f"{p.interval_seconds} s")
-            for p in found
-        ]
-        output.table(["ID", "NAME", "STATE", "AGENT", "BRANCH", "INTERVAL"], rows, right="ID")
+        _print_table(found)
+
+
+def _print_table(found: Sequence[Project]) -> None:
+    """With the servers where there are several: a name may be on each of them."""
+    headings = ["ID", "NAME", "STATE", "AGENT", "BRANCH", "INTERVAL"]
+    rows: list[tuple[object, ...]] = [
+        (p.id, p.full_name, _state(p), p.agent, p.default_branch, f"{p.interval_seconds} s")
+        for p in found
+    ]
+    if len({project.api_url for project in found}) > 1:
+        headings.append("SERVER")
+        rows = [(*row, project.api_url) for row, project in zip(rows, found, strict=True)]
+    output.table(headings, rows, right="ID")
 
 
 def _state(project: Project) -> str:

@@ -53,9 +53,13 @@ def listing(
     """
     with connection.database() as database, database.session() as session:
         project_id = projects.number(projects.find(session, project)) if project else None
-        found = run_list.page(session, RunFilter(group, project_id, search, page))
+        wanted = RunFilter(group, project_id, search, page)
+        found = run_list.page(session, wanted, or_last=False)
     if as_json:
         output.print_json([as_row(seen) for seen in found.rows])
+        return
+    if found.total and not found.rows:
+        say(f"There is no page {page}: the last one is {found.pages}.")
         return
     if not found.rows:
         say("No runs. Set a project's build label on an issue, or `paid run ISSUE_URL`.")
@@ -111,7 +115,8 @@ def as_row(seen: RunSeen) -> dict[str, Any]:
         "model": run.model,
         "requested_by": run.requested_by,
         "iterations": run.iterations,
-        "tokens_used": run.tokens_used,
+        # the ledger's, because a run's last requests are settled after its turn's end, or its own
+        "tokens_used": seen.cost.input_tokens + seen.cost.output_tokens,
         "cost_microdollars": seen.cost.spent_microdollars,
         "estimate": vars(seen.estimate) if seen.estimate else None,
         "pull_request": run.pr_url,

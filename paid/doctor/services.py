@@ -15,7 +15,7 @@ from paid.github.client import GitHub
 from paid.models import Project, ProjectState
 from paid.registration import check_usable
 from paid.settings import Settings
-from paid.store import projects
+from paid.store import notifications, projects
 from paid.store.credentials import SecretBox
 from paid.up import endpoints
 
@@ -133,10 +133,24 @@ def _ask(name: str, given: list[SecretStr], url: str, header: str, number: int) 
     return warning(label, f"answered {answer.status_code}", "Try again later.")
 
 
+def email(case: Case) -> Sequence[Finding]:
+    """Nobody waits for emails that no server would send."""
+    with servers.database(case.settings) as opened, opened.session() as session:
+        told = [t.address for t in notifications.listing(session) if t.kind == "email"]
+    if not told:
+        return [skipped("email", "nobody is told by email: `paid notify add EMAIL`")]
+    if case.settings.smtp_url is None:
+        detail = f"{len(told)} to be told by email, and PAID_SMTP_URL is not set here"
+        mend = "Set PAID_SMTP_URL where `paid up` or the job runner starts, and start it anew."
+        return [warning("email", detail, mend)]
+    return [ok("email", f"{len(told)} to be told")]
+
+
 KEYS = Check("model keys", keys, seconds=15)
 CHECKS = (
     Check("gateway", gateway, mend=servers.UP_MEND),
     Check("dashboard", web, mend=servers.UP_MEND),
     Check("github", github, seconds=30),
+    Check("email", email),
     KEYS,
 )

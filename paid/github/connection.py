@@ -7,6 +7,7 @@ both (house style, rule 9).
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,11 @@ _TLS = """Is it the server's certificate? Put its authority's into the system's 
 reads, and name the store's file in REQUESTS_CA_BUNDLE.""".replace("\n", " ")
 
 _AWAY = "Check this machine's network, and the project's API address."
+
+# PyGithub prints on its own what it follows and waits for, between our output and JSON log lines
+_ITS_LOGGER = logging.getLogger("github")
+_ITS_LOGGER.handlers.clear()
+_ITS_LOGGER.setLevel(logging.WARNING)
 
 Parameters = Mapping[str, str | int]
 _Raw = tuple[int, dict[str, Any], str]

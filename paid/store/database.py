@@ -54,6 +54,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_timeout=30,
+            hide_parameters=True,  # an error is printed and logged; what people wrote is not
             connect_args={"options": f"-c {_IDLE_LIMIT}={int(idle_seconds * 1000)}"},
         )
 

@@ -81,12 +81,16 @@ class Figures:
     today: Spent | None
 
 
-def page(session: Session, wanted: RunFilter) -> RunListing:
-    """A page of runs, the newest first; a page after the last is the last."""
+def page(session: Session, wanted: RunFilter, *, or_last: bool = True) -> RunListing:
+    """A page of runs, the newest first.
+
+    A page after the last is the last, for a browser's old links; without `or_last` it is empty, for
+    programs that go on until nothing comes.
+    """
     conditions = _conditions(wanted)
     total = session.exec(select(func.count()).select_from(Run).join(Issue).where(*conditions)).one()
     pages = max(1, -(-total // RUNS_PER_PAGE))
-    number = min(wanted.page, pages)
+    number = min(wanted.page, pages) if or_last else wanted.page
     question = (
         _rows()
         .where(*conditions)

@@ -6,15 +6,29 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from paid.cli.project_options import CHOICES
+from paid.demo.forge import Fault
+from paid.embedded import TemporalServer
 from paid.errors import BadInputError
 from paid.registration import checked_api_url
 from tests.cli.conftest import Paid, Repository
+from tests.poll_signals import Signals, signals_of_poll
+
+
+@pytest.fixture
+def at_temporal(
+    environment: pytest.MonkeyPatch, temporal_server: TemporalServer
+) -> Iterator[Signals]:
+    """Commands find a Temporal; tells what the first project's poll was told there."""
+    environment.setenv("TEMPORAL_ADDRESS", temporal_server.address)
+    with signals_of_poll(temporal_server, 1) as signals:
+        yield signals
 
 
 def test_adding_checks_stores_and_makes_labels(paid: Paid, greeter: Repository) -> None:
@@ -28,6 +42,7 @@ def test_adding_checks_stores_and_makes_labels(paid: Paid, greeter: Repository) 
         "name": "acme/greeter",
         "default_branch": "main",
         "labels_made": ["paid-build", "paid-plan", "paid-cancel"],
+        "labels_not_made": [],
         "watched": False,
     }
     assert paid("project", "list", "--json").json[0]["name"] == "acme/greeter"
@@ -40,6 +55,60 @@ def test_adding_checks_stores_and_makes_labels(paid: Paid, greeter: Repository) 
         "week": None,
         "month": None,
     }
+
+
+@pytest.mark.parametrize("status", [403, 404, 502])
+def test_a_project_is_added_and_watched_though_its_labels_cannot_be_made(
+    paid: Paid, greeter: Repository, at_temporal: Signals, status: int
+) -> None:
+    greeter.forge.fail(Fault("status", status, method="POST", path="/labels$", times=-1))
+    added = paid(
+        *("project", "add", "acme/greeter", "--api-url", greeter.api_url, "--json"),
+        *("--token-file", str(greeter.token_file)),
+    )
+    assert added.code == 0, added.err
+    assert (added.json["id"], added.json["labels_made"], added.json["watched"]) == (1, [], True)
+    assert added.json["labels_not_made"] == ["paid-build", "paid-plan", "paid-cancel"]
+    assert "labels paid-build, paid-plan, paid-cancel" in added.err
+    assert ("Issues: write" in added.err) == (status < 500)
+    assert at_temporal() == []
+    assert paid("project", "list", "--json").json[0]["name"] == "acme/greeter"
+
+
+def test_one_label_that_cannot_be_made_hinders_no_other(paid: Paid, greeter: Repository) -> None:
+    greeter.forge.fail(Fault("status", 403, method="POST", path="/labels$"))
+    added = paid(
+        *("project", "add", "acme/greeter", "--api-url", greeter.api_url),
+        *("--token-file", str(greeter.token_file)),
+    )
+    assert added.code == 0, added.err
+    assert "Made the labels paid-plan, paid-cancel there" in added.out
+    assert "labels paid-build (" in added.err
+
+
+def test_a_setting_is_kept_though_its_label_cannot_be_made(paid: Paid, project: Repository) -> None:
+    project.forge.fail(Fault("status", 403, method="POST", path="/labels$"))
+    changed = paid("project", "set", "1", "--build-label", "go", "--json")
+    assert changed.code == 0, changed.err
+    assert changed.json["labels_not_made"] == ["go"]
+    assert "Issues: write" in changed.err
+
+
+def test_a_new_interval_holds_at_once(
+    paid: Paid, at_temporal: Signals, project: Repository
+) -> None:
+    assert paid("project", "set", "1", "--max-iterations", "3").code == 0
+    assert at_temporal() == []
+    changed = paid("project", "set", "1", "--interval-seconds", "30")
+    assert (changed.code, changed.err) == (0, "")
+    assert at_temporal() == ["look_now"]
+
+
+def test_a_new_interval_is_kept_though_temporal_is_away(paid: Paid, project: Repository) -> None:
+    changed = paid("project", "set", "1", "--interval-seconds", "30", "--json")
+    assert (changed.code, changed.json["changed"]) == (0, ["interval_seconds"])
+    assert "from the next look on" in changed.err
+    assert paid("project", "show", "1", "--json").json["interval_seconds"] == 30
 
 
 def test_the_token_may_come_from_the_environment(
@@ -224,7 +293,7 @@ def test_a_setting_that_cannot_be_changes_nothing(
 ) -> None:
     before = paid("project", "show", "1", "--json").json
     answer = paid("project", "set", "1", *options)
-    assert answer.code in {2, 3}
+    assert answer.code == 2
     assert "Traceback" not in answer.err
     assert paid("project", "show", "1", "--json").json == before
 

@@ -17,6 +17,7 @@ from paid.store import events, runs, waits
 from paid.store.database import Database
 from paid.store.events import NewEvent
 from tests.cli.conftest import Paid, Repository
+from tests.ledger.rows import item, reserve, settle, settlement
 from tests.waiting import wait_until
 
 HOSTILE = "\x1b]52;c;ZXZpbA==\x07\x1b]8;;http://evil\x1b\\link\x1b[2J\rover\x00\u202eafter"
@@ -313,6 +314,20 @@ def test_spending_is_exported(paid: Paid, run_id: int) -> None:
     assert paid("export", "--by", "day", "--json").json == []
     wrong = paid("export", "--by", "moon")
     assert (wrong.code, "run, issue" in wrong.err) == (2, True)
+
+
+def test_tokens_that_are_settled_after_a_runs_end_are_told_as_they_are_exported(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    reserved = item(run_id, 500)
+    with database.session() as session:
+        reserve(session, reserved)
+    end(database, run_id)
+    with database.session() as session:
+        settle(session, settlement(reserved, 400, input_tokens=100, output_tokens=10))
+    (row,) = paid("runs", "--json").json
+    (exported,) = paid("export", "--by", "run", "--json").json
+    assert row["tokens_used"] == exported["input_tokens"] + exported["output_tokens"] == 110
 
 
 def test_without_servers_it_says_how_to_start_them(

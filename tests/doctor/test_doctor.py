@@ -17,7 +17,7 @@ from paid.doctor.findings import Case, Check, ok
 from paid.embedded import PostgresServer, TemporalServer
 from paid.errors import BadInputError
 from paid.settings import Settings
-from paid.store import projects
+from paid.store import notifications, projects
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.projects import NewProject
@@ -181,6 +181,17 @@ def test_each_projects_token_is_tried(settings: Settings, database: Database, fo
     revoked = services.github(Case(settings))[0]
     assert revoked.state == State.BROKEN
     assert revoked.mend
+
+
+def test_email_without_a_mail_server_is_warned_of(settings: Settings, database: Database) -> None:
+    assert services.email(Case(settings))[0].state == State.SKIPPED
+    box = SecretBox(settings.secret_key_path)
+    with database.session() as session:
+        notifications.add(session, box, "email", "a@example.org", project_id=None, secret="")
+    found = one(examine(settings, checks=services.CHECKS), "email")
+    assert (found.state, "PAID_SMTP_URL" in found.mend) == (State.WARNING, True)
+    served = settings.changed(smtp_url=SecretStr("smtp://mail.example.org"))
+    assert services.email(Case(served))[0].state == State.OK
 
 
 def test_keys_are_looked_for_and_tried_only_when_asked_to(settings: Settings) -> None:

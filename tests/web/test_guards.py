@@ -43,6 +43,16 @@ def test_every_page_and_change_needs_a_session(
         assert answer.status_code == 401, (method, path, answer.status_code)
 
 
+def test_a_stranger_learns_nothing_by_asking_for_options(
+    dashboard: Dashboard, stranger: httpx.Client, database: Database
+) -> None:
+    for _, path in routes(database):
+        answer = stranger.options(filled(path), headers={"accept": "application/json"})
+        is_open = path.startswith(tuple(_open_prefixes()))
+        assert (answer.status_code == 401) != is_open, (path, answer.status_code)
+        assert answer.status_code < 500, path
+
+
 def _open_prefixes() -> list[str]:
     return [path.partition("/{")[0] for path in OPEN]
 
@@ -178,3 +188,6 @@ def test_templates_hold_no_script_and_no_style() -> None:
 
 def test_metrics_are_for_this_machine_only(dashboard: Dashboard) -> None:
     assert "paid_web_requests_total" in httpx.get(f"{dashboard.url}/metrics", timeout=60).text
+    assert httpx.head(f"{dashboard.url}/metrics", timeout=60).status_code == 200
+    elsewhere = {"host": "paid.example.org"}
+    assert httpx.head(f"{dashboard.url}/metrics", headers=elsewhere, timeout=60).status_code >= 400

@@ -161,6 +161,15 @@ def test_health_is_for_machines_and_for_people(
     assert "does not answer at 127.0.0.1:9" in page
 
 
+def test_health_answers_the_head_that_load_balancers_send(
+    stranger: httpx.Client, browser: httpx.Client
+) -> None:
+    for client in (stranger, browser):
+        answer = client.head("/health")
+        assert (answer.status_code, answer.content) == (200, b"")
+    assert client.head("/runs").status_code == 405
+
+
 def test_health_tells_whether_somebody_takes_runs(
     database: Database, temporal_server: TemporalServer, tmp_path: Path
 ) -> None:
@@ -190,5 +199,6 @@ def test_without_the_database_pages_say_so(
     assert answer.status_code == 503
     assert "PostgreSQL did not answer" in answer.text
     assert browser.get("/health").status_code == 503
+    assert browser.head("/health").status_code == 503
     postgres_server.create_database(name, "template_paid")
     assert browser.get("/health").status_code == 200

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from paid.errors import ConfigurationError
+from paid.errors import BadInputError, ConfigurationError
 from paid.settings import Settings
 from web.addresses import addresses
 from web.rate_limit import AttemptLimit
 from web.rendering import count, money, span, web_address
+from web.views.budget_raise import cents_of, duration_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,38 @@ from web.rendering import count, money, span, web_address
 )  # fmt: skip
 def test_money_shows_fractions_of_a_cent(microdollars: int | None, shown: str) -> None:
     assert money(microdollars).rstrip("0") == shown.rstrip("0")
+
+
+@pytest.mark.parametrize(
+    ("dollars", "cents"),
+    [("0", 0), ("12", 1200), ("$12.50", 1250), (" 7.5 ", 750), ("1,200", 120_000), ("007", 700),
+     ("$1,234,567.89", 123_456_789), ("100,000,000.00", 10_000_000_000)],
+)  # fmt: skip
+def test_dollars_are_read_as_people_write_them(dollars: str, cents: int) -> None:
+    assert cents_of(dollars) == cents
+
+
+@pytest.mark.parametrize(
+    "dollars",
+    ["", " ", "$", "10,00", "1,2,3", "1,0000", "1200,000", ",100", "1.000,00", "1.005", "1.", ".5",
+     "1_000", "+1", "-1", "1e3", "1e1000000", "-1e1000000", "1e-1000000", "NaN", "Infinity",
+     "1 000", "$$1", "1$", "\u0661\u0662", "\uff11", "1\n2", "100000000.01", "9" * 5000,
+     "1" + ",000" * 9000],
+)  # fmt: skip
+def test_dollars_that_could_mean_something_else_are_refused(dollars: str) -> None:
+    with pytest.raises(BadInputError, match="not an amount of money") as refused:
+        cents_of(dollars)
+    assert "10 or 10.50" in refused.value.hint
+
+
+def test_hours_are_whole_and_no_more_than_a_year() -> None:
+    assert duration_of(" ") is None
+    assert [duration_of(hours) for hours in ("1", " 24 ", "8760")] == [
+        timedelta(hours=1), timedelta(days=1), timedelta(days=365),
+    ]  # fmt: skip
+    for wrong in ("0", "8761", "-1", "1.5", "1_0", "\u0661", "\u00b2", "9" * 5000, "0" * 5000):
+        with pytest.raises(BadInputError, match="not a number of hours"):
+            duration_of(wrong)
 
 
 @pytest.mark.parametrize(

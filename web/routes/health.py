@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio.to_thread
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, route
 from litestar.connection import ASGIConnection
 from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
@@ -21,6 +21,8 @@ from paid.errors import DatabaseError
 from paid.jobs.schedules import jobs_queue
 from web.services import GivenServices, Services
 
+_READ = [HttpMethod.GET, HttpMethod.HEAD]
+"""Load balancers ask with HEAD."""
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
@@ -35,7 +37,7 @@ class Part:
     essential: bool = False
 
 
-@get("/health")
+@route("/health", http_method=_READ)
 async def show_health(request: Request[Any, Any, Any], services: GivenServices) -> Response[Any]:
     """200 while the dashboard can do its work, 503 while it cannot; details for people."""
     database = await _database(services)
@@ -74,6 +76,12 @@ class Metrics(PrometheusController):
     """Counts and times of requests, in Prometheus' format."""
 
     guards = (on_this_machine,)
+
+    @route(http_method=_READ)
+    async def get(self) -> Response[Any]:
+        """What Litestar's own handler answers, which knows GET only."""
+        answer: Response[Any] = await PrometheusController.get.fn(self)
+        return answer
 
 
 async def _database(services: Services) -> Part:

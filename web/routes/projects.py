@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.background_tasks import BackgroundTask
+from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect, Template
@@ -156,8 +156,11 @@ async def _refused(
 
 def _saved(services: Services, project_id: int, section: str, waiting: list[str]) -> Redirect:
     address = f"/projects/{project_id}?saved={section}#{section}"
-    told = BackgroundTask(services.temporal.budgets_changed, waiting)
-    return Redirect(address, status_code=303, background=told)
+    told = [BackgroundTask(services.temporal.budgets_changed, waiting)]
+    if "interval_seconds" in SECTIONS[section]:
+        # the poll would see a new interval only when the old one, a day maybe, is over
+        told.append(BackgroundTask(services.temporal.look_now, project_id))
+    return Redirect(address, status_code=303, background=BackgroundTasks(told))
 
 
 def _page(

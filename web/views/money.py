@@ -55,21 +55,26 @@ class MoneyPage:
 
 @dataclass(frozen=True)
 class OrganisationForm:
-    """The organisation's limits as somebody wants them; None takes one away."""
+    """The organisation's limits as somebody wants them; None takes one away.
+
+    What the form did not send stays: a limit that nobody mentioned must not be lifted.
+    """
 
     cents: dict[str, int | None]
-    time_zone: str
-    warn_percents: list[int]
+    time_zone: str | None
+    warn_percents: list[int] | None
 
     @classmethod
     def read(cls, form: Mapping[str, Any]) -> OrganisationForm:
         """Read the form; the store checks the values. Raises BadInputError."""
-        given = {name: str(form.get(name, "")).strip() for name in (*FIELDS.values(), *_OTHERS)}
-        amounts = {period: given[FIELDS[period]] for period in WINDOWS}
+        names = (*FIELDS.values(), *_OTHERS)
+        given = {name: str(form[name]).strip() for name in names if name in form}
+        amounts = {period: given[FIELDS[period]] for period in WINDOWS if FIELDS[period] in given}
+        warn = given.get("warn_percents")
         return cls(
             cents={period: cents_of(text) if text else None for period, text in amounts.items()},
-            time_zone=given["time_zone"],
-            warn_percents=percents(given["warn_percents"]),
+            time_zone=given.get("time_zone"),
+            warn_percents=None if warn is None else percents(warn),
         )
 
 

@@ -126,11 +126,18 @@ def project_meters(spent: Mapping[str, Spent]) -> list[Meter]:
 
 
 def changes_from(form: Mapping[str, Any], section: str) -> ProjectChanges:
-    """One section's form as changes; the store checks the values. Raises BadInputError."""
+    """One section's form as changes; the store checks the values. Raises BadInputError.
+
+    A limit that was not sent at all stays; only one that was sent empty is lifted.
+    """
     if section not in SECTIONS:
         raise BadInputError("There is no such group of settings.", hint="Load the page again.")
-    values = {name: read(_field(form, name)) for name, read in SECTIONS[section].items()}
-    return ProjectChanges(**values)
+    readers = {
+        name: read
+        for name, read in SECTIONS[section].items()
+        if name in form or section not in KEEPS_MISSING
+    }
+    return ProjectChanges(**{name: read(_field(form, name)) for name, read in readers.items()})
 
 
 def _field(form: Mapping[str, Any], name: str) -> str:
@@ -236,3 +243,5 @@ SECTIONS: dict[str, dict[str, Reader]] = {
         "egress_hosts": _hosts,
     },
 }
+KEEPS_MISSING = frozenset({"budget"})
+"""Where a field that was not sent stays as it is; elsewhere a missing field is an empty one."""

@@ -150,6 +150,32 @@ def test_methods_that_a_page_does_not_have_are_refused(browser: httpx.Client) ->
         assert 400 <= answer.status_code < 500 or answer.status_code == 501, method
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("dollars", "1e1000000"), ("dollars", "9" * 5000), ("dollars", "10,00"), ("dollars", "1_000"),
+     ("hours", "9" * 5000), ("hours", "1e1000000"), ("hours", "\u0661")],
+)  # fmt: skip
+def test_numbers_without_an_end_are_refused_in_every_form_of_money(
+    browser: httpx.Client, run_id: int, name: str, value: str
+) -> None:
+    good = {"period": "day", "dollars": "90", "hours": "2", "csrf_token": _token_of(browser)}
+    asked = [(path, good | {name: value}) for path in (
+        f"/runs/{run_id}/raise-budget", "/projects/1/raise", "/money/raise")]  # fmt: skip
+    limit = {"csrf_token": good["csrf_token"], "daily_cents": value}
+    if name == "dollars":
+        asked += [("/projects/1/settings/budget", limit), ("/money/limits", limit)]
+    for path, fields in asked:
+        answer = browser.post(path, data=fields)
+        assert answer.status_code == 400, path
+        assert ("10 or 10.50" in answer.text) == (name == "dollars"), path
+
+
+def test_a_page_says_what_can_be_asked_of_it(browser: httpx.Client, run_id: int) -> None:
+    for path in ("/", "/runs", f"/runs/{run_id}", "/projects/1", "/money", "/logout", "/login"):
+        answer = browser.options(path)
+        assert (answer.status_code, "OPTIONS" in answer.headers["allow"]) == (204, True), path
+
+
 def test_errors_are_pages_for_people_and_json_for_programs(browser: httpx.Client) -> None:
     page = browser.get("/nothing-here")
     assert (page.status_code, "<h1>" in page.text) == (404, True)

@@ -49,6 +49,20 @@ def test_the_organisations_limits_are_set_and_shown(
     assert all(shown in page for shown in ('value="12.50"', "Europe/Berlin", "75, 90", "Saved"))
 
 
+def test_what_was_not_sent_stays_and_a_limit_that_is_empty_is_lifted(
+    browser: httpx.Client, database: Database
+) -> None:
+    whole = {"daily_cents": "2", "weekly_cents": "3", "monthly_cents": "4",
+             "time_zone": "Europe/Lisbon", "warn_percents": "60"}  # fmt: skip
+    assert post(browser, "/money/limits", **whole).status_code == 303
+    assert post(browser, "/money/limits", weekly_cents="", monthly_cents="5").status_code == 303
+    with database.session() as session:
+        limits = budgets.organisation_limits(session)
+        organisation = budgets.organisation(session)
+        assert [limit.cents for limit in limits.values()] == [200, None, 500]
+        assert (organisation.time_zone, organisation.warn_percents) == ("Europe/Lisbon", [60])
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -7,12 +7,15 @@ import httpx
 import pytest
 
 from paid.agents import registry
+from paid.embedded import TemporalServer
 from paid.models import Project
 from paid.store import budgets, projects
 from paid.store.database import Database
+from tests.poll_signals import signals_of_poll
+from tests.waiting import wait_until
 from tests.web.forms import fields_of
 from tests.web.seed import Seed
-from tests.web.serving import csrf_token
+from tests.web.serving import csrf_token, serving
 
 
 @pytest.fixture
@@ -39,6 +42,20 @@ SECTIONS = {"budget": [*BUDGET, "warn_percents"], "agent": AGENT, "checks": CHEC
             "labels": LABELS, "container": CONTAINER}  # fmt: skip
 
 
+def test_a_new_interval_holds_at_once(
+    database: Database, project_id: int, temporal_server: TemporalServer, tmp_path: Path
+) -> None:
+    with (
+        signals_of_poll(temporal_server, project_id) as signals,
+        serving(database, tmp_path, temporal_address=temporal_server.address) as dashboard,
+        dashboard.client() as browser,
+    ):
+        assert save(browser, project_id, "checks", **CHECKS).status_code == 303
+        assert save(browser, project_id, "labels", **LABELS).status_code == 303
+        wait_until(signals, "the signal")
+        assert signals() == ["look_now"]
+
+
 def test_projects_are_listed_with_their_state(browser: httpx.Client, project_id: int) -> None:
     page = browser.get("/projects").text
     assert "acme/greeter" in page
@@ -59,6 +76,21 @@ def test_a_budget_is_given_in_dollars(
     page = browser.get(answer.headers["location"]).text
     assert 'value="7.25"' in page
     assert "Saved" in page
+
+
+def test_a_limit_that_was_not_sent_stays_and_one_that_is_empty_is_lifted(
+    browser: httpx.Client, project_id: int, database: Database
+) -> None:
+    both = {**BUDGET, "daily_cents": "20", "weekly_cents": "30", "warn_percents": "60"}
+    assert save(browser, project_id, "budget", **both).status_code == 303
+    part = {"run_cents": "5", "weekly_cents": ""}
+    assert save(browser, project_id, "budget", **part).status_code == 303
+    with database.session() as session:
+        limits = budgets.limits(session, project_id)
+        assert projects.policy(session, project_id).warn_percents == [60]
+    assert {name: limit.cents for name, limit in limits.items()} == {
+        "run": 500, "issue": None, "day": 2000, "week": None, "month": None,
+    }  # fmt: skip
 
 
 def test_agent_and_limits_are_changed(
