@@ -18,7 +18,7 @@ from paid.cli.waking import wake
 from paid.errors import BadInputError
 from paid.models.ledger import ORGANISATION
 from paid.store import budgets, caps, estimates, exports, holds, ledger, projects, runs
-from paid.store.budgets import Limit, Period
+from paid.store.budgets import MICRODOLLARS_PER_CENT, Limit, Period
 from paid.store.ledger import Spent
 
 commands = typer.Typer(help="Budgets: what was spent, and what may be.", no_args_is_help=True)
@@ -238,12 +238,18 @@ def raise_(
         waiting = [*holds.waiting_workflows(session), run.workflow_id]
     wake(settings, waiting)
     raised = {"scope": cap.scope, "period": cap.period, "to_cents": amount, "hours": hours}
+    enough = -(-cap.enough_microdollars // MICRODOLLARS_PER_CENT)
+    raised["enough_cents"] = enough if cap.needed_microdollars else None
     if as_json:
         output.print_json({"id": number, "raised": raised, "room": vars(room)})
         return
     span = "" if hours is None else f" for {hours:g} hours"
     say(f"{shown(cap.name).capitalize()} is ${amount / 100:.2f}{span} now.")
-    if not room.allowed:
+    if cap.needed_microdollars and amount < enough:
+        needed = dollars(cap.needed_microdollars)
+        say(f"Run {number} still waits: its next request may cost up to {needed}.")
+        say(f"[dim]paid budget raise {number} --cents {enough}[/] lets it go on.")
+    elif not room.allowed:
         say(f"{shown(room.cap)} still holds run {number} back.")
 
 

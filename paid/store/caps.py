@@ -41,6 +41,11 @@ class Cap:
     """When its period is over and a new one begins; None for a run's and an issue's."""
 
     @property
+    def enough_microdollars(self) -> int:
+        """The limit under which the request that met the cap fits, by what was spent then."""
+        return self.spent_microdollars + self.needed_microdollars
+
+    @property
     def name(self) -> str:
         """The cap as people say it."""
         if self.period == "total":

@@ -11,7 +11,7 @@ from sqlmodel import func, select
 
 from paid.contracts import RunStatus
 from paid.errors import BadInputError, DockerUnavailableError
-from paid.models import Output, Run, Step
+from paid.models import Output, Run, RunHold, Step
 from paid.run_request import Address, read_address
 from paid.store import events, runs, waits
 from paid.store.database import Database
@@ -254,6 +254,21 @@ def test_a_runs_budget_is_shown_and_raised(paid: Paid, run_id: int) -> None:
     assert "not above" in paid("budget", "raise", str(run_id), "--cents", "900").err
     assert paid("budget", "raise", str(run_id), "--cents", "0").code == 2
     assert paid("budget", "raise", "77", "--cents", "900").code == 3
+
+
+def test_a_raise_that_is_not_enough_for_what_waits_says_what_is(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    detail = {"scope": "run", "period": "total", "limit_microdollars": 5_000_000,
+              "spent_microdollars": 0, "needed_microdollars": 7_050_001}  # fmt: skip
+    with database.session() as session:
+        session.add(RunHold(run_id=run_id, reason="budget", detail=detail))
+    too_little = paid("budget", "raise", str(run_id), "--cents", "600")
+    assert too_little.code == 0
+    assert "still waits" in too_little.out
+    assert f"paid budget raise {run_id} --cents 706" in too_little.out
+    enough = paid("budget", "raise", str(run_id), "--cents", "706", "--json")
+    assert enough.json["raised"]["enough_cents"] == 706
 
 
 def test_the_organisations_budget_is_set_raised_and_shown(paid: Paid, project: Repository) -> None:
