@@ -9,7 +9,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from paid.contracts import RunStatus
-from paid.errors import GitHubError, GitHubNotFoundError
+from paid.errors import (
+    DatabaseError,
+    GitHubError,
+    GitHubNotFoundError,
+    GitHubRateLimitedError,
+    GitHubUnauthorizedError,
+)
 from paid.github import status
 from paid.github.texts import StatusView, status_comment
 from paid.github.words import WRITERS, GitHubPort, IssueSeen
@@ -26,6 +32,9 @@ RUNS_A_LOOK = 4
 RUNS_A_FURTHER_LOOK = 12
 """The same for a look that goes on where one broke off: by then there is something to start, and
 each look begins with three questions to GitHub."""
+MOST_FAILURES = 3
+"""So many issues that cannot be judged stop a look: then it is hardly about these issues."""
+CONCERNS_ALL = (DatabaseError, GitHubRateLimitedError, GitHubUnauthorizedError)
 EVENT_DELAY = timedelta(minutes=10)
 """GitHub lists the event of a label seconds after the label, or it is long past."""
 OVERLAP = timedelta(seconds=30)
@@ -86,12 +95,13 @@ class Look:
         """Judge the labelled issues that changed at or after `since` (None: all of them).
 
         They are taken by their numbers, from the one behind `after` on, until a few runs were
-        recorded; the next look goes on from there.
+        recorded; the next look goes on from there. One that cannot be judged keeps no other from
+        its run; a look with such a one fails in the end, and the next one tries again.
         """
         found = self._labelled(since)
         rows, live = self._known(found), self._live()
         most = RUNS_A_LOOK if after == 0 else RUNS_A_FURTHER_LOOK
-        recorded, settled = 0, True
+        recorded, settled, failures = 0, True, list[Exception]()
         for issue in found:
             row, run = rows.get(issue.number), live.get(issue.number)
             if issue.number <= after or _is_settled(issue, row, run):
@@ -100,10 +110,20 @@ class Look:
                 action = self._judge(issue, row, run)
             except GitHubNotFoundError:
                 continue  # deleted between the list and the question
+            except CONCERNS_ALL:
+                raise
+            except Exception as error:
+                _log.warning("poll.issue_not_judged", issue=issue.number, error=str(error))
+                failures.append(error)
+                if len(failures) == MOST_FAILURES:
+                    raise
+                continue
             settled &= action is not Action.WAIT
             recorded += action is Action.START
             if recorded == most and issue is not found[-1]:
                 return Seen(since, issue.number)
+        if failures:
+            raise failures[0]
         return Seen(self._newest(found, since) if settled else since, 0)
 
     def _newest(self, found: Sequence[IssueSeen], since: datetime | None) -> datetime | None:

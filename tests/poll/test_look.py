@@ -10,6 +10,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from paid import run_request
+from paid.activities.poll_look import MOST_FAILURES
 from paid.contracts import PollInput, RunStatus
 from paid.demo.forge import Fault
 from paid.errors import GitHubUnavailableError
@@ -358,6 +359,32 @@ def test_an_outage_is_left_to_the_retries_of_temporal(watched: Watched) -> None:
     watched.forge.fail(Fault(kind="status", status=502, path=r"/issues"))
     with pytest.raises(GitHubUnavailableError):
         watched.look()
+
+
+def test_an_issue_that_cannot_be_judged_keeps_no_other_from_its_run(watched: Watched) -> None:
+    odd, well = watched.issue(), watched.issue()
+    for number in (odd, well):
+        watched.label(number)
+    watched.forge.fail(Fault(kind="status", status=502, path=rf"/issues/{odd}/", times=-1))
+    with pytest.raises(GitHubUnavailableError):
+        watched.look()
+    assert [run.issue_id for run in watched.runs()] == [watched.row(well).id]
+    watched.forge.mend()
+    watched.look()
+    assert len(watched.runs()) == 2
+
+
+def test_a_look_gives_up_when_it_is_hardly_about_the_issues(watched: Watched) -> None:
+    for _ in range(5):
+        watched.label(watched.issue())
+    watched.forge.gate.log.clear()
+    watched.forge.fail(Fault(kind="status", status=502, path=r"/issues/\d+/", times=-1))
+    with pytest.raises(GitHubUnavailableError):
+        watched.look()
+    asked = {
+        entry.path for entry in watched.forge.gate.log if re.search(r"/issues/\d+/", entry.path)
+    }
+    assert len(asked) == MOST_FAILURES
 
 
 def test_a_comment_whose_answer_was_lost_is_not_written_twice(watched: Watched) -> None:
