@@ -78,14 +78,17 @@ class Connection:
     def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[Any]:
         """Every item of a list, page by page; each page is conditional on its own."""
         wanted: Parameters = {**(parameters or {}), "per_page": PAGE_SIZE}
-        address, asked = path, wanted
+        address, asked, seen = path, wanted, set[str]()
         for number in range(1, MOST_PAGES + 1):
             answer = self.get(address, asked)
             if not isinstance(answer.data, list):
                 raise nonsense("a list was expected")
             yield from answer.data
             following = next_page(answer.headers.get("link", ""), self._api_url)
+            if following is not None and following in seen:
+                raise nonsense("the pages of a list lead in a circle")
             if following is not None:
+                seen.add(following)
                 address, asked = following, {}
             elif _may_go_on(answer):
                 address, asked = path, {**wanted, "page": number + 1}

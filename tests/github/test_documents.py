@@ -61,6 +61,15 @@ def test_the_next_page_is_where_the_server_says(server: Scripted) -> None:
     assert server.paths == [f"GET {ISSUES}", "GET /api/v3/repositories/9/issues"]
 
 
+def test_pages_that_lead_in_a_circle_end(server: Scripted) -> None:
+    """As where a repository is renamed in its middle, and the redirect loses the page."""
+    there = f"{server.api_url}/repositories/9/issues?per_page=100&page=2"
+    server.answer = lambda _: Reply(200, [issue(1)], link(there))
+    with pytest.raises(GitHubUnavailableError, match="in a circle"):
+        server.github.issues(REPO)
+    assert len(server.asked) == 2
+
+
 def test_a_cursor_never_takes_the_token_to_another_server(server: Scripted) -> None:
     there = "https://elsewhere.example.org/api/v3/repositories/9/issues?after=x"
     server.answer = lambda asked: Reply(
