@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -95,7 +94,7 @@ def test_a_host_that_was_given_up_does_not_record_its_base(
 
     host.mirrors = SimpleNamespace(prepare=prepare)
     monkeypatch.setattr(workspace, "vendors_with_keys", lambda _: None)
-    with suppress(StaleAttemptError):
+    with pytest.raises(StaleAttemptError):
         WorkspaceActivities(host)._worktree(run_id)
     with database.session() as session:
         assert runs.get(session, run_id).base_sha == NEW

@@ -19,6 +19,7 @@ from paid.embedded import TemporalServer
 from paid.temporal import CONVERTER, ErrorTranslation
 from paid.workflows.agent_execution import AgentExecutionWorkflow
 from paid.working import working
+from tests.waiting import happens
 from tests.workflows.fakes import FakeRun
 
 Handle = WorkflowHandle[AgentExecutionWorkflow, RunEnd]
@@ -73,3 +74,14 @@ async def start_run(client: Client, request: pytest.FixtureRequest) -> AsyncIter
 
 def _claims(queue: str) -> str:
     return queues.claim_queue(queue)
+
+
+async def cancel_is_seen(handle: Handle) -> None:
+    """Wait until the workflow has asked its activity to stop."""
+
+    async def seen() -> bool:
+        history = await handle.fetch_history()
+        asked = "activity_task_cancel_requested_event_attributes"
+        return any(event.HasField(asked) for event in history.events)
+
+    await happens(seen, "the cancel's way to the activity")

@@ -39,7 +39,7 @@ from paid.errors import (
 )
 from paid.queues import CLAIM_SOON
 from tests.waiting import happens
-from tests.workflows.conftest import Handle, StartRun
+from tests.workflows.conftest import Handle, StartRun, cancel_is_seen
 from tests.workflows.fakes import BASE, HEAD
 
 pytestmark = pytest.mark.anyio
@@ -475,7 +475,7 @@ async def test_a_host_that_took_a_run_during_its_cancel_is_cleaned_up(start_run:
     handle, fake = await start_run(provision_container=provision)
     await begun.wait()
     await handle.cancel()
-    await _cancel_is_seen(handle)
+    await cancel_is_seen(handle)
     go_on.set()
     assert (await handle.result()).status is RunStatus.CANCELLED
     assert sorted(fake.calls[-4:]) == AFTERWARDS
@@ -529,7 +529,7 @@ async def test_a_claim_that_fails_in_spite_of_a_cancel_does_not_swallow_it(
     handle, fake = await start_run(provision_container=provision)
     await begun.wait()
     await handle.cancel()
-    await _cancel_is_seen(handle)
+    await cancel_is_seen(handle)
     go_on.set()
     assert (await handle.result()).status is RunStatus.CANCELLED
     assert fake.calls.count("provision_container") == 1
@@ -649,17 +649,6 @@ async def test_a_run_that_ends_in_the_crowd_is_told_of_once(start_run: StartRun)
 
 def _crowded(seconds: float) -> HostSlot:
     return HostSlot("here", activity.info().task_queue.removesuffix("-hosts"), seconds)
-
-
-async def _cancel_is_seen(handle: Handle) -> None:
-    """Wait until the workflow has asked its activity to stop."""
-
-    async def seen() -> bool:
-        history = await handle.fetch_history()
-        asked = "activity_task_cancel_requested_event_attributes"
-        return any(event.HasField(asked) for event in history.events)
-
-    await happens(seen, "the cancel's way to the activity")
 
 
 async def _nothing_is_pending(handle: Handle) -> None:

@@ -13,9 +13,8 @@ from temporalio.worker import Worker
 
 from paid import queues
 from paid.contracts import HostSlot, RunPlan, RunStatus, VerifyResult, Workspace
-from tests.workflows.conftest import Handle, StartRun
+from tests.workflows.conftest import Handle, StartRun, cancel_is_seen
 from tests.workflows.fakes import BASE, FakeRun
-from tests.workflows.test_agent_execution import _cancel_is_seen
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("given_up_soon")]
 GONE = "-gone"
@@ -100,7 +99,7 @@ async def test_a_cancel_while_a_further_host_makes_its_workspace_is_not_swallowe
     handle, fake = await start_run(provision_container=hosts.claim, create_worktree=create)
     await begun.wait()
     await handle.cancel()
-    await _cancel_is_seen(handle)
+    await cancel_is_seen(handle)
     go_on.set()
     assert (await handle.result()).status is RunStatus.CANCELLED
     assert "run_agent" not in fake.calls
