@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +44,13 @@ class Housework:
             raise ContainerError(f"{folder} cannot be removed.", hint="Remove it as root.")
 
     def overlay_works(self, place: Path) -> bool:
-        """Whether the engine can mount an overlay of folders in `place`, and a container write."""
+        """Whether the engine can mount an overlay of folders in `place`, and a container write.
+
+        Not for a host that is not root: where something is deleted, the kernel keeps a device of
+        root's in a folder that nobody else may enter, so the workspace could not be removed.
+        """
+        if os.geteuid() != 0:
+            return False
         volume = f"paid-try-{secrets.token_hex(4)}"
         folders.remove_tree(place)
         for name in ("lower", "upper", "work"):

@@ -32,8 +32,17 @@ class PlainWorkspaces(Workspaces):
         return False
 
 
-def test_overlays_work_on_this_engine(bench: Bench) -> None:
-    assert bench.workspaces.overlays_work()
+def test_overlays_work_on_this_engine_for_root(bench: Bench) -> None:
+    assert bench.workspaces.overlays_work() == (os.geteuid() == 0)
+
+
+def test_a_host_that_is_not_root_makes_no_overlays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not remove the devices that the kernel keeps for what was deleted there."""
+    workspaces = Workspaces(bench.engine, bench.settings, bench.image, SMALL)
+    monkeypatch.setattr(os, "geteuid", lambda: 1001)
+    assert not workspaces.overlays_work()
 
 
 def test_work_leaves_as_a_bundle_of_the_runs_branch(either: Bench, tmp_path: Path) -> None:
