@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from paid import check_lines
 from paid.cli.output import dollars, one_line, plain
 from paid.store import estimates
 
@@ -72,7 +73,7 @@ def _file_change(data: Data) -> str:
 
 def _check(data: Data) -> str:
     argv = data.get("argv")
-    command = " ".join(str(word) for word in argv) if isinstance(argv, list) else ""
+    command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
     passed = data.get("exit_code", data.get("code")) == 0
     return f"{'passed' if passed else 'FAILED'}  {one_line(command, WIDE)}"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
+from paid import check_lines
 from paid.agents import registry
 from paid.errors import BadInputError
 
@@ -20,14 +20,6 @@ def read_secret(file: Path) -> str:
         return (sys.stdin.read() if str(file) == "-" else file.read_text()).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"{file} cannot be read: {error}.") from error
-
-
-def words(line: str) -> list[str]:
-    """A command line as its arguments; it is never given to a shell."""
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        raise BadInputError(f"The command {line!r} cannot be read: {error}.") from error
 
 
 def agent(name: str) -> str:
@@ -53,20 +45,9 @@ def listed(texts: list[str]) -> list[str]:
     return texts
 
 
-def check(line: str) -> list[str]:
-    """A check as its arguments. Raises BadInputError for one that names no program."""
-    argv = words(line)
-    if not argv or not argv[0]:
-        raise BadInputError(
-            "A check is empty: it names no program.",
-            hint="As in 'python3 -m unittest', or none for no checks.",
-        )
-    return argv
-
-
 def command(line: str) -> list[str]:
     """What the agent `command` runs; `none` is nothing. Raises BadInputError."""
-    return [] if line == NONE else words(line)
+    return [] if line.strip() in ("", NONE) else check_lines.argv_of(line)
 
 
 def cents(text: str) -> int | None:

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from paid.cli.given import NONE, agent, cents, check, command, listed, percents, read_secret
+from paid import check_lines
+from paid.cli.given import NONE, agent, cents, command, listed, percents, read_secret
 from paid.store.project_settings import REGISTRIES
 
 _WORK, _MONEY, _LIMITS, _PEOPLE = "What runs do", "Money", "Limits", "Labels, people, secrets"
@@ -72,7 +73,7 @@ def _model(name: str) -> str:
 
 
 def _checks(lines: list[str]) -> list[list[str]]:
-    return [check(line) for line in listed(lines)]
+    return [check_lines.parse(line) for line in listed(lines)]
 
 
 def _egress(hosts: list[str]) -> Any:
@@ -105,7 +106,8 @@ CHOICES = (
         "check",
         list[str],
         _WORK,
-        "A command that must pass; repeat it; none is the default; as in 'python3 -m unittest'",
+        "A command that must pass, by bash where it holds shell syntax; repeat it; none is the "
+        "default; as in 'npm ci && npm test'",
         "checks",
         _checks,
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from paid import polls
+from paid import check_lines, polls
 from paid.cli import connection, output
 from paid.cli.output import Json, say, shown
 from paid.cli.project_options import settings_of, signature_of
@@ -56,6 +56,10 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
     wake(settings, waiting)
     if "interval_seconds" in changed:
         _look_now(settings, project_id)
+    for argv in wanted.get("checks", ()):
+        if check_lines.cannot_fail(argv):
+            note = f"The check {check_lines.shown(argv)} passes whatever a commit holds."
+            print(output.plain(note), file=sys.stderr)
     there = _ensure_labels(project, token, labels, changed)
     if there.advice:
         print(output.plain(there.advice), file=sys.stderr)

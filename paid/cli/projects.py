@@ -10,7 +10,7 @@ import typer
 from sqlmodel import Session
 from temporalio.client import Client
 
-from paid import polls
+from paid import check_lines, polls
 from paid.cli import completion, connection, output
 from paid.cli.output import Json, say, shown
 from paid.cli.project_add import start_poll
@@ -123,6 +123,10 @@ def _lines(key: str, value: Any) -> list[tuple[str, object]]:
         return [(f"{period} limit", output.cents(limit)) for period, limit in value.items()]
     if key == "refused_labels":
         return [("refused label", _refusal(told)) for told in value]
+    if key == "policy":
+        checks = [("check", check_lines.shown(argv)) for argv in value["checks"]]
+        rest = {name: it for name, it in value.items() if name != "checks" or not checks}
+        return [*checks, *_lines("settings", rest)]
     if isinstance(value, dict):
         return [
             (f"{inner} {'label' if key == 'labels' else ''}".strip(), text)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from paid import check_lines
 from paid.github.neutral import code, neutralise, neutralise_inline, plain_title, quoted
 from paid.github.words import Comment
 
@@ -202,8 +203,13 @@ def _file(file: FileSeen) -> str:
 def _check(check: CheckSeen) -> str:
     ended = "passed" if check.passed else "**failed**"
     took = "" if check.seconds is None else f" in {check.seconds:.1f} s"
+    tells = ""
+    if check_lines.cannot_fail(check.command):
+        tells = "; it passes whatever a commit holds"
     base = {None: "", True: "; on the base it passed too", False: "; on the base it failed"}
-    return f"{code(' '.join(check.command))} {ended}{took}{base[check.passed_on_base]}"
+    return (
+        f"{code(check_lines.shown(check.command))} {ended}{took}{base[check.passed_on_base]}{tells}"
+    )
 
 
 def _cost(view: PullRequestView) -> str:

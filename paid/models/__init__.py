@@ -1,6 +1,7 @@
 """SQLModel tables. Importing this package fills `SQLModel.metadata` for Alembic and the store."""
 
 from paid.models.access import RunHold, RunToken
+from paid.models.check import BaseCheck
 from paid.models.event import Event
 from paid.models.issue import Issue, WebhookDelivery
 from paid.models.jobs import JobCursor, UsageDay
@@ -25,6 +26,7 @@ from paid.models.web import LoginLink, NotificationTarget, Outbox, WebSession
 
 __all__ = [
     "DEFAULT_LABELS",
+    "BaseCheck",
     "BudgetLimit",
     "Credential",
     "Event",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import shlex
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -18,6 +17,7 @@ from importlib import resources
 from jinja2 import Environment, StrictUndefined, Template, meta, pass_context
 from jinja2.runtime import Context
 
+from paid import check_lines
 from paid.errors import ConfigurationError
 from paid.plain import plain
 
@@ -103,4 +103,4 @@ def _data(context: Context, text: str, title: str) -> str:
 
 def _command(argv: list[str]) -> str:
     """An argument list as a person would type it, on one line."""
-    return plain(shlex.join(argv)).replace("\n", " ")
+    return plain(check_lines.shown(argv)).replace("\n", " ")

@@ -69,6 +69,9 @@ def _time_zone(name: str, value: Any) -> str:
     return str(value)
 
 
+_SHELL_HINT = "What a shell shall read is one word: `bash`, `-euo`, `pipefail`, `-c`, and the line."
+
+
 def _checks(name: str, value: Any) -> list[list[str]]:
     hint = "Give each check as a program and its arguments, as in `python3 -m unittest`."
     if not isinstance(value, list) or len(value) > 50:
@@ -78,6 +81,8 @@ def _checks(name: str, value: Any) -> list[list[str]]:
             raise _refused(name, argv, hint)
         if not argv[0] or not all(isinstance(word, str) and "\0" not in word for word in argv):
             raise _refused(name, argv, hint)
+        if {"&&", "||"} & set(argv):  # a program would take them for arguments, and be green
+            raise _refused(name, argv, _SHELL_HINT)
     return value
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from paid.check_lines import parse
 from paid.contracts import RunStatus
 from paid.github import status
 from paid.github.fake import FakeForge, FakeGitHub
@@ -69,6 +70,17 @@ def outside_code(markdown: str) -> str:
     tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
     inline = [child for token in tokens for child in token.children or []]
     return "\n".join(child.content for child in inline if child.type == "text")
+
+
+def test_a_check_is_shown_as_the_command_that_ran() -> None:
+    checks = tuple(
+        CheckSeen(tuple(parse(line)), True)
+        for line in ("npm ci && npm test", "pytest -k 'a b'", "true")
+    )
+    body = pull_request_text(view(checks=checks)).body
+    assert "bash -euo pipefail -c 'npm ci && npm test'` passed" in body
+    assert "pytest -k 'a b'` passed" in body
+    assert "`true` passed; it passes whatever a commit holds" in body
 
 
 @pytest.mark.parametrize("make", [neutralise, neutralise_inline, quoted])

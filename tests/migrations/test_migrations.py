@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -12,6 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
+from paid.check_lines import BASH
 from paid.embedded import PostgresServer
 from paid.store.database import Database
 
@@ -85,6 +87,27 @@ def test_rows_of_the_first_revision_survive_the_way_up_and_down(empty: Database)
         hashes = connection.execute(text("SELECT hash FROM event ORDER BY seq")).scalars().all()
         assert len(set(hashes)) == 2
         assert connection.execute(text("SELECT title FROM issue")).scalar() == "title"
+
+
+def test_a_check_that_was_split_at_its_shell_syntax_gets_a_shell(empty: Database) -> None:
+    """npm took `&&` for an argument, and was green."""
+    empty.migrate("0001")
+    split = [["npm", "ci", "&&", "npm", "test", "-t", "a b"], ["make", ";"], ["make"]]
+    with empty.engine.begin() as connection:
+        connection.execute(text(FIRST_ROWS))
+        connection.execute(
+            text(
+                "INSERT INTO policy (project_id, checks, check_timeout_seconds, max_iterations,"
+                " allow_workflow_changes, max_seconds, cpus, memory_mib, pids,"
+                " draft_pull_request, idle_seconds)"
+                " VALUES (1, CAST(:checks AS jsonb), 9, 9, false, 900, 1, 900, 90, true, 9)"
+            ),
+            {"checks": json.dumps(split)},
+        )
+    empty.migrate()
+    with empty.engine.connect() as connection:
+        checks = connection.execute(text("SELECT checks FROM policy")).scalar()
+    assert checks == [[*BASH, "npm ci && npm test -t 'a b'"], ["make", ";"], ["make"]]
 
 
 def test_programs_that_start_together_migrate_once(empty: Database) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paid.check_lines import BASH
 from paid.errors import ConfigurationError
 from paid.prompts.loader import MAX_DATA_CHARS, Prompt, render
 
@@ -41,6 +42,11 @@ def test_the_task_names_the_issue_and_the_checks() -> None:
     assert "issue #7" in text
     assert "acme/greeter" in text
     assert "    python3 -m unittest\n    sh -c 'exit 1'\n" in text
+
+
+def test_a_check_of_the_shell_is_asked_for_as_the_shell_runs_it() -> None:
+    asked = task(checks=[[*BASH, "npm ci && npm test"]]).text
+    assert "bash -euo pipefail -c 'npm ci && npm test'" in asked
 
 
 def test_a_project_without_checks_has_no_word_of_them() -> None:

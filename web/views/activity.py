@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from paid import check_lines
 from paid.contracts import RunStatus
 from paid.models import Event
 from paid.store import estimates
@@ -155,7 +156,10 @@ def _check(kind: str, data: Data) -> Item:
         title = f"Checks {'passed' if passed else 'failed'}: {good} of {whole}"
         return Item("check" if passed else "check-bad", title)
     code = data.get("code", data.get("exit_code"))
+    argv = data.get("argv")
+    command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
     name = f"Check {number_of(data, 'index') + 1}"
+    name = f"{name} ({command[:200]})" if command else name
     if code == 0 and not data.get("timed_out"):
         return Item("check", f"{name} passed", detail=text_of(data, "output"), mono=True)
     how = "ran out of time" if data.get("timed_out") else f"failed, exit {code}"

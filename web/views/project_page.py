@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from paid import check_lines
 from paid.agents import registry
 from paid.errors import BadInputError
 from paid.models import Policy, Project
@@ -72,8 +72,8 @@ class ProjectPage:
 
     @property
     def checks_text(self) -> str:
-        """The checks, one a line, as a shell would be given them (none is used)."""
-        return "\n".join(shlex.join(argv) for argv in self.policy.checks)
+        """The checks, one a line, as `check_lines.parse` reads them again."""
+        return "\n".join(check_lines.shown(argv) for argv in self.policy.checks)
 
     @property
     def egress_text(self) -> str:
@@ -187,12 +187,7 @@ def _lines(value: str) -> list[str]:
 
 
 def _commands(value: str) -> list[list[str]]:
-    try:
-        return [shlex.split(line) for line in value.split("\n") if line.strip()]
-    except ValueError:
-        raise BadInputError(
-            "A quote is open in the checks.", hint="Write one command a line, as in `pytest -q`."
-        ) from None
+    return [check_lines.parse(line) for line in check_lines.lines(value)]
 
 
 def _hosts(value: str) -> list[str] | str:

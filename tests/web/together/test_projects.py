@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from paid.agents import registry
+from paid.check_lines import BASH
 from paid.embedded import TemporalServer
 from paid.models import Project
 from paid.store import budgets, projects
@@ -102,7 +103,7 @@ def test_agent_and_limits_are_changed(
         assert projects.policy(session, project_id).max_iterations == 4
 
 
-def test_checks_are_programs_with_arguments(
+def test_a_check_is_a_program_with_arguments_or_a_line_of_bash(
     browser: httpx.Client, project_id: int, database: Database
 ) -> None:
     commands = "python3 -m unittest\r\nmake 'a b' # $(id)"
@@ -111,7 +112,7 @@ def test_checks_are_programs_with_arguments(
     assert answer.status_code == 303, answer.text
     with database.session() as session:
         policy = projects.policy(session, project_id)
-    assert policy.checks == [["python3", "-m", "unittest"], ["make", "a b", "#", "$(id)"]]
+    assert policy.checks == [["python3", "-m", "unittest"], [*BASH, "make 'a b' # $(id)"]]
     assert policy.draft_pull_request
     assert not policy.allow_workflow_changes
 

@@ -1,0 +1,124 @@
+"""Checks as people type them: which need a shell, and which could never be red."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from paid import check_lines
+from paid.check_lines import BASH
+from paid.errors import BadInputError
+
+FOR_A_SHELL = [
+    "npm ci && npm test",
+    "true || exit 1",
+    "echo tests && false",
+    "npm ci; npm test",
+    "npm test | tee log.txt",
+    "sleep 1 & npm test",
+    "npm test > log.txt",
+    "npm test 2>&1",
+    "npm test <input",
+    "pytest tests/*.py",
+    "ls file?.txt",
+    "ls [ab].txt",
+    "ls {a,b}.txt",
+    "echo $HOME",
+    'echo "$HOME"',
+    'echo "\\$HOME"',
+    "echo `id`",
+    "make -j$(nproc)",
+    "(cd web; npm test)",
+    "CI=1 npm test",
+    "PATH+=:bin npm test",
+    "npm ci\nnpm test",
+    "npm \\\n test",
+    "npm test # the fast ones",
+    "npm test # don't wait",
+    "cd web && npm test",
+    "source venv/bin/activate; pytest",
+    "~/bin/test",
+    "! grep -r TODO src",
+    "if make; then make test; fi",
+    "for name in a b; do make $name; done",
+    "echo $'it\\'s' && make",
+    "ulimit -n 64; make",
+]
+PROGRAMS = {
+    "python3 -m unittest": ["python3", "-m", "unittest"],
+    "pytest -k 'a and (b or c)'": ["pytest", "-k", "a and (b or c)"],
+    "sh -c 'a && b'": ["sh", "-c", "a && b"],
+    "echo '$HOME' \\$HOME": ["echo", "$HOME", "$HOME"],
+    "cut -d '|' -f1 x": ["cut", "-d", "|", "-f1", "x"],
+    "find . -exec touch {} \\;": ["find", ".", "-exec", "touch", "{}", ";"],
+    'grep -r "a\\|b" src': ["grep", "-r", "a\\|b", "src"],
+    "cc a#b": ["cc", "a#b"],
+    "make --prefix=~/x": ["make", "--prefix=~/x"],
+    "env CI=1 make": ["env", "CI=1", "make"],
+    "python3 -c 'import a\nimport b'": ["python3", "-c", "import a\nimport b"],
+}
+
+
+@pytest.mark.parametrize("line", FOR_A_SHELL)
+def test_a_line_with_shell_syntax_is_a_shells(line: str) -> None:
+    """`npm ci && npm test` once ran npm with the words `&&`, `npm` and `test`, and was green."""
+    assert check_lines.parse(line) == [*BASH, line]
+
+
+@pytest.mark.parametrize("line", PROGRAMS)
+def test_a_line_without_it_is_a_program_with_arguments(line: str) -> None:
+    assert check_lines.parse(line) == PROGRAMS[line]
+
+
+@pytest.mark.parametrize("line", [*FOR_A_SHELL, *PROGRAMS])
+def test_what_is_shown_reads_as_the_same_check(line: str) -> None:
+    argv = check_lines.parse(line)
+    assert check_lines.lines(check_lines.shown(argv)) == [check_lines.shown(argv)]
+    assert check_lines.parse(check_lines.shown(argv)) == argv
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "true || exit 1",
+        "echo tests && false",
+        "cd / && false",
+        "false | cat",
+        "A=1 false",
+        "false\n:",
+    ],
+)
+def test_bash_ends_as_people_expect(line: str) -> None:
+    failed = subprocess.run(check_lines.parse(line), check=False, capture_output=True).returncode
+    assert (failed == 0) == (line == "true || exit 1")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "  ", "''", "# npm test", "cd web", "export CI=1", "CI=1", "set -e", "npm test &",
+     ". venv/bin/activate", "cd web; export CI=1", "echo 'open", "pushd web\nset -x"],
+)  # fmt: skip
+def test_what_could_be_green_without_a_test_is_refused(line: str) -> None:
+    with pytest.raises(BadInputError):
+        check_lines.parse(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["true", ":", "exit 0", "npm test || true", "npm test || exit 0", "npm test || echo bad",
+     "npm test & wait", "set -e; true", "cd web && :"],
+)  # fmt: skip
+def test_what_is_green_whatever_the_commit_holds_is_known(line: str) -> None:
+    assert check_lines.cannot_fail(check_lines.parse(line))
+
+
+@pytest.mark.parametrize("line", ["npm test", "npm test; true", "false", "a || b", "a && true"])
+def test_what_can_be_red_is_not_called_so(line: str) -> None:
+    assert not check_lines.cannot_fail(check_lines.parse(line))
+
+
+def test_a_line_break_within_quotes_belongs_to_its_check() -> None:
+    text = "make\nbash -c 'a\nb'\n\nmake test # don't\nmake lint"
+    wanted = ["make", "bash -c 'a\nb'", "make test # don't", "make lint"]
+    assert check_lines.lines(text) == wanted
