@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from paid.containers import seccomp
 from paid.containers.contract import StepSpec
+from paid.containers.task import HOST_NAME, SYSTEM_FILES
 
 USER = "1000:1000"
 REPORT_KEY = "PAID_REPORT_KEY"
@@ -34,6 +36,7 @@ def container_config(spec: StepSpec, instance: str, report_key: str) -> dict[str
         "Cmd": [],
         "User": USER,
         "WorkingDir": "/workspace",
+        "Hostname": HOST_NAME,
         "Env": environment,
         "Labels": labels(spec, instance),
         "NetworkDisabled": True,
@@ -59,7 +62,7 @@ def _host_config(spec: StepSpec) -> dict[str, Any]:
     limits = spec.limits
     return {
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges:true"],
+        "SecurityOpt": ["no-new-privileges:true", f"seccomp={seccomp.profile_text()}"],
         "Privileged": False,
         "ReadonlyRootfs": True,
         "NetworkMode": "none",
@@ -74,8 +77,9 @@ def _host_config(spec: StepSpec) -> dict[str, Any]:
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,
         "Tmpfs": {
-            "/tmp": "rw,exec,nosuid,nodev,mode=1777,"  # noqa: S108 - the container's own
-            f"size={limits.tmp_bytes},nr_inodes={limits.tmp_inodes}"
+            "/tmp": _tmpfs("exec", limits.tmp_bytes, limits.tmp_inodes),  # noqa: S108 - its own
+            "/var/tmp": _tmpfs("exec", limits.tmp_bytes, limits.tmp_inodes),  # noqa: S108
+            "/dev/shm": _tmpfs("noexec", limits.tmp_bytes // 4, limits.tmp_inodes),  # noqa: S108
         },
         "Ulimits": [
             {"Name": "core", "Soft": 0, "Hard": 0},
@@ -90,8 +94,14 @@ def _host_config(spec: StepSpec) -> dict[str, Any]:
     }
 
 
+def _tmpfs(exec: str, size_bytes: int, inodes: int) -> str:
+    """A folder in memory, which the limit of the container's memory bounds besides."""
+    return f"rw,{exec},nosuid,nodev,mode=1777,size={size_bytes},nr_inodes={inodes}"
+
+
 def _mounts(spec: StepSpec) -> list[dict[str, Any]]:
     mounts = [_bind(spec.task_folder, TASK_MOUNT)]
+    mounts += [_bind(spec.task_folder / name, f"/etc/{name}") for name in SYSTEM_FILES]
     if spec.mirror is not None:
         mounts.append(_bind(spec.mirror, "/mirror"))
     if spec.gateway is not None:

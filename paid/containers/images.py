@@ -88,7 +88,7 @@ class Images:
     def prune(self) -> list[str]:
         """Remove images of earlier versions; those that a container uses stay."""
         current = {base_image_ref(), *(agent_image_ref(name) for name in registry.names())}
-        current |= {f"{kind}:{recipes.tools_hash()}" for kind in ("paid-tools", "paid-rootfs")}
+        current |= {f"paid-tools:{recipes.tools_hash()}", f"paid-rootfs:{recipes.rootfs_hash()}"}
         removed = []
         for row in self.store.listing():
             if row.reference not in current and row.reference.startswith(OURS):
@@ -107,7 +107,7 @@ class Images:
 
     def _root(self, progress: Progress) -> str:
         """Debian with our tools: from a registry where one answers, else by debootstrap."""
-        reference = f"paid-rootfs:{recipes.tools_hash()}"
+        reference = f"paid-rootfs:{recipes.rootfs_hash()}"
         if self.store.exists(reference):
             return reference
         progress("Getting Debian")

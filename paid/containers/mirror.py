@@ -140,6 +140,7 @@ class Mirrors:
     def _pin_tip(self, project_id: int, run_id: int, branch: str) -> str:
         """Pin a branch's tip, which the mirror has; mostly without a process."""
         tip, path = self.base_sha(project_id, branch), self.path(project_id)
+        _name_default_branch(self._git(project_id), branch)
         with held(self._lock(project_id), shared=True):
             made = refs.create(path, _pin(run_id), tip)
         return tip if made else self.pin_base(project_id, run_id, tip)
@@ -290,7 +291,7 @@ class Mirrors:
 def _fetch_branches(git: Git, access: Access) -> None:
     had_branches = _has_branches(git)
     git.run(
-        "fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head",
+        "fetch", "--quiet", "--prune", "--no-write-fetch-head",
         "--no-recurse-submodules", "--end-of-options",
         access.url, "+refs/heads/*:refs/heads/*",
         access=access, timeout_seconds=TRANSFER_SECONDS,
@@ -298,6 +299,13 @@ def _fetch_branches(git: Git, access: Access) -> None:
     if had_branches and not _has_branches(git):
         # git takes an empty page, as an outage or a proxy gives, for a repository without branches
         raise GitUnavailableError("The remote lists none of the branches that it had.")
+
+
+def _name_default_branch(git: Git, branch: str) -> None:
+    """Let the mirror's HEAD be the remote's default branch: workspaces name `origin/HEAD` by it."""
+    head = _head(branch)
+    if (git.repository / "HEAD").read_text(encoding="utf-8") != f"ref: {head}\n":
+        git.run("symbolic-ref", "HEAD", head)
 
 
 def _has_branches(git: Git) -> bool:

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from paid.containers import seccomp
 from paid.containers.hardening import CHANGES_MOUNT, GATEWAY_MOUNT, TASK_MOUNT, USER
+from paid.containers.task import SYSTEM_FILES
 
 Facts = Mapping[str, Any]
-READ_ONLY_MOUNTS = frozenset({"/mirror", TASK_MOUNT, GATEWAY_MOUNT, CHANGES_MOUNT})
+READ_ONLY_MOUNTS = frozenset(
+    {
+        "/mirror",
+        TASK_MOUNT,
+        GATEWAY_MOUNT,
+        CHANGES_MOUNT,
+        *(f"/etc/{name}" for name in SYSTEM_FILES),
+    }
+)
 KNOWN_MOUNTS = READ_ONLY_MOUNTS | {"/workspace"}
 SECRET_FREE_VARIABLES = frozenset({"PAID_REPORT_KEY", "PAID_RUN_TOKEN"})
 
@@ -38,6 +48,8 @@ def _privileges(facts: Facts) -> Iterator[str]:
     for option in options:
         if option.replace("=", ":").endswith(":unconfined") or option == "label:disable":
             yield f"a security profile is off: {option}"
+    if not any(seccomp.is_ours(option) for option in options):
+        yield "the seccomp profile is not Paid's"
     if facts["Config"].get("User") != USER:
         yield f"the user is {facts['Config'].get('User') or 'root'}, not {USER}"
     if host.get("GroupAdd"):

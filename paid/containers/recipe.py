@@ -43,8 +43,6 @@ GITCONFIG = """\
 [user]
 \tname = Paid
 \temail = paid@localhost
-[core]
-\thooksPath = /dev/null
 [commit]
 \tgpgSign = false
 [gc]
@@ -84,6 +82,7 @@ RUN npm install --global --prefix /opt/node node@{NODE_VERSION} npm@{NPM_VERSION
 FROM rootfs
 COPY --from=node /opt/node /usr/local
 COPY gitconfig /etc/gitconfig
+RUN ln -s /usr/bin/python3 /usr/local/bin/python
 RUN echo "paid:x:1000:" >> /etc/group \\
     && echo "paid:x:1000:1000:Paid:/workspace/home:/bin/bash" >> /etc/passwd \\
     && mkdir -p /workspace /mirror /run/paid/task /run/paid/gateway \\
@@ -101,6 +100,10 @@ RUN apt-get update && apt-get install --yes --no-install-recommends {" ".join(PA
 STEP = """\
 COPY opt-paid/ /opt/paid/
 RUN chmod 755 /opt/paid/paid-step && python3 -m compileall -q /opt/paid/paid_step
+RUN find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
+RUN find / -xdev -type f -print0 | python3 -c "import os, sys; [\
+    os.removexattr(name, 'security.capability') for name in sys.stdin.buffer.read().split(b'\\0')\
+    if name and 'security.capability' in os.listxattr(name)]"
 USER 1000:1000
 ENTRYPOINT ["/opt/paid/paid-step"]
 """
@@ -160,8 +163,13 @@ def _run(argv: list[str]) -> str:
     return "RUN " + json.dumps(argv)
 
 
+def rootfs_hash() -> str:
+    """Names the root file system's content: another list of packages is another one."""
+    return _digest(ROOTFS)
+
+
 def tools_hash() -> str:
-    """Names the tools' content: another list of packages is another image."""
+    """Names the tools' content, which stand on the root file system."""
     return _digest(TOOLS, ROOTFS, GITCONFIG)
 
 

@@ -47,6 +47,19 @@ class Task:
     memory_bytes: int = 0
 
 
+HOST_NAME = "paid"
+"""Every container's own; it resolves to the container's loopback, as Debian has it."""
+SYSTEM_FILES = {
+    "hosts": f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+    f"127.0.1.1 {HOST_NAME}\n",
+    "hostname": f"{HOST_NAME}\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"
+    "services: files\nprotocols: files\nrpc: files\nnetworks: files\nethers: files\n",
+}
+"""Files beside the task that the container finds in /etc. An engine that gives no network gives no
+names either; and no name server is asked, because none is there to answer."""
+
+
 def runs_folder(data_dir: Path) -> Path:
     """Where the folders of runs are."""
     return data_dir / "runs"
@@ -69,15 +82,21 @@ def write_task(
     folder = task_folder(data_dir, run_id, kind, number)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
+    for name, text in SYSTEM_FILES.items():
+        _write(folder / name, text)
     file = folder / "task.json"
     if file.exists():
         return folder
     task = dataclasses.replace(with_limits(task, limits or Limits()), step=f"{kind}-{number}")
-    draft = folder / "task.json.part"
-    draft.write_text(json.dumps(dataclasses.asdict(task)), encoding="utf-8")
+    _write(file, json.dumps(dataclasses.asdict(task)))
+    return folder
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_name(f"{file.name}.part")
+    draft.write_text(text, encoding="utf-8")
     draft.chmod(0o644)
     os.replace(draft, file)
-    return folder
 
 
 def remove_tasks(data_dir: Path, run_id: int) -> None:

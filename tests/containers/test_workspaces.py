@@ -300,6 +300,70 @@ def test_a_later_base_is_a_layer_over_an_earlier_one(bench: Bench, tmp_path: Pat
     assert not list(bases.glob("*/layers"))
 
 
+SAME_SIZE = {
+    "written over": "printf 'file 7\n' > folder0/file1.txt",
+    "moved over": "printf 'file 7\n' > x; mv x folder0/file1.txt",
+    "with the time of another": "touch -r folder0/file1.txt /tmp/t; printf 'file 7\n' >"
+    " folder0/file1.txt; touch -r /tmp/t folder0/file1.txt",
+    "hidden from git": "git update-index --assume-unchanged folder0/file1.txt;"
+    " printf 'file 7\n' > folder0/file1.txt",
+}
+
+
+@pytest.mark.parametrize("edit", SAME_SIZE)
+def test_an_edit_in_the_second_of_the_checkout_is_never_lost(either: Bench, edit: str) -> None:
+    """git would see no difference in size and second, and a young index switches its care off."""
+    lost = []
+    for number in range(4):
+        fresh = Bench(
+            *(either.engine, either.settings, either.image, either.repository),
+            either.run_id + 10_000 * (number + 1),
+            project_id=either.run_id * 100 + number,
+        )
+        fresh.workspaces = type(either.workspaces)(
+            either.engine, either.settings, either.image, SMALL
+        )
+        files = fresh.shell(SAME_SIZE[edit]).report("collected")["files"]
+        fresh.clear()
+        lost += [number] if files != 1 else []
+    assert lost == []
+
+
+def test_an_edit_on_a_later_base_is_never_lost(bench: Bench, tmp_path: Path) -> None:
+    repository = Repository.make(tmp_path / "moving", files=20)
+    one = Bench(bench.engine, bench.settings, bench.image, repository, bench.run_id, project_id=91)
+    one.volume()
+    (repository.source / "folder0" / "file1.txt").write_text("file 5\n")
+    later = repository.commit("Move on")
+    two = Bench(bench.engine, bench.settings, bench.image, later, bench.run_id + 70_000, 91)
+    done = two.shell("printf 'file 7\n' > folder0/file1.txt; printf 'file 7\n' > folder0/file2.txt")
+    two.clear()
+    one.clear()
+    assert done.report("collected")["files"] == 2
+
+
+def test_a_prepared_base_is_never_read_again(bench: Bench, tmp_path: Path) -> None:
+    """git reads a file anew whose time is not before the index's; on a large base, all of them."""
+    repository = Repository.make(tmp_path / "moving", files=20)
+    one = Bench(bench.engine, bench.settings, bench.image, repository, bench.run_id, project_id=92)
+    one.volume()
+    (repository.source / "folder0" / "file1.txt").write_text("another\n")
+    later = repository.commit("Move on")
+    two = Bench(bench.engine, bench.settings, bench.image, later, bench.run_id + 70_000, 92)
+    script = (
+        "import os, subprocess\n"
+        "index = os.stat('/workspace/repo.git/worktrees/tree/index').st_mtime\n"
+        "names = subprocess.check_output(['git', 'ls-files', '-z']).split(b'\\0')[:-1]\n"
+        "print(sorted(n for n in names if os.lstat(n).st_mtime >= index - 1))\n"
+        "print(subprocess.check_output(['git', 'diff-files', '--name-only']))\n"
+        "print(os.stat('/workspace/repo.git/worktrees/tree/index').st_mtime == index)\n"
+    )
+    found = [each.python(script).text for each in (one, two)]
+    two.clear()
+    one.clear()
+    assert found == ["[]\nb''\nTrue"] * 2
+
+
 def test_a_base_in_use_is_never_pruned(bench: Bench) -> None:
     bench.volume()
     bench.workspaces.prepare_base(78, bench.repository.mirror, bench.repository.base_sha)

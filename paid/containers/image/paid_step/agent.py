@@ -54,7 +54,10 @@ def run(task: Task, reporter: Reporter) -> int:
 
 
 def environment_of(task: Task) -> dict[str, str]:
-    """The agent's environment: the image's, the way out through the gateway, the task's."""
+    """What the agent and the checks find: the image's, the way out through the gateway, the task's.
+
+    Both find the same, CI included: the agent is to see what the checks will see.
+    """
     token = os.environ.get(RUN_TOKEN, "")
     host, port = forwarder.ADDRESS
     proxy = f"http://run:{token}@{host}:{port}"
@@ -62,7 +65,8 @@ def environment_of(task: Task) -> dict[str, str]:
     way_out = dict.fromkeys(names, proxy) if task.gateway else {}
     local = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost,::1")
     own = {name: token if value == "{run_token}" else value for name, value in task.env.items()}
-    return {**os.environ, "HOME": HOME, **way_out, **local, **own}
+    path = f"{HOME}/.local/bin:{os.environ.get('PATH', '/usr/bin:/bin')}"
+    return {**os.environ, "HOME": HOME, "PATH": path, "CI": "true", **way_out, **local, **own}
 
 
 def _put_base_version(task: Task, new: bool) -> tuple[str, ...]:
@@ -83,7 +87,7 @@ def _start_and_wait(
         pid = processes.start(task.argv, environment, _stdin_file(task.stdin))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{task.argv[0] if task.argv else 'no command'}: {error}\n")
-        return processes.Ending(processes.NOT_FOUND, None, "exited")
+        return processes.Ending(processes.code_of(error), None, "exited")
     return processes.supervise(pid, task.timeout_seconds, task.grace_seconds)
 
 

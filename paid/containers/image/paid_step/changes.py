@@ -115,6 +115,26 @@ def _update(paths: set[str], litter: Sequence[str]) -> None:
     names = "\0".join(name.rstrip("/") for name in listing.split("\0") if name)
     if names:
         data = names.encode(errors="surrogateescape")
+        _forget_times(names.split("\0"))
         git(
             "update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=data, tree=True
         )
+
+
+def _forget_times(names: Sequence[str]) -> None:
+    """Let git read the files that are older than the base, whatever the index knows of them.
+
+    They were given another's time (`cp -p`, `touch -r`), which may be the very one in the index.
+    """
+    base = os.lstat(FOLDERS).st_mtime
+    old = [name for name in names if _is_older(f"{TREE}/{name}", base)]
+    if old:
+        data = "\0".join(old).encode(errors="surrogateescape")
+        git("update-index", "--force-remove", "-z", "--stdin", stdin=data, tree=True)
+
+
+def _is_older(path: str, moment: float) -> bool:
+    try:
+        return os.lstat(path).st_mtime < moment
+    except OSError:
+        return False

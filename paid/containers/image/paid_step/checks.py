@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 
-from . import processes
+from . import probe, processes
 
 HEAD_BYTES = 8 * 1024
 TAIL_BYTES = 24 * 1024
@@ -16,13 +16,19 @@ POLL_SECONDS = 0.02
 
 
 class CheckResult:
-    """How one check ended. `code` is None when it was ended by a signal or by its time limit."""
+    """How one check ended.
+
+    `code` is None when it was ended by a `signal` or by its time limit. `oom_kills` is how many
+    processes the kernel killed for want of memory meanwhile.
+    """
 
     def __init__(self, code: int | None, seconds: float, timed_out: bool, output: str) -> None:
         self.code = code
         self.seconds = seconds
         self.timed_out = timed_out
         self.output = output
+        self.signal: int | None = None
+        self.oom_kills = 0
 
 
 class BoundedOutput:
@@ -52,13 +58,13 @@ class BoundedOutput:
 
 def run(argv: Sequence[str], env: Mapping[str, str], timeout_seconds: float) -> CheckResult:
     """Run one check in the current folder; its processes are ended when its time is over."""
-    started = time.monotonic()
+    started, killed_before = time.monotonic(), probe.oom_kills()
     source, sink = os.pipe()
     try:
         pid = processes.start(argv, env, output=sink)
     except (OSError, ValueError) as error:
         os.close(source)
-        return CheckResult(processes.NOT_FOUND, 0.0, False, f"{argv[0]}: {error}")
+        return CheckResult(processes.code_of(error), 0.0, False, f"{argv[0]}: {error}")
     finally:
         os.close(sink)
     output = BoundedOutput()
@@ -68,7 +74,11 @@ def run(argv: Sequence[str], env: Mapping[str, str], timeout_seconds: float) -> 
         processes.signal_group(pid, signal.SIGKILL)
     code = os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None
     seconds = round(time.monotonic() - started, 3)
-    return CheckResult(code, seconds, status is None, output.text())
+    result = CheckResult(code, seconds, status is None, output.text())
+    if status is not None and os.WIFSIGNALED(status):
+        result.signal = os.WTERMSIG(status)
+    result.oom_kills = probe.oom_kills() - killed_before
+    return result
 
 
 def _drain(pid: int, source: int, output: BoundedOutput, deadline: float) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from . import changes, forwarder, processes, repository, workspace
 from .agent import environment_of
@@ -16,13 +17,16 @@ def prepare_base(task: Task, reporter: Reporter) -> int:
 
     Over another base, the clone is there already and only moves to this commit.
     """
+    from . import dating  # noqa: PLC0415 - of this mode alone
+
+    begun_at = time.time()
     repository.clone(task.base_sha)
     workspace.make_folders()
     if repository.head() != task.base_sha:
         repository.refresh_branches()
         repository.switch_to(task.base_sha)
     changes.record_folders()
-    repository.settle_index()
+    dating.date_into_the_past(begun_at)
     reporter.send("ready")
     return DONE
 
@@ -83,6 +87,8 @@ def verify(task: Task, reporter: Reporter) -> int:
             "check",
             index=index,
             code=result.code,
+            signal=result.signal,
+            oom_kills=result.oom_kills,
             seconds=result.seconds,
             timed_out=result.timed_out,
             output=result.output,

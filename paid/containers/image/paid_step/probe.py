@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import resource
 import stat
 
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
@@ -16,6 +17,11 @@ DEVICES = {
     *("null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm"),
     *("mqueue", "fd", "stdin", "stdout", "stderr", "core"),
 }
+PRIVILEGED = (
+    *("su", "mount", "umount", "passwd", "chfn", "chsh", "chage", "expiry", "gpasswd", "newgrp"),
+    *("sudo", "ping", "pkexec", "fusermount", "unix_chkpwd", "crontab"),
+)
+"""What Debian installs setuid or setgid, in most images."""
 GATEWAY = "/run/paid/gateway/gateway.sock"
 SYSTEM = "/"
 
@@ -27,7 +33,9 @@ def openings(pids: int, memory_bytes: int, gateway: bool, system: str = SYSTEM) 
     """
     return [
         *_process(system),
+        *_calls(),
         *_file_system(system),
+        *_programs(system),
         *_network(system),
         *_limits(system, pids, memory_bytes),
         *(_gateway() if gateway else ()),
@@ -51,6 +59,31 @@ def _process(system: str) -> list[str]:
             found.append(f"{name} is {' '.join(fields[name].split())}, not 1000")
     if set(fields.get("Groups", "").split()) - {"1000"}:
         found.append(f"supplementary groups {fields['Groups'].strip()}")
+    return found
+
+
+def _calls() -> list[str]:
+    """Whether Paid's own seccomp profile holds: an engine's default lets each of these through."""
+    found = []
+    try:
+        resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE)
+        found.append("limits of other processes can be set (the seccomp profile is not Paid's)")
+    except PermissionError:
+        pass
+    return found
+
+
+def _programs(system: str) -> list[str]:
+    """Programs that would run as another user; a look at every file would cost each start."""
+    found = []
+    for folder in ("bin", "usr/bin", "usr/sbin"):
+        for name in PRIVILEGED:
+            try:
+                mode = os.stat(os.path.join(system, folder, name)).st_mode
+            except OSError:
+                continue
+            if mode & (stat.S_ISUID | stat.S_ISGID):
+                found.append(f"/{folder}/{name} runs as another user (setuid or setgid)")
     return found
 
 

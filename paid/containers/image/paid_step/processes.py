@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
 import _thread
+import errno
 import os
 import time
 
@@ -55,9 +56,10 @@ def start(
     the program cannot be started. The working folder is the caller's.
     """
     source = stdin or os.devnull
+    program = find(argv[0], env.get("PATH", os.defpath))
     redirects = () if output is None else (1, 2)
-    pid = os.posix_spawnp(
-        argv[0],
+    pid = os.posix_spawn(
+        program,
         list(argv),
         dict(env),
         file_actions=[
@@ -75,6 +77,29 @@ def start(
     except OSError:
         pass
     return pid
+
+
+def find(name: str, path: str) -> str:
+    """Where a program is on the search path that it will have itself, which is not ours.
+
+    Raises FileNotFoundError, or PermissionError where all that is called so cannot be run.
+    """
+    if "/" in name:
+        return name
+    places = [f"{folder}/{name}" for folder in path.split(":") if folder]
+    found = [place for place in places if os.path.isfile(place)]
+    for place in found:
+        if os.access(place, os.X_OK):
+            return place
+    if found:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), found[0])
+    raise FileNotFoundError(errno.ENOENT, "there is no such program", name)
+
+
+def code_of(error: OSError | ValueError) -> int:
+    """The exit code that a shell has for a program that could not be started."""
+    is_missing = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
+    return NOT_FOUND if is_missing else NOT_EXECUTABLE
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, seconds: float) -> Done:

@@ -8,7 +8,6 @@ could still do harms its own run alone; the host checks the bundle.
 from __future__ import annotations
 
 import os
-import time
 
 from . import processes
 from .places import BUNDLE, MIRROR, OUT, REMOTE, TREE, WORKSPACE, WORKTREE, RepositoryError
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ALL_BRANCHES = "+refs/heads/*:refs/heads/*"
+AS_ORIGIN = "+refs/heads/*:refs/remotes/origin/*"
+ALL_TAGS = "+refs/tags/*:refs/tags/*"
+ORIGIN_HEAD = "refs/remotes/origin/HEAD"
 GIT_SECONDS = 300.0
 SETTINGS = {
     "safe.directory": "*",
@@ -99,17 +101,9 @@ def clone(base_sha: str) -> None:
     for place in (REMOTE, TREE):
         remove(place)
     git("clone", "--bare", "--shared", "--quiet", "--", MIRROR, REMOTE)
+    git("--git-dir", REMOTE, "fetch", "--quiet", "--no-tags", "--", MIRROR, AS_ORIGIN)
     git("--git-dir", REMOTE, "worktree", "add", "--quiet", "--detach", "--", TREE, base_sha)
-
-
-def settle_index() -> None:
-    """Date the index after the files, so that git never has to read them again.
-
-    An entry whose file is as young as the index itself counts as perhaps changed, and each status
-    of each run on this base would hash the file. Nothing writes in the tree after the checkout.
-    """
-    later = time.time() + 2.0
-    os.utime(f"{WORKTREE}/index", (later, later))
+    _name_default_branch()
 
 
 def make_branch(branch: str, base_sha: str) -> bool:
@@ -126,7 +120,18 @@ def make_branch(branch: str, base_sha: str) -> bool:
 
 def refresh_branches() -> None:
     """Bring the clone's branches to where the mirror has them; their objects are borrowed."""
-    git("fetch", "--quiet", "--prune", "--no-tags", "--", MIRROR, ALL_BRANCHES, tree=True)
+    wanted = (ALL_BRANCHES, AS_ORIGIN, ALL_TAGS)
+    git("fetch", "--quiet", "--prune", "--no-tags", "--", MIRROR, *wanted, tree=True)
+    _name_default_branch()
+
+
+def _name_default_branch() -> None:
+    """Let `origin` know its default branch, the mirror's HEAD, as a clone from GitHub would."""
+    with open(f"{MIRROR}/HEAD", encoding="utf-8", errors="surrogateescape") as file:
+        kind, _, branch = file.read().strip().partition(" refs/heads/")
+    tracked = f"refs/remotes/origin/{branch}"
+    if kind == "ref:" and succeeds("show-ref", "--verify", "--quiet", tracked, tree=True):
+        git("symbolic-ref", ORIGIN_HEAD, tracked, tree=True)
 
 
 def switch_to(sha: str) -> None:
