@@ -160,11 +160,17 @@ class VerifyInput:
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """Whether every check passed; the failing output is kept under `feedback_id`."""
+    """Whether every check passed; the failing output is kept under `feedback_id`.
+
+    `cannot_pass` says why another round of the agent would not help; empty where it may. `summary`
+    names the first check that failed, with the end of its output: bounded, and made plain.
+    """
 
     passed: bool
     feedback_id: int | None = None
     output_digest: str = ""
+    cannot_pass: str = ""
+    summary: str = ""
 
 
 @dataclass(frozen=True)

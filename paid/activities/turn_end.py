@@ -26,6 +26,9 @@ def how_it_ended(
     """
     if watch.verdict is not None:
         return watch.verdict, watch.message
+    if "trouble" in log.reports and "agent_exit" not in log.reports:
+        trouble = log.reports["trouble"].get("message", "")
+        return TurnEnd.AGENT_ERROR, f"The agent was not started: {trouble}"
     agent_exit = log.reports.get("agent_exit", {})
     ending: Ending = transcript.end(_agent_code(agent_exit, exit))
     if look.hold is not None and ending.how is not How.FINISHED:

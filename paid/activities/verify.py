@@ -9,18 +9,22 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from sqlmodel import Session
 from temporalio import activity
 
-from paid.activities import disk_full
+from paid import check_ends, check_lines
+from paid.activities import base_checks, disk_full
+from paid.activities.base_checks import BaseChecks
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import Host, container_name
+from paid.check_ends import CheckEnd, Failure
 from paid.containers.contract import LogLine
 from paid.containers.reports import ReportReader
 from paid.containers.task import Task
 from paid.contracts import RunStatus, VerifyInput, VerifyResult
 from paid.errors import ContainerError, DetachedError, RunCancelledError
 from paid.plain import plain
-from paid.store import runs, steps
+from paid.store import denials, runs, steps
 from paid.store.events import NewEvent
 from paid.store.runs import RunFacts
 from paid.store.steps import StepHold
@@ -34,6 +38,7 @@ class VerifyActivities:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._bases = BaseChecks(host)
 
     @activity.defn(name="verify", no_thread_cancel_exception=True)
     def verify(self, given: VerifyInput) -> VerifyResult:
@@ -126,8 +131,9 @@ class VerifyActivities:
     def _conclude(
         self, given: VerifyInput, facts: RunFacts, hold: StepHold, checks: list[dict[str, Any]]
     ) -> VerifyResult:
-        failed = [check for check in checks if check["code"] != 0 or check.get("timed_out")]
-        text = "\n\n".join(_feedback(facts.policy.checks, check) for check in failed)
+        failures = self._failures(given, facts, hold, checks)
+        failed = [failure.head for failure in failures]
+        text = "\n\n".join(map(_feedback, failures))
         with self._host.database.session() as session:
             feedback_id = None
             if failed:
@@ -138,7 +144,10 @@ class VerifyActivities:
                 passed=not failed,
                 feedback_id=feedback_id,
                 output_digest=_digest(text) if failed else "",
+                cannot_pass=check_ends.cannot_pass(failures),
+                summary=failures[0].told() if failures else "",
             )
+            self._tell_bases(session, facts, failures)
             told = [_told(check, facts) for check in checks]
             steps.note(session, hold, result=asdict(result), checks=told)
             steps.end(session, hold, "succeeded" if result.passed else "failed", None)
@@ -146,9 +155,27 @@ class VerifyActivities:
                      commit=given.head_sha, failed=len(failed), checks=len(checks))  # fmt: skip
         return result
 
+    def _failures(
+        self, given: VerifyInput, facts: RunFacts, hold: StepHold, checks: list[dict[str, Any]]
+    ) -> list[Failure]:
+        """What failed, with how it ends on the untouched base."""
+        failed = [check for check in checks if check_ends.end_of(check) is not CheckEnd.PASSED]
+        if not failed:
+            return []
+        with self._host.database.session() as session:
+            denied = denials.hosts(session, given.run_id, hold.started_at)
+        seen = [denials.attributed(check, denied) for check in failed]
+        return self._bases.failures(given, facts, seen)
+
+    def _tell_bases(self, session: Session, facts: RunFacts, failures: list[Failure]) -> None:
+        for failure in failures:
+            if failure.base is not None:
+                index = int(failure.head["index"])
+                runs.say(session, facts.run, "verify.base", **base_checks.told(failure, index))
+
 
 def _told(check: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
-    output = plain(str(check.get("output", "")))
+    output = plain(str(check.get("output", "")), check_ends.WHOLE)
     argv = facts.policy.checks[int(check["index"])]
     return {**check, "argv": argv, "output": output[-4000:]}
 
@@ -158,8 +185,10 @@ def _digest(text: str) -> str:
     return hashlib.sha256(re.sub(r"\d+", "#", text).encode()).hexdigest()
 
 
-def _feedback(checks: list[list[str]], check: dict[str, Any]) -> str:
-    argv = " ".join(checks[int(check["index"])])
-    how = "ran out of time" if check.get("timed_out") else f"ended with exit code {check['code']}"
-    output = plain(str(check.get("output", "")), FEEDBACK_CHARACTERS)
-    return f"$ {argv}\n({how})\n{output[-FEEDBACK_CHARACTERS:]}"
+def _feedback(failure: Failure) -> str:
+    output = plain(str(failure.head.get("output", "")), check_ends.WHOLE)
+    base = ""
+    if failure.fails_on_base:
+        base = "\n(It fails on the untouched base too, in another way.)"
+    ended = f"$ {check_lines.shown(failure.argv)}\n({check_ends.how(failure.head)}){base}"
+    return f"{ended}\n{output[-FEEDBACK_CHARACTERS:]}"

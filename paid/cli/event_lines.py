@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from paid import check_lines
+from paid import check_ends, check_lines
+from paid.check_ends import CheckEnd
 from paid.cli.output import dollars, one_line, plain
 from paid.store import estimates
 
@@ -49,8 +50,7 @@ def _nothing(_data: Data) -> None:
 
 def _words(data: Data) -> str:
     """All of what the agent said, the later lines moved in below the first."""
-    lines = plain(str(data.get("text", ""))).strip().split("\n")
-    return ("\n" + " " * (KIND_WIDE + 11)).join(lines)
+    return _indented(plain(str(data.get("text", ""))).strip().split("\n"))
 
 
 def _tool_call(data: Data) -> str:
@@ -74,8 +74,42 @@ def _file_change(data: Data) -> str:
 def _check(data: Data) -> str:
     argv = data.get("argv")
     command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
-    passed = data.get("exit_code", data.get("code")) == 0
-    return f"{'passed' if passed else 'FAILED'}  {one_line(command, WIDE)}"
+    report = _report(data)
+    if check_ends.end_of(report) is CheckEnd.PASSED:
+        return f"passed  {one_line(command, WIDE)}"
+    how = f"  ({check_ends.how(report)})" if "code" in data else ""
+    said = check_ends.tail(report["output"]).split("\n")
+    return _indented([f"FAILED  {one_line(command, WIDE)}{how}", *filter(None, said)])
+
+
+def _report(data: Data) -> dict[str, Any]:
+    """The event as the report of a check; what a report cannot hold is left out."""
+    code, seconds = data.get("exit_code", data.get("code")), data.get("seconds")
+    return {
+        "code": code if isinstance(code, int) else None,
+        "seconds": seconds if isinstance(seconds, int | float) else 0,
+        "output": str(data.get("output", "")),
+        "denied": [],
+        **{name: data.get(name) for name in ("timed_out", "oom_kills")},
+        "signal": data.get("signal") if isinstance(data.get("signal"), int) else None,
+    }
+
+
+def _on_base(data: Data) -> str:
+    argv = data.get("argv")
+    command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
+    if data.get("passed"):
+        how = "passes on the untouched base"
+    elif data.get("same"):
+        how = "fails on the untouched base in the same way"
+    else:
+        how = f"on the untouched base {data.get('how', 'fails')} too, but not in the same way"
+    return one_line(f"{command}  {how}", 2 * WIDE)
+
+
+def _indented(lines: list[str]) -> str:
+    """Several lines as one event's: the later ones moved in below the first."""
+    return ("\n" + " " * (KIND_WIDE + 11)).join(lines)
 
 
 def _probe(data: Data) -> str:
@@ -130,6 +164,7 @@ LINES: Mapping[str, Callable[[Data], str | None]] = {
     "step.ready": _nothing,
     "step.started": _nothing,
     "verify.check": _check,
+    "verify.base": _on_base,
     "model.usage": _model_usage,
     "run.ended": _ended,
     "run.waiting": _waiting,

@@ -1,12 +1,12 @@
-"""`paid project`: the group, which three modules make."""
+"""`paid project`: the group, which four modules make."""
 
 from __future__ import annotations
 
 import typer
 
-from paid.cli import project_add, project_set, projects
+from paid.cli import project_add, project_check, project_set, projects
 
-for part in (project_add, project_set):
+for part in (project_add, project_set, project_check):
     part.add_to(projects.commands)
 
 

@@ -132,7 +132,7 @@ class AgentExecutionWorkflow:
         self, plan: RunPlan, workspace: Workspace, first: asyncio.Task[TurnResult] | None
     ) -> str | EndInput:
         """Rounds of agent and checks; the commit that passed, or the end without one."""
-        began, feedback_id, resumed = workflow.now(), None, False
+        began, feedback_id, resumed, summary = workflow.now(), None, False, ""
         last = self._lost_rounds + plan.max_iterations
         while self._iterations < last or resumed:
             if not resumed:
@@ -155,14 +155,13 @@ class AgentExecutionWorkflow:
             verdict = await self._verified(plan, workspace, turn.head_sha)
             if verdict.passed:
                 return turn.head_sha
-            feedback_id = verdict.feedback_id
+            if verdict.cannot_pass:
+                return self._end(RunStatus.FAILED, "checks_cannot_pass", verdict.cannot_pass)
+            feedback_id, summary = verdict.feedback_id, verdict.summary
             if self._in_circles(turn.output_digest + verdict.output_digest):
-                return self._end(RunStatus.FAILED, "limit_reached", _SAME.format(SAME_OUTPUT_LIMIT))
-        return self._end(
-            RunStatus.FAILED,
-            "limit_reached",
-            f"The checks still fail after {plan.max_iterations} rounds of agent and checks.",
-        )
+                same = f"{_SAME.format(SAME_OUTPUT_LIMIT)}\n{summary}".strip()
+                return self._end(RunStatus.FAILED, "limit_reached", same)
+        return self._end(RunStatus.FAILED, "limit_reached", _still_failing(plan, summary))
 
     def _end_of_turn(self, turn: TurnResult) -> EndInput | None:
         if turn.end is TurnEnd.NEEDS_INPUT:
@@ -381,6 +380,11 @@ def _is_cancelled() -> bool:
 
 def _turn_seconds(left: float) -> int:
     return max(1, min(LONGEST_TURN_SECONDS, int(left)))
+
+
+def _still_failing(plan: RunPlan, summary: str) -> str:
+    rounds = "one round" if plan.max_iterations == 1 else f"{plan.max_iterations} rounds"
+    return f"The checks still fail after {rounds} of agent and checks.\n{summary}".strip()
 
 
 _SAME = "The agent did the same thing {} times in a row."

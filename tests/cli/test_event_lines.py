@@ -46,6 +46,20 @@ def told(kind: str, **data: Any) -> str:
         ("agent.tool_call", {"tool": "shell", "arguments": {"command": "ls"}}, "shell  ls"),
         ("agent.file_change", {"change": "update", "path": "a.py"}, "update a.py"),
         ("verify.check", {"argv": ["make", "test"], "exit_code": 2}, "FAILED  make test"),
+        (
+            "verify.check",
+            {"argv": ["make", "a b"], "code": 127, "output": "x\nnot there\n"},
+            "FAILED  make 'a b'  (ended with exit code 127: a program was not found)\n"
+            + " " * 31
+            + "x\n"
+            + " " * 31
+            + "not there",
+        ),
+        (
+            "verify.base",
+            {"argv": ["make"], "same": True, "how": "x"},
+            "make  fails on the untouched base in the same way",
+        ),
         ("step.probe", {"openings": []}, "the sandbox is tight"),
         ("step.probe", {"openings": ["network"]}, 'OPEN: ["network"]'),
         ("run.workspace", {"base": "a" * 40, "branch": "b"}, f"base {'a' * 10} · branch b"),

@@ -1,4 +1,4 @@
-"""Paid's own seccomp profile: what it keeps out of a live container, and what still works in one."""
+"""Paid's own seccomp profile: what it keeps out of a live container, and what works in one."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_forwarder_keeps_its_descriptors_whatever_the_agent_tries(bench: Ben
 
 
 WORKS = {
-    "threads": "python3 -c 'import threading as t; x = t.Thread(target=print); x.start(); x.join()'",
+    "threads": "python3 -c 'import threading as t; x = t.Thread(); x.start(); x.join()'",
     "processes": "python3 -c 'import multiprocessing as m; m.Pool(2).map(abs, [1, 2])'",
     "subprocess": "python3 -c 'import subprocess as s; s.run([\"ls\"], check=True)'",
     "asyncio": "python3 -c 'import asyncio; asyncio.run(asyncio.sleep(0))'",

@@ -1,4 +1,4 @@
-"""What programs find around them in a container: names, folders, git's refs; agent and checks alike."""
+"""What programs find around them in a container, agent and checks alike: names, folders, refs."""
 
 from __future__ import annotations
 

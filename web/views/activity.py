@@ -160,9 +160,20 @@ def _check(kind: str, data: Data) -> Item:
     command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
     name = f"Check {number_of(data, 'index') + 1}"
     name = f"{name} ({command[:200]})" if command else name
+    if kind == "verify.base":
+        same = "in the same way" if data.get("same") else "in another way"
+        how = "passes" if data.get("passed") else f"fails {same}"
+        good = "check" if data.get("passed") else "check-bad"
+        return Item(good, f"{name}: the untouched base {how}", text_of(data, "how"))
     if code == 0 and not data.get("timed_out"):
         return Item("check", f"{name} passed", detail=text_of(data, "output"), mono=True)
-    how = "ran out of time" if data.get("timed_out") else f"failed, exit {code}"
+    how = f"failed, exit {code}"
+    if data.get("timed_out"):
+        how = "ran out of time"
+    elif data.get("oom_kills"):
+        how = "needed more memory than its container has"
+    elif code is None:
+        how = f"was ended by signal {number_of(data, 'signal')}"
     return Item("check-bad", f"{name} {how}", detail=text_of(data, "output"), mono=True)
 
 

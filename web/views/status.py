@@ -40,6 +40,8 @@ _WHAT_TO_DO = {
     "bundle_rejected": "The workspace gave back something unexpected and nothing was pushed. "
     "The output below shows what the agent did to its repository.",
     "cancelled": "Label the issue anew to start another attempt.",
+    "checks_cannot_pass": "Mend what the message names, in the project's settings or on its base, "
+    "then label the issue anew; `paid project check` tries the checks without an agent.",
     "configuration": "`paid doctor` says which setting to mend.",
     "container": "`paid doctor` checks Docker and the agent image on this machine.",
     "credential": "Give the project its token anew: `paid project set` with a token file.",
