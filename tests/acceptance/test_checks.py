@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+
 from paid.check_lines import parse
+from paid.containers.engine import DockerEngine
+from paid.settings import child_environment
 from tests.acceptance.stage import OWNER, Stage
 
 WRITES = ["python3", "-c", "open('made.txt', 'a').write('made')"]
@@ -45,3 +52,19 @@ def test_a_check_that_fails_on_the_base_otherwise_goes_back_to_the_agent(stage: 
     assert (run.status, run.iterations) == ("completed", 2), run.error_message
     (base,) = stage.events(run, "verify.base")
     assert not base.data["same"]
+
+
+def test_checks_can_be_tried_without_an_agent_and_without_a_run(stage: Stage) -> None:
+    lines = ["true", "no-such-program", "curl -sS https://not-listed.example/"]
+    watched = stage.watch(checks=[parse(line) for line in lines])
+    done = subprocess.run(
+        [sys.executable, "-m", "paid", "project", "check", watched.name, "--json"],
+        env={**os.environ, **child_environment(stage.settings)},
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    checks = json.loads(done.stdout)["checks"]
+    assert [check["end"] for check in checks] == ["passed", "no_program", "denied"]
+    assert checks[2]["denied_hosts"] == ["not-listed.example"]
+    assert stage.run_of(watched) is None
+    assert [one.name for one in DockerEngine(stage.settings).owned() if one.run_id == 0] == []

@@ -139,6 +139,8 @@ def loosened(bench: Bench, spec: StepSpec, change: dict[str, Any]) -> str:
         dataclasses.replace(spec, volume=volume), instance_id(bench.settings.data_dir), "00" * 32
     )
     config["HostConfig"] |= change
+    if "UTSMode" in change:
+        del config["Hostname"]  # it would be the host's, and the engine refuses both
     config["NetworkDisabled"] = change.get("NetworkMode", "none") == "none"
     with DockerApi(bench.settings).client() as client:
         client.create_container_from_config(config, name=f"{spec.name}-{suffix}")

@@ -305,8 +305,6 @@ SAME_SIZE = {
     "moved over": "printf 'file 7\n' > x; mv x folder0/file1.txt",
     "with the time of another": "touch -r folder0/file1.txt /tmp/t; printf 'file 7\n' >"
     " folder0/file1.txt; touch -r /tmp/t folder0/file1.txt",
-    "hidden from git": "git update-index --assume-unchanged folder0/file1.txt;"
-    " printf 'file 7\n' > folder0/file1.txt",
 }
 
 

@@ -155,26 +155,37 @@ def _check(kind: str, data: Data) -> Item:
         good = whole - number_of(data, "failed")
         title = f"Checks {'passed' if passed else 'failed'}: {good} of {whole}"
         return Item("check" if passed else "check-bad", title)
-    code = data.get("code", data.get("exit_code"))
+    name = _check_name(data)
+    if kind == "verify.base":
+        same = "in the same way" if data.get("same") else "in another way"
+        ended = "passes" if data.get("passed") else f"fails {same}"
+        good = "check" if data.get("passed") else "check-bad"
+        return Item(good, f"{name}: the untouched base {ended}", text_of(data, "how"))
+    how = _check_end(data)
+    good = "check" if how == "passed" else "check-bad"
+    return Item(good, f"{name} {how}", detail=text_of(data, "output"), mono=True)
+
+
+def _check_name(data: Data) -> str:
     argv = data.get("argv")
     command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
     name = f"Check {number_of(data, 'index') + 1}"
-    name = f"{name} ({command[:200]})" if command else name
-    if kind == "verify.base":
-        same = "in the same way" if data.get("same") else "in another way"
-        how = "passes" if data.get("passed") else f"fails {same}"
-        good = "check" if data.get("passed") else "check-bad"
-        return Item(good, f"{name}: the untouched base {how}", text_of(data, "how"))
-    if code == 0 and not data.get("timed_out"):
-        return Item("check", f"{name} passed", detail=text_of(data, "output"), mono=True)
-    how = f"failed, exit {code}"
+    return f"{name} ({command[:200]})" if command else name
+
+
+def _check_end(data: Data) -> str:
+    code = data.get("code", data.get("exit_code"))
     if data.get("timed_out"):
-        how = "ran out of time"
-    elif data.get("oom_kills"):
-        how = "needed more memory than its container has"
-    elif code is None:
-        how = f"was ended by signal {number_of(data, 'signal')}"
-    return Item("check-bad", f"{name} {how}", detail=text_of(data, "output"), mono=True)
+        return "ran out of time"
+    if code == 0:
+        return "passed"
+    if data.get("oom_kills"):
+        return "needed more memory than its container has"
+    return (
+        f"was ended by signal {number_of(data, 'signal')}"
+        if code is None
+        else f"failed, exit {code}"
+    )
 
 
 def _other(kind: str, data: Data) -> Item:
