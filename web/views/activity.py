@@ -159,11 +159,11 @@ def _check(kind: str, data: Data) -> Item:
     if kind == "verify.base":
         same = "in the same way" if data.get("same") else "in another way"
         ended = "passes" if data.get("passed") else f"fails {same}"
-        good = "check" if data.get("passed") else "check-bad"
-        return Item(good, f"{name}: the untouched base {ended}", text_of(data, "how"))
+        seen = "check" if data.get("passed") else "check-bad"
+        return Item(seen, f"{name}: the untouched base {ended}", text_of(data, "how"))
     how = _check_end(data)
-    good = "check" if how == "passed" else "check-bad"
-    return Item(good, f"{name} {how}", detail=text_of(data, "output"), mono=True)
+    seen = "check" if how == "passed" else "check-bad"
+    return Item(seen, f"{name} {how}", detail=text_of(data, "output"), mono=True)
 
 
 def _check_name(data: Data) -> str:
