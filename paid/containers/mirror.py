@@ -289,6 +289,7 @@ class Mirrors:
 
 
 def _fetch_branches(git: Git, access: Access) -> None:
+    """Fetch the branches, and the tags that point into them."""
     had_branches = _has_branches(git)
     git.run(
         "fetch", "--quiet", "--prune", "--no-write-fetch-head",

@@ -39,6 +39,27 @@ def test_preparing_again_gives_the_same_commit_though_the_branch_moved(
     assert mirrors.prepare(upstream.remote, RUN + 1, "main").base_sha != first.base_sha
 
 
+def test_tags_come_with_the_branches_that_they_point_into(
+    mirrors: Mirrors, upstream: Upstream
+) -> None:
+    git(upstream.bare, "tag", "-a", "v1.4.0", "-m", "1.4.0", "main")
+    first = mirrors.prepare(upstream.remote, RUN, "main")
+    assert git(first.path, "describe", "--tags", "main") == "v1.4.0"
+    git(upstream.bare, "tag", "later", "main")
+    upstream.commit({"more.txt": "more"})
+    mirrors.fetch(upstream.remote)
+    assert git(first.path, "tag", "--list").split() == ["later", "v1.4.0"]
+    assert git(first.path, "describe", "--tags", "main").startswith("v1.4.0-1-g")
+
+
+def test_the_mirror_knows_the_default_branch(mirrors: Mirrors, upstream: Upstream) -> None:
+    git(upstream.bare, "branch", "trunk", "main")
+    prepared = mirrors.prepare(upstream.remote, RUN, "trunk")
+    assert git(prepared.path, "symbolic-ref", "HEAD") == "refs/heads/trunk"
+    mirrors.prepare(upstream.remote, RUN + 1, "main")
+    assert git(prepared.path, "symbolic-ref", "HEAD") == "refs/heads/main"
+
+
 def test_a_branch_named_like_an_option_is_only_a_name(
     mirrors: Mirrors, upstream: Upstream, tmp_path: Path
 ) -> None:
@@ -160,12 +181,13 @@ def test_a_branch_that_became_a_folder_of_branches_is_followed(
     assert mirrors.base_sha(PROJECT, "topic/one") == tip
 
 
-def test_only_branches_are_fetched(mirrors: Mirrors, upstream: Upstream) -> None:
+def test_only_branches_and_their_tags_are_fetched(mirrors: Mirrors, upstream: Upstream) -> None:
     git(upstream.bare, "update-ref", "refs/pull/1/head", "HEAD")
     git(upstream.bare, "update-ref", "refs/paid/bases/1", "HEAD")
     git(upstream.bare, "tag", "v1")
     mirrors.fetch(upstream.remote)
-    assert git(mirrors.path(PROJECT), "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    found = git(mirrors.path(PROJECT), "for-each-ref", "--format=%(refname)")
+    assert found.split() == ["refs/heads/main", "refs/tags/v1"]
 
 
 def test_the_token_is_in_no_file_of_the_mirror(mirrors: Mirrors, upstream: Upstream) -> None:
