@@ -90,6 +90,10 @@ OTHER_ADVICE = "Mend the base, or change the check."
 TRY = "`paid project check PROJECT` tries the checks on the base, without an agent."
 
 
+_BY_OUTPUT = {CheckEnd.FAILED, CheckEnd.DENIED}
+"""Who was refused is told at most once a minute, so the same end may be known as either."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """A check that failed on the commit, and how it ended on the untouched base.
@@ -113,11 +117,12 @@ class Failure:
         What a container lacks (a program, a host, memory, time) is the same when the kind is; of
         other failures the output is compared.
         """
-        if self.base is None or end_of(self.head) is not end_of(self.base):
+        if self.base is None:
             return False
-        if end_of(self.head) is CheckEnd.FAILED:
+        ends = {end_of(self.head), end_of(self.base)}
+        if ends <= _BY_OUTPUT and ends != {CheckEnd.DENIED}:
             return is_same_failure(self.head, self.base)
-        return end_of(self.head) is not CheckEnd.PASSED
+        return len(ends) == 1 and CheckEnd.PASSED not in ends
 
     def told(self, known: str = "") -> str:
         """The check, how it ended and the end of its output; `known` comes behind how it ended."""

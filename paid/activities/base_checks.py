@@ -7,6 +7,7 @@ evidence, for every check, is a later step's: it may read what is kept here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from paid.containers.task import Task
 from paid.contracts import VerifyInput
 from paid.errors import ContainerError, DetachedError, DockerUnavailableError, RunCancelledError
 from paid.models import Policy
-from paid.store import base_checks, clock, denials
+from paid.store import base_checks, denials
 from paid.store.runs import RunFacts
 
 BASE_ROUNDS = 1000
@@ -39,15 +40,17 @@ class BaseChecks:
         self._host = host
 
     def failures(
-        self, given: VerifyInput, facts: RunFacts, failed: Sequence[Report]
+        self, given: VerifyInput, facts: RunFacts, failed: Sequence[Report], since: datetime
     ) -> list[Failure]:
         """The failed checks, with how each ends on the base; a base that cannot be tried is None.
+
+        `since` is when they began on the commit: what was refused to the run from then on counts.
 
         Raises RunCancelledError and DetachedError, as the checks on the commit do.
         """
         checks = [tuple(facts.policy.checks[int(report["index"])]) for report in failed]
         try:
-            on_base = self._on_base(given, facts, checks)
+            on_base = self._on_base(given, facts, checks, since)
         except DockerUnavailableError:
             raise
         except ContainerError as error:
@@ -59,7 +62,11 @@ class BaseChecks:
         ]
 
     def _on_base(
-        self, given: VerifyInput, facts: RunFacts, checks: Sequence[tuple[str, ...]]
+        self,
+        given: VerifyInput,
+        facts: RunFacts,
+        checks: Sequence[tuple[str, ...]],
+        since: datetime,
     ) -> dict[tuple[str, ...], Report]:
         image, project_id = agent_image_ref(facts.run.agent), facts.run.project_id
         keys = {argv: base_checks.key(argv, facts.policy, image) for argv in checks}
@@ -67,7 +74,10 @@ class BaseChecks:
             known = base_checks.known(session, project_id, given.base_sha, list(keys.values()))
         missing = [argv for argv in keys if keys[argv] not in known]
         if missing:
-            found = self._try(given, facts, missing)
+            reports = self._try(given, facts, missing)
+            with self._host.database.session() as session:
+                hosts = denials.hosts(session, given.run_id, since)
+            found = {argv: denials.attributed(report, hosts) for argv, report in reports.items()}
             told = {keys[argv]: report for argv, report in found.items()}
             with self._host.database.session() as session:
                 base_checks.keep(session, project_id, given.base_sha, told)
@@ -79,21 +89,15 @@ class BaseChecks:
     ) -> dict[tuple[str, ...], Report]:
         """Run the checks on the base, in a clean container of their own."""
         host, number = self._host, BASE_ROUNDS + given.iteration
-        with host.database.session() as session:
-            began = clock.now(session)
         try:
             with heartbeats():
                 host.engine.start(self._spec(given, facts, checks, number))
             reports = self._read(container_name(given.run_id, "verify", number))
-            with host.database.session() as session:
-                hosts = denials.hosts(session, given.run_id, began)
         finally:
             if not (activity.is_cancelled() and not cancel_was_requested()):
                 host.engine.remove(container_name(given.run_id, "verify", number))
                 host.workspaces.remove_verify(given.run_id, number)
-        return {
-            checks[int(report["index"])]: denials.attributed(report, hosts) for report in reports
-        }
+        return {checks[int(report["index"])]: report for report in reports}
 
     def _spec(
         self, given: VerifyInput, facts: RunFacts, checks: Sequence[tuple[str, ...]], number: int

@@ -155,12 +155,11 @@ def _checks_of(session: Any, facts: RunFacts) -> tuple[CheckSeen, ...]:
     reports = verified[-1].report.get("checks", []) if verified else []
     return tuple(
         CheckSeen(
-            command=tuple(facts.policy.checks[int(report["index"])]),
+            command=tuple(report["argv"]),  # as it ran: the project's may be others by now
             passed=report["code"] == 0 and not report.get("timed_out"),
             seconds=report.get("seconds"),
         )
         for report in reports
-        if int(report["index"]) < len(facts.policy.checks)
     )
 
 

@@ -165,7 +165,7 @@ class VerifyActivities:
         with self._host.database.session() as session:
             denied = denials.hosts(session, given.run_id, hold.started_at)
         seen = [denials.attributed(check, denied) for check in failed]
-        return self._bases.failures(given, facts, seen)
+        return self._bases.failures(given, facts, seen, hold.started_at)
 
     def _tell_bases(self, session: Session, facts: RunFacts, failures: list[Failure]) -> None:
         for failure in failures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -17,10 +17,14 @@ _OF_A_CONNECTION = re.compile(
 )
 
 
+REPEATED = timedelta(seconds=60)
+"""The gateway tells of the same refusal once in this time: one before may explain a later end."""
+
+
 @dataclass(frozen=True)
 class Denied:
-    """A refused host. `recent`: since the checks began; the gateway tells a refusal once a minute,
-    so that one before may have to explain what failed after."""
+    """A refused host. `recent`: since the checks began, or told of so shortly before that a refusal
+    since then would not have been."""
 
     host: str
     recent: bool
@@ -30,7 +34,9 @@ def hosts(session: Session, run_id: int, since: datetime) -> list[Denied]:
     """The hosts that were refused to the run."""
     question = select(Event).where(Event.run_id == run_id, Event.kind == "egress.denied")
     found = session.exec(question.order_by(col(Event.id)).limit(1000))
-    return [Denied(str(event.data.get("host", "")), event.at >= since) for event in found]
+    return [
+        Denied(str(event.data.get("host", "")), event.at >= since - REPEATED) for event in found
+    ]
 
 
 def attributed(report: Mapping[str, Any], denied: Sequence[Denied]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from paid.check_ends import CheckEnd, Failure, cannot_pass, end_of, how, is_same_failure, tail
+from paid.store.denials import Denied, attributed
 
 
 def report(code: int | None = 1, output: str = "", **more: Any) -> dict[str, Any]:
@@ -53,6 +54,7 @@ SAME = [
     (report(None, "a", timed_out=True), report(None, "b", timed_out=True)),
     (report(None, oom_kills=1), report(137, oom_kills=3)),
     (report(1, "x", denied=["a.example"]), report(1, "y", denied=["a.example"])),
+    (report(1, "error: 403", denied=["a.example"]), report(1, "error: 403", denied=[])),
 ]
 OTHER = [
     (report(1, PYTEST), report(1, PYTEST + "\nFAILED tests/b.py::test_y")),
@@ -103,3 +105,25 @@ def test_two_outputs_of_one_kind_are_compared_without_what_changes_each_time() -
     one = report(1, "ok 1\nnot ok 2 at 2026-01-01T00:00:00 in abcdef1234567\n")
     two = report(1, "ok 1\nok 3\nnot ok 2 at 2026-02-03T09:10:11 in 1234567abcdef\n")
     assert is_same_failure(one, two)
+
+
+NPM = "npm error 403 Forbidden - GET https://registry.example/left-pad"
+PIP = "ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 403 Forbidden'))"
+
+
+@pytest.mark.parametrize(
+    ("output", "recent", "expected"),
+    [
+        (NPM, False, ["registry.example"]),
+        (NPM, True, ["registry.example"]),
+        (PIP, True, ["registry.example"]),
+        (PIP, False, []),
+        ("assert 1 == 2", True, []),
+    ],
+)
+def test_a_refused_host_explains_the_check_that_names_it_or_is_about_a_connection(
+    output: str, recent: bool, expected: list[str]
+) -> None:
+    denied = [Denied("registry.example", recent)]
+    assert attributed(report(1, output), denied)["denied"] == expected
+    assert "denied" not in attributed(report(0, output), denied)
