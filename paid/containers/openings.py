@@ -48,7 +48,7 @@ def _privileges(facts: Facts) -> Iterator[str]:
     for option in options:
         if option.replace("=", ":").endswith(":unconfined") or option == "label:disable":
             yield f"a security profile is off: {option}"
-    if not any(seccomp.is_ours(option) for option in options):
+    if not any(map(seccomp.is_tight, options)):
         yield "the seccomp profile is not Paid's"
     if facts["Config"].get("User") != USER:
         yield f"the user is {facts['Config'].get('User') or 'root'}, not {USER}"

@@ -32,6 +32,27 @@ def test_the_agents_command_is_taken_away_by_none(paid: Paid, project: Repositor
     assert commands == [["python3", "agent.py"], [], ["python3", "agent.py"], []]
 
 
+def test_a_check_with_shell_syntax_is_stored_and_shown_as_the_shells(
+    paid: Paid, project: Repository
+) -> None:
+    given = ("--check", "npm ci && npm test", "--check", "pytest -k 'a b'", "--check", "true")
+    answer = paid("project", "set", "1", *given)
+    assert answer.code == 0
+    assert "The check true passes whatever a commit holds." in answer.err
+    shown = paid("project", "show", "1").out
+    assert "bash -euo pipefail -c 'npm ci && npm test'" in shown
+    assert "pytest -k 'a b'" in shown
+    checks = paid("project", "show", "1", "--json").json["policy"]["checks"]
+    assert checks[0] == ["bash", "-euo", "pipefail", "-c", "npm ci && npm test"]
+
+
+@pytest.mark.parametrize("line", ["cd web", "npm test &", "# npm test", "export CI=1"])
+def test_a_check_that_tests_nothing_is_refused(paid: Paid, project: Repository, line: str) -> None:
+    answer = paid("project", "set", "1", "--check", line)
+    assert answer.code == 2
+    assert "check" in answer.err
+
+
 @pytest.mark.parametrize("line", ["", "  ", "''", "'' x"])
 def test_a_check_without_a_program_says_what_one_is(
     paid: Paid, project: Repository, line: str

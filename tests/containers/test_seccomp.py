@@ -125,13 +125,21 @@ def test_what_tools_do_every_day_works(worked: dict[str, str], thing: str) -> No
     assert worked[thing].startswith(f"{thing}:0:")
 
 
-def test_the_profile_is_told_apart_from_any_other() -> None:
-    ours = f"seccomp={seccomp.profile_text()}"
-    assert seccomp.is_ours(ours)
-    looser = seccomp.profile()
-    looser["syscalls"][0]["names"].append("io_uring_setup")
-    for other in (f"seccomp={json.dumps(looser)}", "seccomp=unconfined", "seccomp=", "label:x"):
-        assert not seccomp.is_ours(other)
+def test_a_profile_that_lets_more_through_is_told_apart() -> None:
+    assert seccomp.is_tight(f"seccomp={seccomp.profile_text()}")
+    others = ["unconfined", "", "[]", '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}']
+    for name in sorted(seccomp.KEPT_OUT):
+        looser = seccomp.profile()
+        looser["syscalls"][0]["names"].append(name)
+        others.append(json.dumps(looser))
+    assert not [other for other in others if seccomp.is_tight(f"seccomp={other}")]
+
+
+def test_a_profile_of_another_version_is_no_opening() -> None:
+    """Else a new version of Paid would end what an earlier one has started."""
+    other = seccomp.profile()
+    other["syscalls"][0]["names"] += ["a_call_of_tomorrow"]
+    assert seccomp.is_tight(f"seccomp={json.dumps(other)}")
 
 
 def test_the_profile_is_in_every_containers_configuration_and_allows_nothing_twice() -> None:
