@@ -127,7 +127,7 @@ class Failure:
     def told(self, known: str = "") -> str:
         """The check, how it ended and the end of its output; `known` comes behind how it ended."""
         said = tail(str(self.head.get("output", "")))
-        text = f"The check `{check_lines.shown(self.argv)}` {how(self.head)}{known}."
+        text = f"The check `{check_lines.on_one_line(self.argv)}` {how(self.head)}{known}."
         return f"{text} The end of its output:\n{said}" if said else f"{text} It said nothing."
 
     @property

@@ -75,6 +75,17 @@ def shown(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
+def on_one_line(argv: Sequence[str]) -> str:
+    """The same where a text has one line for it: a line break in a word as bash's $'…' has it."""
+    return " ".join(_escaped(word) if "\n" in word else shlex.quote(word) for word in argv)
+
+
+def _escaped(word: str) -> str:
+    for character, name in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n")):
+        word = word.replace(character, name)
+    return f"$'{word}'"
+
+
 def lines(text: str) -> list[str]:
     """The checks of a text, one a line; a line break within quotes belongs to its check."""
     found, quote, start = [], _Quote(), 0

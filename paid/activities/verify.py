@@ -190,5 +190,5 @@ def _feedback(failure: Failure) -> str:
     base = ""
     if failure.fails_on_base:
         base = "\n(It fails on the untouched base too, in another way.)"
-    ended = f"$ {check_lines.shown(failure.argv)}\n({check_ends.how(failure.head)}){base}"
+    ended = f"$ {check_lines.on_one_line(failure.argv)}\n({check_ends.how(failure.head)}){base}"
     return f"{ended}\n{output[-FEEDBACK_CHARACTERS:]}"

@@ -73,7 +73,9 @@ def _file_change(data: Data) -> str:
 
 def _check(data: Data) -> str:
     argv = data.get("argv")
-    command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
+    command = (
+        check_lines.on_one_line([str(word) for word in argv]) if isinstance(argv, list) else ""
+    )
     report = _report(data)
     if check_ends.end_of(report) is CheckEnd.PASSED:
         return f"passed  {one_line(command, WIDE)}"
@@ -97,7 +99,9 @@ def _report(data: Data) -> dict[str, Any]:
 
 def _on_base(data: Data) -> str:
     argv = data.get("argv")
-    command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
+    command = (
+        check_lines.on_one_line([str(word) for word in argv]) if isinstance(argv, list) else ""
+    )
     if data.get("passed"):
         how = "passes on the untouched base"
     elif data.get("same"):

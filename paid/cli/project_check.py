@@ -61,7 +61,7 @@ def _nothing(_: Tried) -> None:
 
 
 def _tell(one: Tried) -> None:
-    end, command = check_ends.end_of(one.report), plain(check_lines.shown(one.argv))
+    end, command = check_ends.end_of(one.report), plain(check_lines.on_one_line(one.argv))
     if end is CheckEnd.PASSED:
         note = "; it passes whatever a commit holds" if check_lines.cannot_fail(one.argv) else ""
         print(f"passed  {command}  ({one.report.get('seconds', 0):.1f} s{note})")

@@ -207,9 +207,8 @@ def _check(check: CheckSeen) -> str:
     if check_lines.cannot_fail(check.command):
         tells = "; it passes whatever a commit holds"
     base = {None: "", True: "; on the base it passed too", False: "; on the base it failed"}
-    return (
-        f"{code(check_lines.shown(check.command))} {ended}{took}{base[check.passed_on_base]}{tells}"
-    )
+    command = code(check_lines.on_one_line(check.command))
+    return f"{command} {ended}{took}{base[check.passed_on_base]}{tells}"
 
 
 def _cost(view: PullRequestView) -> str:

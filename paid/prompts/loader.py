@@ -103,4 +103,4 @@ def _data(context: Context, text: str, title: str) -> str:
 
 def _command(argv: list[str]) -> str:
     """An argument list as a person would type it, on one line."""
-    return plain(check_lines.shown(argv)).replace("\n", " ")
+    return plain(check_lines.on_one_line(argv)).replace("\n", " ")

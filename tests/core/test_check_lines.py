@@ -118,6 +118,17 @@ def test_what_can_be_red_is_not_called_so(line: str) -> None:
     assert not check_lines.cannot_fail(check_lines.parse(line))
 
 
+@pytest.mark.parametrize("line", [*FOR_A_SHELL, *PROGRAMS])
+def test_what_is_shown_on_one_line_is_the_same_command_for_bash(line: str) -> None:
+    argv = check_lines.parse(line)
+    shown = check_lines.on_one_line(argv)
+    assert "\n" not in shown
+    told = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {shown}"], check=True, capture_output=True, text=True
+    ).stdout
+    assert told.split("\0")[:-1] == argv
+
+
 def test_a_line_break_within_quotes_belongs_to_its_check() -> None:
     text = "make\nbash -c 'a\nb'\n\nmake test # don't\nmake lint"
     wanted = ["make", "bash -c 'a\nb'", "make test # don't", "make lint"]

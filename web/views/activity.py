@@ -168,7 +168,9 @@ def _check(kind: str, data: Data) -> Item:
 
 def _check_name(data: Data) -> str:
     argv = data.get("argv")
-    command = check_lines.shown([str(word) for word in argv]) if isinstance(argv, list) else ""
+    command = (
+        check_lines.on_one_line([str(word) for word in argv]) if isinstance(argv, list) else ""
+    )
     name = f"Check {number_of(data, 'index') + 1}"
     return f"{name} ({command[:200]})" if command else name
 
