@@ -81,7 +81,7 @@ def how(report: Report) -> str:
 ADVICE = {
     CheckEnd.NO_PROGRAM: "Name a program that the agent's image has, or install it in the check.",
     CheckEnd.NOT_RUNNABLE: "Make the file executable in the repository, or name its interpreter.",
-    CheckEnd.DENIED: "Allow the host: `paid project set PROJECT --egress HOST`.",
+    CheckEnd.DENIED: "Allow the host beside the others: `paid project set PROJECT --egress`.",
     CheckEnd.MEMORY: "Raise it: `paid project set PROJECT --memory-mib`.",
     CheckEnd.TIME: "Raise it: `paid project set PROJECT --check-timeout-seconds`.",
 }
@@ -136,13 +136,13 @@ class Failure:
         return f"{ADVICE.get(end_of(self.head), OTHER_ADVICE)} {TRY}"
 
 
-def cannot_pass(failures: Sequence[Failure]) -> str:
-    """Why no agent can make the checks pass; empty where one may."""
+def cannot_pass(failures: Sequence[Failure], project: str) -> str:
+    """Why no agent can make the checks of `project` pass; empty where one may."""
     hopeless = [failure for failure in failures if failure.cannot_pass]
     if not hopeless:
         return ""
     known = ", and on the untouched base in the same way, so the agent was not asked again"
-    return f"{hopeless[0].told(known)}\n{hopeless[0].advice}"
+    return f"{hopeless[0].told(known)}\n{hopeless[0].advice.replace('PROJECT', project)}"
 
 
 def is_same_failure(head: Report, base: Report) -> bool:
@@ -161,7 +161,11 @@ def is_same_failure(head: Report, base: Report) -> bool:
 def tail(output: str) -> str:
     """The last lines of an output, without what a terminal would act on."""
     lines = [line.rstrip() for line in plain(output, WHOLE).strip().split("\n")]
-    return "\n".join(lines[-TOLD_LINES:])[-TOLD_CHARACTERS:].strip()
+    last = "\n".join(lines[-TOLD_LINES:])
+    whole = last[-TOLD_CHARACTERS:]
+    if len(last) > len(whole) and "\n" in whole:
+        whole = whole.partition("\n")[2]  # its first line was cut
+    return whole.strip()
 
 
 _TELLS = re.compile(

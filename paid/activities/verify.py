@@ -144,7 +144,7 @@ class VerifyActivities:
                 passed=not failed,
                 feedback_id=feedback_id,
                 output_digest=_digest(text) if failed else "",
-                cannot_pass=check_ends.cannot_pass(failures),
+                cannot_pass=check_ends.cannot_pass(failures, facts.project.full_name),
                 summary=failures[0].told() if failures else "",
             )
             self._tell_bases(session, facts, failures)

@@ -82,16 +82,16 @@ def test_a_check_that_fails_otherwise_goes_back_to_the_agent(
 
 def test_a_base_that_was_not_tried_says_nothing() -> None:
     assert not Failure(("make",), report(127)).cannot_pass
-    assert cannot_pass([Failure(("make",), report(127))]) == ""
+    assert cannot_pass([Failure(("make",), report(127))], "a/b") == ""
 
 
 def test_the_reason_names_the_check_its_end_its_output_and_what_to_do() -> None:
     failure = Failure(("npm", "run", "a b"), report(127, "1\nsh: jest: not found\n"), report(127))
-    told = cannot_pass([Failure(("make",), report(1, "x"), report(0)), failure])
+    told = cannot_pass([Failure(("make",), report(1, "x"), report(0)), failure], "team/app")
     assert "`npm run 'a b'` ended with exit code 127: a program was not found" in told
     assert "sh: jest: not found" in told
     assert "on the untouched base in the same way" in told
-    assert "`paid project check PROJECT`" in told
+    assert "`paid project check team/app`" in told
 
 
 @pytest.mark.parametrize("size", [10, 1000, 40_000])
