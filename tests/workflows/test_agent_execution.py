@@ -175,6 +175,27 @@ async def test_checks_that_never_pass_end_the_run_at_its_last_round(start_run: S
     assert "4 rounds" in fake.ends[0].message
 
 
+async def test_checks_that_cannot_pass_end_the_run_before_another_turn(
+    start_run: StartRun,
+) -> None:
+    reason = "The check `make` ended with exit code 127, and on the untouched base too."
+    handle, fake = await start_run(verify=lambda _: VerifyResult(False, 5, "x", reason, "why"))
+    end = await handle.result()
+    assert end.status is RunStatus.FAILED
+    assert len(fake.turns) == 1
+    assert (fake.ends[0].code, fake.ends[0].message) == ("checks_cannot_pass", reason)
+
+
+async def test_the_last_failing_check_is_named_at_a_limit(start_run: StartRun) -> None:
+    handle, fake = await start_run(
+        check_budget=lambda _: RunPlan(allowed=True, max_iterations=1, has_checks=True),
+        verify=lambda _: VerifyResult(False, 5, "x", summary="The check `make` ended with 2."),
+    )
+    await handle.result()
+    message = "The checks still fail after one round of agent and checks."
+    assert fake.ends[0].message == f"{message}\nThe check `make` ended with 2."
+
+
 async def test_the_same_output_three_times_ends_the_run(start_run: StartRun) -> None:
     handle, fake = await start_run(
         run_agent=lambda _: TurnResult(TurnEnd.FINISHED, HEAD, 1, "same"),
