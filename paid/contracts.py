@@ -52,6 +52,8 @@ class TurnEnd(StrEnum):
     BUDGET = "budget"
     QUOTA = "quota"
     NEEDS_INPUT = "needs_input"
+    LOST = "lost"
+    """Its container was killed, stopped or removed from outside."""
 
 
 STEPS = 2

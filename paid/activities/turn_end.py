@@ -9,6 +9,8 @@ from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import WAITS, Look, TurnWatch
 from paid.agents.protocol import Ending, How, Transcript
 from paid.containers.contract import Exit
+from paid.containers.endings import REMOVED, by_whom, was_ended_from_outside
+from paid.containers.image.paid_step.places import STARTED_BEFORE
 from paid.contracts import TurnEnd
 
 
@@ -30,11 +32,38 @@ def how_it_ended(
     ending: Ending = transcript.end(_agent_code(agent_exit, exit))
     if look.hold is not None and ending.how is not How.FINISHED:
         return look.hold, WAITS[look.hold]
+    if (lost := how_it_was_lost(agent_exit, exit)) and not exit.oom_killed:
+        return TurnEnd.LOST, lost
     if agent_exit.get("reason") == "timeout":
         return TurnEnd.TIME_LIMIT, f"The agent ran for {max_seconds} seconds."
     if (exit.oom_killed or agent_exit.get("oom_kills")) and ending.how is not How.FINISHED:
         return TurnEnd.AGENT_ERROR, "The agent needed more memory than its container has."
     return _ENDS[ending.how], ending.message
+
+
+def how_it_was_lost(agent_exit: Mapping[str, Any], exit: Exit) -> str:
+    """What happened to the container from outside while the agent worked; empty if nothing did.
+
+    paid-step reports the agent's own end; an end of the container without that is none of its.
+    """
+    if agent_exit.get("reason") == "stopped":
+        return (
+            "The agent's container was stopped from outside while the agent worked: by"
+            " `docker stop`, or by a restart of Docker or of the host."
+        )
+    if agent_exit:
+        return ""
+    if exit is REMOVED or exit.code == STARTED_BEFORE:
+        return (
+            "The agent's container was removed while it worked. Nobody but Paid should remove it."
+            " Set the label again."
+        )
+    if was_ended_from_outside(exit):
+        return (
+            "The agent's container was killed from outside while the agent worked"
+            f" ({by_whom(exit)})."
+        )
+    return ""
 
 
 def _agent_code(agent_exit: Mapping[str, Any], exit: Exit) -> int:

@@ -96,6 +96,7 @@ class TurnWatch:
         self._frozen_seconds = 0.0
         self._calls = 0
         self._agent_has_ended = False
+        self._waits = False
         self._error: Exception | None = None
         self.verdict: TurnEnd | None = None
         self.message = ""
@@ -121,6 +122,11 @@ class TurnWatch:
     def saw_output(self) -> None:
         """The agent said something, so it is not idle."""
         self._active_at = time.monotonic()
+
+    def waits(self, does: bool) -> None:
+        """The agent waits for the gateway, or does so no more: its silence is no idleness."""
+        self._waits = does
+        self.saw_output()
 
     def agent_has_ended(self) -> None:
         """Its commits are being taken: it spends nothing more, and a cancel comes by Temporal."""
@@ -194,7 +200,7 @@ class TurnWatch:
             self.end(TurnEnd.TIME_LIMIT, f"The agent ran for {rails.max_seconds:.0f} seconds.")
         elif self.tokens_used >= rails.max_tokens:
             self.end(TurnEnd.TOKEN_LIMIT, f"The run used {self.tokens_used:,} tokens.")
-        elif now - self._active_at > rails.idle_seconds:
+        elif now - self._active_at > rails.idle_seconds and not self._waits:
             message = f"The agent was silent for {rails.idle_seconds:.0f} seconds."
             self.end(TurnEnd.TIME_LIMIT, message)
 

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from paid.contracts import RunStatus
 from paid.errors import HostFullError, NotFoundError, RunCancelledError, StaleAttemptError
 from paid.models import Event, Issue, Policy, Project, Run
-from paid.store import clock, events, tokens
+from paid.store import clock, events, steps, tokens
 from paid.store.database import let_wait
 from paid.store.events import NewEvent
 
@@ -112,6 +112,7 @@ def end(session: Session, run_id: int, status: RunStatus, code: str, message: st
     run.ended_at = clock.now(session)
     session.add(run)
     tokens.revoke(session, run_id)
+    steps.end_all_of(session, run_id)
     say(session, run, "run.ended", status=str(status), code=code, message=message)
     return run
 

@@ -169,6 +169,8 @@ class AgentExecutionWorkflow:
             return self._end(RunStatus.NEEDS_INPUT, "needs_input", turn.message)
         if turn.end is TurnEnd.AGENT_ERROR:
             return self._end(RunStatus.FAILED, "agent", turn.message)
+        if turn.end is TurnEnd.LOST:
+            return self._end(RunStatus.FAILED, "container_lost", turn.message)
         if turn.end is not TurnEnd.FINISHED:
             return self._end(RunStatus.FAILED, "limit_reached", turn.message)
         if turn.head_sha is None:
@@ -307,20 +309,29 @@ class AgentExecutionWorkflow:
         """A turn lasts long and its failures are few, so those of its workers do not count."""
         for _ in range(LOST_WORKERS_ROUNDS):
             try:
-                return await step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+                return await self._turn_on_host(given)
             except ActivityError as error:
                 if not (worker_was_lost(error) and workflow.patched("lost-workers")):
                     raise
                 if _is_cancelled() and workflow.patched("cancel-ends-a-lost-turn"):
                     raise asyncio.CancelledError from error
-        return await step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+        return await self._turn_on_host(given)
+
+    async def _turn_on_host(self, given: TurnInput) -> TurnResult:
+        asked = "run_agent", given, TurnResult, queues.AGENT, self._host_queue
+        return await step(*asked, self._tell_of_a_wait)
+
+    def _tell_of_a_wait(self) -> None:
+        """Tell people what the run's step waits for, or that it goes on."""
+        self._news.begin()
 
     async def _verified(self, plan: RunPlan, workspace: Workspace, head_sha: str) -> VerifyResult:
         if not plan.has_checks:
             return VerifyResult(passed=True)
         self._status = RunStatus.VERIFYING
         given = VerifyInput(self._run_id, self._iterations, head_sha, workspace.base_sha)
-        return await step("verify", given, VerifyResult, queues.CONTAINER, self._host_queue)
+        asked = "verify", given, VerifyResult, queues.CONTAINER, self._host_queue
+        return await step(*asked, self._tell_of_a_wait)
 
     async def _publish(self, workspace: Workspace, head_sha: str) -> PullRequest:
         given = PublishInput(self._run_id, workspace, head_sha)

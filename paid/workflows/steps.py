@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -17,10 +17,13 @@ with workflow.unsafe.imports_passed_through():
 
 T = TypeVar("T")
 LOST_WORKERS = ("WorkerLostError", "DetachedError")
-FIRST_DATABASE_PAUSE, LONGEST_DATABASE_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
-LONGEST_DATABASE_OUTAGE = timedelta(days=1)
-"""How often a step is begun anew while PostgreSQL is away, behind its own attempts, and for how
-long."""
+AWAY = {"DatabaseError": "database-away", "GatewayAwayError": "gateway-away"}
+"""What a step may find away, and the patch since which a run waits for it."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
+PAUSE_PART = 0.1
+"""A step is begun anew after so much of the time that it has waited: an outage of two minutes is
+noticed to be over within a quarter of one, and one of a day costs some hundred attempts."""
+LONGEST_OUTAGE = timedelta(days=1)
 
 
 def host_is_gone(error: ActivityError) -> bool:
@@ -42,9 +45,11 @@ def cause_of(error: BaseException) -> BaseException | None:
     return error.cause if isinstance(error, ActivityError) else error
 
 
-def _database_is_away(error: FailureError) -> bool:
+def _is_away(error: FailureError) -> str | None:
+    """Which of the things that a run waits for is away; None when it failed of something else."""
     cause = cause_of(error)
-    return isinstance(cause, ApplicationError) and cause.type == "DatabaseError"
+    known = isinstance(cause, ApplicationError) and cause.type in AWAY
+    return cause.type if known and isinstance(cause, ApplicationError) else None
 
 
 def may_pass(error: ActivityError) -> bool:
@@ -55,26 +60,39 @@ def may_pass(error: ActivityError) -> bool:
     )
 
 
+def _nobody() -> None:
+    """Nobody wants to be told."""
+
+
 async def do(
-    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
+    name: str,
+    given: object,
+    answer: type[T],
+    preset: queues.Preset,
+    queue: str | None = None,
+    tell: Callable[[], None] = _nobody,
 ) -> T:
     """Run the activity called `name`; on this workflow's own queue unless one is given.
 
     An outage of PostgreSQL is waited out: no end could be recorded meanwhile, and the agent's
-    work is paid for.
+    work is paid for. So is one of the gateway; `tell` is called when it lasts, and when it is over.
     """
-    waited, pause = timedelta(), FIRST_DATABASE_PAUSE
+    began, told = workflow.now(), False
     while True:
         try:
             result = await _execute(name, given, answer, preset, queue)
         except FailureError as error:
-            is_away = _database_is_away(error) and waited < LONGEST_DATABASE_OUTAGE
-            if not (is_away and workflow.patched("database-away")):
+            waited, away = workflow.now() - began, _is_away(error)
+            if away is None or waited > LONGEST_OUTAGE or not workflow.patched(AWAY[away]):
                 raise
+            if away == "GatewayAwayError" and not told:
+                told = True
+                tell()
         else:
+            if told:
+                tell()
             return result
-        await workflow.sleep(pause)
-        waited, pause = waited + pause, min(2 * pause, LONGEST_DATABASE_PAUSE)
+        await workflow.sleep(min(max(PAUSE_PART * waited, FIRST_PAUSE), LONGEST_PAUSE))
 
 
 async def _execute(
@@ -92,13 +110,18 @@ async def _execute(
 
 
 async def step(
-    name: str, given: object, answer: type[T], preset: queues.Preset, queue: str | None = None
+    name: str,
+    given: object,
+    answer: type[T],
+    preset: queues.Preset,
+    queue: str | None = None,
+    tell: Callable[[], None] = _nobody,
 ) -> T:
     """The same for a step that a cancel may end.
 
     One that finishes in spite of a cancel swallows it, and it is never delivered again.
     """
-    result = await do(name, given, answer, preset, queue)
+    result = await do(name, given, answer, preset, queue, tell)
     if workflow.cancellation_reason() is not None:
         raise asyncio.CancelledError
     return result
