@@ -305,7 +305,7 @@ class AgentActivities:
         end, message = how_it_ended(turn.transcript, turn.given.max_seconds, log, watch, exit, look)
         if look.cancelled and (end is not TurnEnd.FINISHED or COLLECTED not in log.reports):
             raise self._cancelled(turn)  # the host's keeper or a dead token came before the watch
-        collected = log.reports.get(COLLECTED) or self._collect(turn, end)
+        collected = log.reports.get(COLLECTED) or self._left(turn, end)
         head = self._host.background.outcome(
             turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, collected)
         )
@@ -335,11 +335,17 @@ class AgentActivities:
         with self._host.database.session() as session:
             return holds.met_quota(session, turn.given.run_id, turn.hold.started_at)
 
-    def _collect(self, turn: _Turn, end: TurnEnd) -> Mapping[str, Any]:
-        """Take what a killed agent left, in a container of its own.
+    def _left(self, turn: _Turn, end: TurnEnd) -> Mapping[str, Any]:
+        """What a killed agent left; where somebody removed its container, that may be nothing."""
+        try:
+            return self._collect(turn)
+        except ContainerError as error:
+            if error.retryable or end is not TurnEnd.LOST:
+                raise
+            return {}
 
-        Where somebody removed the agent's, nothing may be left of its workspace either.
-        """
+    def _collect(self, turn: _Turn) -> Mapping[str, Any]:
+        """Take what a killed agent left, in a container of its own."""
         given = turn.given
         task = Task(
             mode="collect",
@@ -350,12 +356,7 @@ class AgentActivities:
         spec = self._host.spec(
             turn.facts, "collect", given.turn, task, volume=turn.workspace.volume
         )
-        try:
-            return run_step(self._host.engine, spec, COLLECT_SECONDS).fields(COLLECTED) or {}
-        except ContainerError as error:
-            if error.retryable or end is not TurnEnd.LOST:
-                raise
-            return {}
+        return run_step(self._host.engine, spec, COLLECT_SECONDS).fields(COLLECTED) or {}
 
     def _import(self, turn: _Turn, collected: Mapping[str, Any]) -> str | None:
         """Bring the commits into the mirror; None when the branch still is at its base."""

@@ -207,6 +207,14 @@ def count_live(session: Session, project_id: int) -> int:
     return session.exec(question).one()
 
 
+def pushed_head(session: Session, run: Run) -> str | None:
+    """Where the run's last push left its branch, whichever host made it; None without a push."""
+    assert run.id is not None  # noqa: S101 - a run that is read has an id
+    pushed = events.newest(session, run.id, "run.pushed", run.created_at)
+    head = None if pushed is None else pushed.data.get("head")
+    return None if head is None else str(head)
+
+
 def say(session: Session, run: Run, kind: str, **data: Any) -> None:
     """Add an event to the run's chain."""
     assert run.id is not None  # noqa: S101 - a run that is read has an id
