@@ -14,7 +14,7 @@ from paid.activities.gateway_wait import WAITED, WAITING, GatewayWait
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import WORKTREE, Host
 from paid.activities.task_text import Ask, ask_of
-from paid.activities.turn_end import how_it_ended
+from paid.activities.turn_end import how_it_ended, with_refusal
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import Guardrails, Look, TurnWatch
 from paid.agents import registry
@@ -35,7 +35,7 @@ from paid.errors import (
     RunCancelledError,
     SandboxNotTightError,
 )
-from paid.store import clock, events, holds, ledger, runs, steps
+from paid.store import clock, holds, ledger, runs, steps
 from paid.store.runs import RunFacts
 from paid.store.steps import StepHold
 
@@ -310,7 +310,7 @@ class AgentActivities:
             turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, collected)
         )
         if end is TurnEnd.AGENT_ERROR:
-            message = self._with_refusal(turn, message[:1500])
+            message = with_refusal(self._host.database, turn.hold, message[:1500])
         return TurnResult(
             end=end,
             head_sha=head,
@@ -318,17 +318,6 @@ class AgentActivities:
             output_digest=f"{log.digest}{head}",
             message=message[:2000],
         )
-
-    def _with_refusal(self, turn: _Turn, message: str) -> str:
-        """The agent's last words, and why it was refused a model, which it may not say."""
-        with self._host.database.session() as session:
-            refused = events.newest(
-                session, turn.given.run_id, "model.refused", turn.hold.started_at
-            )
-        reason = "" if refused is None else str(refused.data.get("message", ""))[:400]
-        if not reason or reason in message:
-            return message
-        return f"{message} Its model request was refused: {reason}".strip()
 
     def _met_quota(self, turn: _Turn) -> bool:
         """Whether a vendor's limit came up in this turn and reset again while no worker watched."""

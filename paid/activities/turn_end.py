@@ -12,6 +12,9 @@ from paid.containers.contract import Exit
 from paid.containers.endings import REMOVED, by_whom, was_ended_from_outside
 from paid.containers.image.paid_step.places import STARTED_BEFORE
 from paid.contracts import TurnEnd
+from paid.store import events
+from paid.store.database import Database
+from paid.store.steps import StepHold
 
 
 def how_it_ended(
@@ -64,6 +67,16 @@ def how_it_was_lost(agent_exit: Mapping[str, Any], exit: Exit) -> str:
             f" ({by_whom(exit)})."
         )
     return ""
+
+
+def with_refusal(database: Database, hold: StepHold, message: str) -> str:
+    """The agent's last words, and why it was refused a model, which it may not say."""
+    with database.session() as session:
+        refused = events.newest(session, hold.run_id, "model.refused", hold.started_at)
+    reason = "" if refused is None else str(refused.data.get("message", ""))[:400]
+    if not reason or reason in message:
+        return message
+    return f"{message} Its model request was refused: {reason}".strip()
 
 
 def _agent_code(agent_exit: Mapping[str, Any], exit: Exit) -> int:
