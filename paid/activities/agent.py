@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from temporalio import activity
@@ -14,7 +15,7 @@ from paid.activities.gateway_wait import WAITED, WAITING, GatewayWait
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import WORKTREE, Host
 from paid.activities.task_text import Ask, ask_of
-from paid.activities.turn_end import how_it_ended, with_refusal
+from paid.activities.turn_end import how_it_ended, note_verdict, with_refusal
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import Guardrails, Look, TurnWatch
 from paid.agents import registry
@@ -203,6 +204,7 @@ class AgentActivities:
             look=lambda: self._look(turn),
             tick=log.flush,
             let_go=stream.close,
+            note=partial(note_verdict, self._host.database, turn.hold),
         )
         try:
             with watch, stream:
@@ -302,7 +304,9 @@ class AgentActivities:
         look = self._look(turn)
         if look.hold is None and self._met_quota(turn):
             look = replace(look, hold=TurnEnd.QUOTA)
-        end, message = how_it_ended(turn.transcript, turn.given.max_seconds, log, watch, exit, look)
+        end, message = how_it_ended(
+            turn.transcript, turn.given.max_seconds, log, watch, exit, look, turn.hold.report
+        )
         if look.cancelled and (end is not TurnEnd.FINISHED or COLLECTED not in log.reports):
             raise self._cancelled(turn)  # the host's keeper or a dead token came before the watch
         collected = log.reports.get(COLLECTED) or self._left(turn, end)

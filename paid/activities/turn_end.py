@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from paid.activities.turn_log import TurnLog
@@ -12,7 +14,8 @@ from paid.containers.contract import Exit
 from paid.containers.endings import REMOVED, by_whom, was_ended_from_outside
 from paid.containers.image.paid_step.places import STARTED_BEFORE
 from paid.contracts import TurnEnd
-from paid.store import events
+from paid.errors import DatabaseError
+from paid.store import events, steps
 from paid.store.database import Database
 from paid.store.steps import StepHold
 
@@ -24,10 +27,13 @@ def how_it_ended(
     watch: TurnWatch,
     exit: Exit,
     look: Look,
+    noted: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[TurnEnd, str]:
     """The end, and a sentence about it.
 
-    Paid's own verdict first, then a hold of the gateway, then what the agent says of itself.
+    Paid's own verdict first, then a hold of the gateway, then what happened to the container, then
+    what the agent says of itself. `noted` is the step's report, with the verdict for which an
+    attempt that died had stopped the agent.
     """
     if watch.verdict is not None:
         return watch.verdict, watch.message
@@ -35,6 +41,8 @@ def how_it_ended(
     ending: Ending = transcript.end(_agent_code(agent_exit, exit))
     if look.hold is not None and ending.how is not How.FINISHED:
         return look.hold, WAITS[look.hold]
+    if VERDICT in noted and agent_exit.get("reason") == "stopped":
+        return TurnEnd(noted[VERDICT]["end"]), str(noted[VERDICT]["message"])
     if (lost := how_it_was_lost(agent_exit, exit)) and not exit.oom_killed:
         return TurnEnd.LOST, lost
     if agent_exit.get("reason") == "timeout":
@@ -42,6 +50,15 @@ def how_it_ended(
     if (exit.oom_killed or agent_exit.get("oom_kills")) and ending.how is not How.FINISHED:
         return TurnEnd.AGENT_ERROR, "The agent needed more memory than its container has."
     return _ENDS[ending.how], ending.message
+
+
+VERDICT = "verdict"
+
+
+def note_verdict(database: Database, hold: StepHold, end: TurnEnd, message: str) -> None:
+    """Put on record why the agent is about to be stopped; an outage does not keep it going."""
+    with suppress(DatabaseError), database.session() as session:
+        steps.note(session, hold, **{VERDICT: {"end": str(end), "message": message}})
 
 
 def how_it_was_lost(agent_exit: Mapping[str, Any], exit: Exit) -> str:

@@ -72,6 +72,7 @@ class TurnWatch:
         look: asks PostgreSQL; may raise PaidError, which only delays the next look.
         tick: called often, from this thread, so that output is stored while the agent is silent.
         let_go: closes the log's stream, so that the reading thread comes back at once.
+        note: puts a verdict on record before the container is stopped for it.
     """
 
     def __init__(
@@ -82,9 +83,10 @@ class TurnWatch:
         look: Callable[[], Look],
         tick: Callable[[], None],
         let_go: Callable[[], None],
+        note: Callable[[TurnEnd, str], None] = lambda _verdict, _message: None,
     ) -> None:
         self._engine, self._name, self._rails = engine, name, guardrails
-        self._look, self._tick, self._let_go = look, tick, let_go
+        self._look, self._tick, self._let_go, self._note = look, tick, let_go, note
         self._done = threading.Event()
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -136,6 +138,7 @@ class TurnWatch:
         """End the turn for a reason that the reader found, such as a loop."""
         if self.verdict is None:
             self.verdict, self.message = verdict, message
+            self._note(verdict, message)
             self._thaw()
             self._engine.stop(self._name, STOP_GRACE_SECONDS)
 
