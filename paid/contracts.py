@@ -54,6 +54,8 @@ class TurnEnd(StrEnum):
     NEEDS_INPUT = "needs_input"
     LOST = "lost"
     """Its container was killed, stopped or removed from outside."""
+    INTERRUPTED = "interrupted"
+    """The same while Docker was away, which has taken its containers with it: it may go on."""
 
 
 STEPS = 2

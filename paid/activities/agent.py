@@ -15,7 +15,7 @@ from paid.activities.gateway_wait import WAITED, WAITING, GatewayWait
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import WORKTREE, Host
 from paid.activities.task_text import Ask, ask_of
-from paid.activities.turn_end import how_it_ended, note_verdict, with_refusal
+from paid.activities.turn_end import how_it_ended, note_engine_away, note_verdict, with_refusal
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import Guardrails, Look, TurnWatch
 from paid.agents import registry
@@ -31,6 +31,7 @@ from paid.errors import (
     ContainerError,
     ContainerLostError,
     DetachedError,
+    DockerUnavailableError,
     GatewayAwayError,
     PaidError,
     RunCancelledError,
@@ -84,7 +85,11 @@ class AgentActivities:
         turn = self._begin(given, workspace)
         if "result" in turn.hold.report:
             return _result_of(turn.hold.report["result"])
-        log, watch = self._started_and_followed(turn)
+        try:
+            log, watch = self._started_and_followed(turn)
+        except DockerUnavailableError:
+            note_engine_away(self._host.database, turn.hold)
+            raise
         if watch.detached:
             raise DetachedError("The worker lets go of the agent, which goes on.")
         if watch.cancelled:
@@ -333,7 +338,7 @@ class AgentActivities:
         try:
             return self._collect(turn)
         except ContainerError as error:
-            if error.retryable or end is not TurnEnd.LOST:
+            if error.retryable or end not in (TurnEnd.LOST, TurnEnd.INTERRUPTED):
                 raise
             return {}
 

@@ -44,7 +44,7 @@ def how_it_ended(
     if VERDICT in noted and agent_exit.get("reason") == "stopped":
         return TurnEnd(noted[VERDICT]["end"]), str(noted[VERDICT]["message"])
     if (lost := how_it_was_lost(agent_exit, exit)) and not exit.oom_killed:
-        return TurnEnd.LOST, lost
+        return TurnEnd.INTERRUPTED if ENGINE_AWAY in noted else TurnEnd.LOST, lost
     if agent_exit.get("reason") == "timeout":
         return TurnEnd.TIME_LIMIT, f"The agent ran for {max_seconds} seconds."
     if (exit.oom_killed or agent_exit.get("oom_kills")) and ending.how is not How.FINISHED:
@@ -52,13 +52,20 @@ def how_it_ended(
     return _ENDS[ending.how], ending.message
 
 
-VERDICT = "verdict"
+VERDICT, ENGINE_AWAY = "verdict", "engine_away"
+"""What a step's report keeps for the attempts that follow."""
 
 
 def note_verdict(database: Database, hold: StepHold, end: TurnEnd, message: str) -> None:
     """Put on record why the agent is about to be stopped; an outage does not keep it going."""
     with suppress(DatabaseError), database.session() as session:
         steps.note(session, hold, **{VERDICT: {"end": str(end), "message": message}})
+
+
+def note_engine_away(database: Database, hold: StepHold) -> None:
+    """Put on record that Docker went away under the agent: it may come back without containers."""
+    with suppress(DatabaseError), database.session() as session:
+        steps.note(session, hold, **{ENGINE_AWAY: True})
 
 
 def how_it_was_lost(agent_exit: Mapping[str, Any], exit: Exit) -> str:

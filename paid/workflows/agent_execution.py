@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
         undisturbed,
         worker_was_lost,
     )
+    from paid.workflows.turn_ends import Interruptions, end_of
 
 NOTHING = type(None)
 SAME_OUTPUT_LIMIT = 3
@@ -64,6 +65,7 @@ class AgentExecutionWorkflow:
         self._run_id = run.run_id
         self._status = RunStatus.QUEUED
         self._iterations = 0
+        self._interruptions = Interruptions()
         self._lost_rounds = 0  # whose work went with their host
         self._turn = 0
         self._tokens_used = 0
@@ -148,7 +150,9 @@ class AgentExecutionWorkflow:
                 began += workflow.now() - paused_at
                 resumed = True
                 continue
-            resumed = False
+            resumed = self._interruptions.may_go_on(turn)
+            if resumed:
+                continue
             if (end := self._end_of_turn(turn)) is not None:
                 return end
             assert turn.head_sha is not None  # noqa: S101 - `_end_of_turn` has handled None
@@ -165,17 +169,8 @@ class AgentExecutionWorkflow:
         )
 
     def _end_of_turn(self, turn: TurnResult) -> EndInput | None:
-        if turn.end is TurnEnd.NEEDS_INPUT:
-            return self._end(RunStatus.NEEDS_INPUT, "needs_input", turn.message)
-        if turn.end is TurnEnd.AGENT_ERROR:
-            return self._end(RunStatus.FAILED, "agent", turn.message)
-        if turn.end is TurnEnd.LOST:
-            return self._end(RunStatus.FAILED, "container_lost", turn.message)
-        if turn.end is not TurnEnd.FINISHED:
-            return self._end(RunStatus.FAILED, "limit_reached", turn.message)
-        if turn.head_sha is None:
-            return self._end(RunStatus.NO_CHANGES, "no_changes", turn.message)
-        return None
+        end = end_of(turn)
+        return None if end is None else self._end(*end, turn.message)
 
     def _in_circles(self, digest: str) -> bool:
         self._digests.append(digest)

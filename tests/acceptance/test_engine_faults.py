@@ -5,11 +5,21 @@ from __future__ import annotations
 import pytest
 
 from paid.containers.engine import DockerEngine
+from paid.settings import Settings
 from paid.store import steps
 from tests.acceptance.stage import OWNER, Stage
 from tests.acceptance.test_bad_input import LONG, fails_everywhere
 from tests.acceptance.test_scenarios import QUICKLY, SLOWLY
 
+IN_TWO_TURNS = [
+    "python3",
+    "-c",
+    "import pathlib, time\n"
+    "again = pathlib.Path('half.txt').exists()\n"
+    "pathlib.Path('whole.txt' if again else 'half.txt').write_text('half')\n"
+    "print('begun', flush=True)\n"
+    "time.sleep(0 if again else 600)",
+]
 WRITES_AND_WAITS = [
     "python3",
     "-c",
@@ -123,3 +133,27 @@ def test_checks_whose_container_is_killed_or_removed_run_again(stage: Stage) -> 
 def _state(engine: DockerEngine, name: str) -> str:
     facts = engine.inspect(name)
     return "" if facts is None else str(facts["State"]["Status"])
+
+
+def test_an_agent_whose_container_went_with_docker_goes_on_in_a_further_turn(
+    stage: Stage,
+) -> None:
+    """As when Docker, or the host, is started again and its containers are not kept alive."""
+    watched = stage.watch(agent_command=IN_TWO_TURNS)
+    log_size = len((stage.settings.data_dir / "logs" / "worker.log").read_text())
+    stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
+    run = stage.begun(watched)
+    stage.saw(run, "agent.message")
+    stage.docker.away()
+    DockerEngine(Settings(data_dir=stage.settings.data_dir)).kill(f"paid-run-{run.id}-agent-1")
+    stage.until(
+        lambda: _worker_said(stage, "Docker does not answer", log_size), "the loss to be seen"
+    )
+    stage.docker.back()
+    run = stage.ended(watched)
+    assert (run.status, run.error_message) == ("completed", ""), stage._told()
+    ends = [event.data["end"] for event in stage.events(run, "turn.ended")]
+    assert ends == ["interrupted", "finished"]
+    assert run.iterations == 1
+    assert stage.file(watched, str(run.branch), "half.txt") == "half"
+    stage.nothing_left(run)
