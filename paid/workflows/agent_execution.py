@@ -33,15 +33,16 @@ with workflow.unsafe.imports_passed_through():
     )
     from paid.workflows.announcements import Announcements
     from paid.workflows.steps import (
+        Interruptions,
         cause_of,
         do,
+        end_of,
         host_is_gone,
         may_pass,
         step,
         undisturbed,
         worker_was_lost,
     )
-    from paid.workflows.turn_ends import Interruptions, end_of
 
 NOTHING = type(None)
 SAME_OUTPUT_LIMIT = 3

@@ -39,7 +39,7 @@ from paid.errors import (
     SandboxNotTightError,
 )
 from paid.queues import CLAIM_SOON
-from paid.workflows.turn_ends import MOST_INTERRUPTIONS
+from paid.workflows.steps import MOST_INTERRUPTIONS
 from tests.waiting import happens
 from tests.workflows.conftest import Handle, StartRun, cancel_is_seen
 from tests.workflows.fakes import BASE, HEAD
