@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from paid.containers.contract import Engine, Exit, StepSpec
-from paid.containers.endings import error_of
+from paid.containers.endings import REMOVED, error_of
+from paid.containers.image.paid_step.places import DONE
 from paid.containers.reports import Report, ReportReader
-from paid.errors import ContainerError
+from paid.errors import ContainerError, ContainerLostError
 
 KEPT_LINES = 50
 
@@ -40,16 +41,26 @@ def run_step(engine: Engine, spec: StepSpec, timeout_seconds: float) -> Outcome:
     do its work (paid.containers.endings).
     """
     engine.start(spec)
-    clock = threading.Timer(timeout_seconds, engine.kill, [spec.name])
+    is_late = threading.Event()
+    clock = threading.Timer(timeout_seconds, _end_late, [engine, spec.name, is_late])
     clock.daemon = True
     clock.start()
     try:
         outcome = _read(engine, spec.name)
+    except ContainerLostError:
+        outcome = Outcome(REMOVED, (), ())
     finally:
         clock.cancel()
     engine.remove(spec.name)
+    if is_late.is_set() and outcome.exit.code != DONE:
+        raise ContainerError(f"{spec.name} did not end within {timeout_seconds:g} s.")
     raise_unless_done(outcome, spec.name)
     return outcome
+
+
+def _end_late(engine: Engine, name: str, is_late: threading.Event) -> None:
+    is_late.set()
+    engine.kill(name)
 
 
 def raise_unless_done(outcome: Outcome, name: str) -> None:

@@ -11,7 +11,7 @@ from paid.containers.contract import Kind, StepSpec
 from paid.containers.engine import DockerEngine
 from paid.containers.steps import run_step
 from paid.containers.task import Task
-from paid.errors import ContainerKilledError
+from paid.errors import ContainerError, ContainerKilledError
 from tests.containers.bench import Bench
 from tests.waiting import HANGS_SECONDS, wait_until
 
@@ -80,8 +80,9 @@ def test_a_container_that_has_ended_is_read_and_one_that_is_gone_is_made_anew(
     assert not again.adopted
 
 
-def test_a_short_step_that_is_killed_from_outside_says_so_and_may_be_tried_again(
-    bench: Bench,
+@pytest.mark.parametrize(("end", "words"), [("kill", "exit code 137"), ("remove", "removed it")])
+def test_a_short_step_that_is_ended_from_outside_says_so_and_may_be_tried_again(
+    bench: Bench, end: str, words: str
 ) -> None:
     spec = bench.spec("collect", 1, Task(mode="agent", argv=("sleep", "600")))
     errors: list[Exception] = []
@@ -95,7 +96,15 @@ def test_a_short_step_that_is_killed_from_outside_says_so_and_may_be_tried_again
     step = threading.Thread(target=run)
     step.start()
     wait_until(lambda: state_of(bench, spec.name) == "running", "the step's start")
-    bench.engine.kill(spec.name)
+    getattr(bench.engine, end)(spec.name)
     step.join(HANGS_SECONDS)
-    assert "killed from outside (exit code 137" in str(errors[0])
+    assert "killed from outside" in str(errors[0])
+    assert words in str(errors[0])
     assert state_of(bench, spec.name) == ""
+
+
+def test_a_short_step_that_takes_too_long_is_not_blamed_on_others(bench: Bench) -> None:
+    spec = bench.spec("collect", 1, Task(mode="agent", argv=("sleep", "600")))
+    with pytest.raises(ContainerError, match="did not end within 1 s") as raised:
+        run_step(bench.engine, spec, 1.0)
+    assert not raised.value.retryable

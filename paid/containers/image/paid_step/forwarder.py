@@ -130,16 +130,17 @@ class Forwarder:
     def _look_after_held(self) -> None:
         """Join held streams to the gateway, if it is there; give up those that waited too long."""
         now, held = time.monotonic(), self._held
-        self._held = []
+        self._held, is_gone = [], False
         for stream in held:
             if stream.in_doubt and now - stream.held_since < AGAIN_SECONDS:
                 self._held.append(stream)
-            elif self._join(stream):
+            elif not is_gone and self._join(stream):
                 # One that lives meant to hang up; its client shall see that.
                 self._close(stream) if stream.in_doubt else self._watch(stream)
             elif now - stream.held_since > self._hold_seconds:
                 self._close(stream)
             else:
+                is_gone = True  # for the others, too: they are not tried in this round
                 stream.in_doubt = False
                 self._held.append(stream)
         self._tell_of_a_wait(now)
