@@ -52,6 +52,10 @@ class TurnEnd(StrEnum):
     BUDGET = "budget"
     QUOTA = "quota"
     NEEDS_INPUT = "needs_input"
+    LOST = "lost"
+    """Its container was killed, stopped or removed from outside."""
+    INTERRUPTED = "interrupted"
+    """The same while Docker was away, which has taken its containers with it: it may go on."""
 
 
 STEPS = 2

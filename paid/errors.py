@@ -16,6 +16,8 @@ class PaidError(Exception):
     retryable: ClassVar[bool] = False
     retry_after_seconds: float | None = None
     """When a retry makes sense; None leaves it to the retry policy."""
+    workflow_waits: ClassVar[bool] = False
+    """Whether a run's workflow waits for what is missing, and tells people, instead of Temporal."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -170,6 +172,27 @@ class ContainerLostError(ContainerError):
     """Raised when a container that should be there is gone: somebody removed it."""
 
     code = "container_lost"
+
+
+class ContainerKilledError(ContainerError):
+    """Raised when a container was ended from outside in the middle of work that may be repeated."""
+
+    code = "container_killed"
+    retryable = True
+
+
+class OutOfMemoryError(ContainerError):
+    """Raised when the kernel ended a container because it reached its limit of memory."""
+
+    code = "out_of_memory"
+
+
+class GatewayAwayError(ContainerError):
+    """Raised when the gateway of a run's host does not answer; nothing was begun without it."""
+
+    code = "gateway_away"
+    retryable = True
+    workflow_waits = True
 
 
 class SandboxNotTightError(ContainerError):

@@ -59,6 +59,9 @@ BESIDE = replace(QUICK, is_local=True)
 """The same, without a way through Temporal before it and behind it."""
 GITHUB = Preset(start_to_close=timedelta(minutes=5), attempts=8, heartbeat=timedelta(minutes=1))
 """Calls to GitHub; the waits that a rate limit asks for are the retry policy's, not a sleep's."""
+LOOK = replace(GITHUB, attempts=4)
+"""The poll's: what does not pass within seconds is waited for by the workflow, which can be woken.
+"""
 PUBLISH = replace(GITHUB, schedule_to_start=HOST_WAIT)
 """The same on the run's host, which may be lost."""
 CLAIM_SOON = Preset(

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from paid.errors import ConfigurationError, DockerUnavailableError, PaidError
+from paid.errors import ConfigurationError, DatabaseError, DockerUnavailableError, PaidError
 from paid.settings import Settings
 
 
@@ -88,6 +88,8 @@ ENGINE_PAUSE_SECONDS = 5.0
 LONGEST_ENGINE_PAUSE_SECONDS = 60.0
 """A step that lost Docker tries again after 5, 25 and then 60 s: an engine's restart takes longer
 than the retry policy's first pauses together."""
+LONGEST_DATABASE_PAUSE_SECONDS = 5.0
+"""Nothing goes on without PostgreSQL, and a look at it costs it little: work begins soon after."""
 
 
 class ErrorTranslation(Interceptor):
@@ -115,11 +117,13 @@ def as_application_error(error: PaidError, attempt: int = 1) -> ApplicationError
     seconds = error.retry_after_seconds
     if seconds is None and isinstance(error, DockerUnavailableError):
         seconds = min(ENGINE_PAUSE_SECONDS**attempt, LONGEST_ENGINE_PAUSE_SECONDS)
+    elif seconds is None and isinstance(error, DatabaseError):
+        seconds = min(2.0 ** (attempt - 1), LONGEST_DATABASE_PAUSE_SECONDS)
     delay = None if seconds is None else timedelta(seconds=seconds)
     return ApplicationError(
         str(error)[:LONGEST_MESSAGE],
         error.code,
         type=type(error).__name__,
-        non_retryable=not error.retryable,
+        non_retryable=not error.retryable or error.workflow_waits,
         next_retry_delay=delay,
     )

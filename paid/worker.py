@@ -46,6 +46,7 @@ from paid.takeover import OpenAttempts, only_worker_here, take_over
 from paid.temporal import ErrorTranslation, connect, require_namespace
 from paid.workflows.agent_execution import AgentExecutionWorkflow
 from paid.workflows.github_poll import GitHubPollWorkflow
+from paid.workflows.report_end import ReportEndWorkflow
 from paid.working import working
 
 SHARED_SLOTS, LOCAL_SLOTS = 20, 10
@@ -94,7 +95,7 @@ def make_parts(host: Host) -> Parts:
     agent, verify = AgentActivities(host), VerifyActivities(host)
     publish = PublishActivities(host, clients)
     return Parts(
-        workflows=[AgentExecutionWorkflow, GitHubPollWorkflow],
+        workflows=[AgentExecutionWorkflow, GitHubPollWorkflow, ReportEndWorkflow],
         shared=[
             record.check_budget,
             record.end_run,

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from temporalio import activity
 
 from paid.activities import disk_full
+from paid.activities.gateway_wait import WAITED, WAITING, GatewayWait
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import WORKTREE, Host
 from paid.activities.task_text import Ask, ask_of
-from paid.activities.turn_end import how_it_ended
+from paid.activities.turn_end import how_it_ended, note_engine_away, note_verdict, with_refusal
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import Guardrails, Look, TurnWatch
 from paid.agents import registry
 from paid.agents.protocol import Transcript, Turn
 from paid.containers.contract import Exit, StepSpec
-from paid.containers.image.paid_step.places import DONE, LATER, NOT_TIGHT
+from paid.containers.endings import REMOVED, error_of
+from paid.containers.image.paid_step.places import DONE, LATER
 from paid.containers.reports import ReportReader
 from paid.containers.steps import run_step
 from paid.containers.task import Task
@@ -28,11 +31,13 @@ from paid.errors import (
     ContainerError,
     ContainerLostError,
     DetachedError,
+    DockerUnavailableError,
+    GatewayAwayError,
     PaidError,
     RunCancelledError,
     SandboxNotTightError,
 )
-from paid.store import clock, events, holds, ledger, runs, steps
+from paid.store import clock, holds, ledger, runs, steps
 from paid.store.runs import RunFacts
 from paid.store.steps import StepHold
 
@@ -58,6 +63,8 @@ class _Turn:
     hold: StepHold
     name: str
     transcript: Transcript
+    wait: GatewayWait
+    is_removed: bool = False
 
 
 class AgentActivities:
@@ -80,11 +87,9 @@ class AgentActivities:
             return _result_of(turn.hold.report["result"])
         try:
             log, watch = self._started_and_followed(turn)
-        except ContainerLostError as error:
-            raise ContainerLostError(
-                "The agent's container was removed while it worked.",
-                hint="Nobody but Paid should remove it. Set the label again.",
-            ) from error
+        except DockerUnavailableError:
+            note_engine_away(self._host.database, turn.hold)
+            raise
         if watch.detached:
             raise DetachedError("The worker lets go of the agent, which goes on.")
         if watch.cancelled:
@@ -116,7 +121,8 @@ class AgentActivities:
             facts = runs.facts(session, given.run_id)
             hold = steps.begin(session, given.run_id, run.project_id, "agent", given.turn, name)
         agent = registry.get(facts.run.agent)
-        return _Turn(given, workspace, facts, hold, name, agent.transcript())
+        wait = GatewayWait(self._host.database, hold, begun="started")
+        return _Turn(given, workspace, facts, hold, name, agent.transcript(), wait)
 
     def _started_and_followed(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
         precedence, run_id = self._host.precedence, turn.given.run_id
@@ -138,10 +144,12 @@ class AgentActivities:
             raise DetachedError("The worker lets go of the agent's work, which is kept.")
 
     def _start(self, turn: _Turn) -> None:
-        engine = self._host.engine
-        is_first = turn.hold.attempt == 1
-        if is_first or not _has_begun(engine.inspect(turn.name)):
+        engine, is_first = self._host.engine, turn.hold.attempt == 1
+        if is_first or engine.adopt(turn.name) is None:
             spec = self._spec(turn)
+            if not is_first:
+                with self._host.database.session() as session:
+                    turn.hold = steps.read_anew(session, turn.hold)
             self._host.precedence.hold_back(turn.given.run_id, spec.task_folder / LATER)
             engine.start(spec)
         with self._host.database.session() as session:
@@ -201,13 +209,17 @@ class AgentActivities:
             look=lambda: self._look(turn),
             tick=log.flush,
             let_go=stream.close,
+            note=partial(note_verdict, self._host.database, turn.hold),
         )
-        with watch, stream:
-            for line in stream:
-                watch.saw_output()
-                log.take(line)
-                if COLLECTED in log.reports:
-                    break
+        try:
+            with watch, stream:
+                for line in stream:
+                    watch.saw_output()
+                    log.take(line)
+                    if COLLECTED in log.reports:
+                        break
+        except ContainerLostError:
+            turn.is_removed = True
         if not watch.detached:
             log.flush()
         return log, watch
@@ -218,7 +230,11 @@ class AgentActivities:
         The commits are bundled when `collected` comes; the container takes a moment to end.
         """
         run_id, precedence = turn.given.run_id, self._host.precedence
-        if report == "started":
+        if not log.is_told_anew:
+            turn.wait.heard(report, log.reports[report])
+        if report in (WAITING, WAITED):
+            watch.waits(report == WAITING)
+        if report in ("started", WAITING):
             precedence.settle(run_id)
         elif report == "agent_exit":
             precedence.ask(run_id)
@@ -271,18 +287,19 @@ class AgentActivities:
     def _exit(self, turn: _Turn, log: TurnLog) -> Exit:
         exit = self._container_exit(turn, log)
         disk_full.raise_if_stopped(self._host.database, turn.given.run_id, turn.hold.started_at)
-        if exit.code == NOT_TIGHT:
-            openings = log.reports.get("probe", {}).get("openings", [])
-            raise SandboxNotTightError(
-                f"The sandbox is open: {', '.join(map(str, openings)) or 'no report'}.",
-                hint="The agent was not started. `paid doctor` checks this host's engine.",
-            )
+        error = error_of(turn.name, exit, log.reports)
+        if isinstance(error, GatewayAwayError):
+            self._host.engine.remove(turn.name)  # another may be started: this one has not begun
+        if isinstance(error, (GatewayAwayError, SandboxNotTightError)):
+            raise error
         return exit
 
     def _container_exit(self, turn: _Turn, log: TurnLog) -> Exit:
         """Waited for only where it tells something: behind its last report it has no more to do."""
         if COLLECTED in log.reports:
             return Exit(DONE)
+        if turn.is_removed:
+            return REMOVED
         exit = self._host.engine.wait(turn.name, timeout_seconds=30)
         if exit is None:
             raise ContainerError(f"{turn.name} has closed its output but does not end.")
@@ -292,15 +309,17 @@ class AgentActivities:
         look = self._look(turn)
         if look.hold is None and self._met_quota(turn):
             look = replace(look, hold=TurnEnd.QUOTA)
-        end, message = how_it_ended(turn.transcript, turn.given.max_seconds, log, watch, exit, look)
+        end, message = how_it_ended(
+            turn.transcript, turn.given.max_seconds, log, watch, exit, look, turn.hold.report
+        )
         if look.cancelled and (end is not TurnEnd.FINISHED or COLLECTED not in log.reports):
             raise self._cancelled(turn)  # the host's keeper or a dead token came before the watch
-        collected = log.reports.get(COLLECTED) or self._collect(turn)
+        collected = log.reports.get(COLLECTED) or self._left(turn, end)
         head = self._host.background.outcome(
             turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, collected)
         )
         if end is TurnEnd.AGENT_ERROR:
-            message = self._with_refusal(turn, message[:1500])
+            message = with_refusal(self._host.database, turn.hold, message[:1500])
         return TurnResult(
             end=end,
             head_sha=head,
@@ -309,21 +328,19 @@ class AgentActivities:
             message=message[:2000],
         )
 
-    def _with_refusal(self, turn: _Turn, message: str) -> str:
-        """The agent's last words, and why it was refused a model, which it may not say."""
-        with self._host.database.session() as session:
-            refused = events.newest(
-                session, turn.given.run_id, "model.refused", turn.hold.started_at
-            )
-        reason = "" if refused is None else str(refused.data.get("message", ""))[:400]
-        if not reason or reason in message:
-            return message
-        return f"{message} Its model request was refused: {reason}".strip()
-
     def _met_quota(self, turn: _Turn) -> bool:
         """Whether a vendor's limit came up in this turn and reset again while no worker watched."""
         with self._host.database.session() as session:
             return holds.met_quota(session, turn.given.run_id, turn.hold.started_at)
+
+    def _left(self, turn: _Turn, end: TurnEnd) -> Mapping[str, Any]:
+        """What a killed agent left; where somebody removed its container, that may be nothing."""
+        try:
+            return self._collect(turn)
+        except ContainerError as error:
+            if error.retryable or end not in (TurnEnd.LOST, TurnEnd.INTERRUPTED):
+                raise
+            return {}
 
     def _collect(self, turn: _Turn) -> Mapping[str, Any]:
         """Take what a killed agent left, in a container of its own."""
@@ -377,11 +394,6 @@ class AgentActivities:
         self._host.background.begin(
             turn.given.run_id, f"remove {turn.name}", lambda: self._host.engine.remove(turn.name)
         )
-
-
-def _has_begun(facts: Mapping[str, Any] | None) -> bool:
-    """Whether there is a container that runs or ran; one that was only made is started yet."""
-    return facts is not None and facts["State"]["Status"] != "created"
 
 
 def _result_of(stored: Mapping[str, Any]) -> TurnResult:

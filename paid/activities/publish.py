@@ -85,8 +85,12 @@ class PublishActivities:
         remote, branch = self._host.remote(facts.project), given.workspace.branch
         with self._host.database.session() as session:
             run = runs.effect_fence(session, given.run_id, self._host.settings.host_name)
-            pushed = self._host.mirrors.push(remote, given.run_id, given.head_sha, branch)
-            runs.say(session, run, "run.pushed", branch=branch, adopted=pushed.adopted)
+            left_at = runs.pushed_head(session, run)
+            pushed = self._host.mirrors.push(remote, given.run_id, given.head_sha, branch, left_at)
+            runs.say(
+                session, run, "run.pushed", branch=branch, adopted=pushed.adopted,
+                head=given.head_sha,
+            )  # fmt: skip
 
     def _open(
         self, given: PublishInput, facts: RunFacts, text: PullRequestText, base: str

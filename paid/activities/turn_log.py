@@ -65,6 +65,11 @@ class TurnLog:
         """SHA-256 in hex over what the agent said and did, without ids and times."""
         return self._digest.hexdigest()
 
+    @property
+    def is_told_anew(self) -> bool:
+        """Whether the present line was stored by an attempt before, with all that it meant."""
+        return not self._stored
+
     def take(self, line: LogLine) -> None:
         """Read one line; stores the batch when it is full."""
         with self._lock:

@@ -72,6 +72,7 @@ class TurnWatch:
         look: asks PostgreSQL; may raise PaidError, which only delays the next look.
         tick: called often, from this thread, so that output is stored while the agent is silent.
         let_go: closes the log's stream, so that the reading thread comes back at once.
+        note: puts a verdict on record before the container is stopped for it.
     """
 
     def __init__(
@@ -82,9 +83,10 @@ class TurnWatch:
         look: Callable[[], Look],
         tick: Callable[[], None],
         let_go: Callable[[], None],
+        note: Callable[[TurnEnd, str], None] = lambda _verdict, _message: None,
     ) -> None:
         self._engine, self._name, self._rails = engine, name, guardrails
-        self._look, self._tick, self._let_go = look, tick, let_go
+        self._look, self._tick, self._let_go, self._note = look, tick, let_go, note
         self._done = threading.Event()
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -96,6 +98,7 @@ class TurnWatch:
         self._frozen_seconds = 0.0
         self._calls = 0
         self._agent_has_ended = False
+        self._waits = False
         self._error: Exception | None = None
         self.verdict: TurnEnd | None = None
         self.message = ""
@@ -122,6 +125,11 @@ class TurnWatch:
         """The agent said something, so it is not idle."""
         self._active_at = time.monotonic()
 
+    def waits(self, does: bool) -> None:
+        """The agent waits for the gateway, or does so no more: its silence is no idleness."""
+        self._waits = does
+        self.saw_output()
+
     def agent_has_ended(self) -> None:
         """Its commits are being taken: it spends nothing more, and a cancel comes by Temporal."""
         self._agent_has_ended = True
@@ -130,6 +138,7 @@ class TurnWatch:
         """End the turn for a reason that the reader found, such as a loop."""
         if self.verdict is None:
             self.verdict, self.message = verdict, message
+            self._note(verdict, message)
             self._thaw()
             self._engine.stop(self._name, STOP_GRACE_SECONDS)
 
@@ -194,7 +203,7 @@ class TurnWatch:
             self.end(TurnEnd.TIME_LIMIT, f"The agent ran for {rails.max_seconds:.0f} seconds.")
         elif self.tokens_used >= rails.max_tokens:
             self.end(TurnEnd.TOKEN_LIMIT, f"The run used {self.tokens_used:,} tokens.")
-        elif now - self._active_at > rails.idle_seconds:
+        elif now - self._active_at > rails.idle_seconds and not self._waits:
             message = f"The agent was silent for {rails.idle_seconds:.0f} seconds."
             self.end(TurnEnd.TIME_LIMIT, message)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,14 +15,22 @@ from temporalio import activity
 from paid import check_ends, check_lines
 from paid.activities import base_checks, disk_full
 from paid.activities.base_checks import BaseChecks
+from paid.activities.gateway_wait import GatewayWait
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import Host, container_name
 from paid.check_ends import CheckEnd, Failure
-from paid.containers.contract import LogLine
-from paid.containers.reports import ReportReader
+from paid.containers.contract import Exit, LogLine
+from paid.containers.endings import REMOVED, error_of
+from paid.containers.reports import Report, ReportReader
 from paid.containers.task import Task
 from paid.contracts import RunStatus, VerifyInput, VerifyResult
-from paid.errors import ContainerError, DetachedError, RunCancelledError
+from paid.errors import (
+    ContainerError,
+    ContainerLostError,
+    DetachedError,
+    PaidError,
+    RunCancelledError,
+)
 from paid.plain import plain
 from paid.store import denials, runs, steps
 from paid.store.events import NewEvent
@@ -31,6 +39,22 @@ from paid.store.steps import StepHold
 
 FEEDBACK_CHARACTERS = 20_000
 """Of the failing checks' output, the end, where the reasons usually are."""
+
+
+@dataclass
+class _Seen:
+    """What a container of checks has said."""
+
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    last: LogLine | None = None
+
+    def take(self, report: Report) -> None:
+        """Read one report."""
+        self.reports[report.name] = report.fields
+        if report.name == "check":
+            self.checks.append(dict(report.fields))
 
 
 class VerifyActivities:
@@ -66,8 +90,27 @@ class VerifyActivities:
 
     def _checked(self, given: VerifyInput, facts: RunFacts, hold: StepHold) -> list[dict[str, Any]]:
         """Each check's report, in order; a check that did not come to run has none."""
+        host, name = self._host, container_name(given.run_id, "verify", given.iteration)
+        if host.engine.adopt(name) is None:
+            hold = self._start(given, facts, hold)
+        seen, exit = self._follow(name, hold)
+        is_whole = exit is not None and len(seen.checks) == len(facts.policy.checks)
+        error = None if is_whole else self._reason(given.run_id, name, hold, seen, exit)
+        if error is None or not error.retryable:
+            self._store(seen, facts, hold)
+        if error is not None:
+            host.engine.remove(name)
+            raise error
+        return seen.checks
+
+    def _start(self, given: VerifyInput, facts: RunFacts, hold: StepHold) -> StepHold:
+        """Start the checks in a clean workspace; what an attempt before left of its own goes."""
         host, project_id = self._host, hold.project_id
         with heartbeats():
+            if hold.attempt > 1:
+                with host.database.session() as session:
+                    hold = steps.read_anew(session, hold)
+                host.workspaces.remove_verify(given.run_id, given.iteration)
             volume = host.workspaces.create_verify(
                 given.run_id,
                 given.iteration,
@@ -75,8 +118,6 @@ class VerifyActivities:
                 host.mirrors.path(project_id),
                 given.base_sha,
             )
-        name = container_name(given.run_id, "verify", given.iteration)
-        if host.engine.inspect(name) is None:
             task = Task(
                 mode="verify",
                 base_sha=given.base_sha,
@@ -86,44 +127,54 @@ class VerifyActivities:
                 gateway=True,
             )
             host.engine.start(host.spec(facts, "verify", given.iteration, task, volume=volume))
-        checks = self._follow(name, facts, hold)
-        exit = host.engine.wait(name, timeout_seconds=30)
-        if exit is None or len(checks) < len(facts.policy.checks):
-            self._raise_reason(given.run_id, name, hold.started_at)
-        return checks
+        return hold
 
-    def _follow(self, name: str, facts: RunFacts, hold: StepHold) -> list[dict[str, Any]]:
+    def _follow(self, name: str, hold: StepHold) -> tuple[_Seen, Exit | None]:
+        """What the container says, and its end; None when its output ended before it."""
+        seen = _Seen()
+        try:
+            self._read(name, hold, seen)
+            return seen, self._host.engine.wait(name, timeout_seconds=30)
+        except ContainerLostError:
+            return seen, REMOVED
+
+    def _read(self, name: str, hold: StepHold, seen: _Seen) -> None:
+        wait = GatewayWait(self._host.database, hold, begun="ready")
         reader = ReportReader(self._host.engine.report_key(name))
-        checks: list[dict[str, Any]] = []
-        lines: list[str] = []
-        last: LogLine | None = None
         stream = self._host.engine.follow(name)
         kill = partial(self._host.engine.kill, name)
         with stream, heartbeats(on_cancel=kill, on_detach=stream.close):
-            for last in stream:
-                report = reader.read(last.text)
-                if report is None and last.text:
-                    lines.append(plain(last.text))
-                elif report is not None and report.name == "check":
-                    checks.append(dict(report.fields))
+            for line in stream:
+                seen.last = line
+                report = reader.read(line.text)
+                if report is None and line.text:
+                    seen.lines.append(plain(line.text))
+                elif report is not None:
+                    seen.take(report)
+                    wait.heard(report.name, report.fields)
         if activity.is_cancelled() and not cancel_was_requested():
             raise DetachedError("The worker lets go of the checks, which go on.")
-        if last is not None and not hold.cursor:
-            told = [NewEvent("verify.check", _told(check, facts)) for check in checks]
-            with self._host.database.session() as session:
-                steps.store_output(
-                    session, hold, hold.batches, last.cursor, "\n".join(lines[-5000:]), told
-                )
-        return checks
 
-    def _raise_reason(self, run_id: int, name: str, began: datetime) -> None:
-        """Why the container ended before its checks: a cancel, a full disk, or its own limits."""
+    def _store(self, seen: _Seen, facts: RunFacts, hold: StepHold) -> None:
+        """Put on record what the checks said, once."""
+        if seen.last is None or hold.cursor:
+            return
+        told = [NewEvent("verify.check", _told(check, facts)) for check in seen.checks]
+        with self._host.database.session() as session:
+            steps.store_output(
+                session, hold, hold.batches, seen.last.cursor, "\n".join(seen.lines[-5000:]), told
+            )
+
+    def _reason(
+        self, run_id: int, name: str, hold: StepHold, seen: _Seen, exit: Exit | None
+    ) -> PaidError:
+        """Why the container ended before its checks: a cancel, a full disk, what happened to it."""
         with self._host.database.session() as session:
             if cancel_was_requested() or runs.get(session, run_id).cancel_requested_at is not None:
-                raise RunCancelledError("The run was cancelled while its checks ran.")
-        self._host.engine.remove(name)
-        disk_full.raise_if_stopped(self._host.database, run_id, began)
-        raise ContainerError(
+                return RunCancelledError("The run was cancelled while its checks ran.")
+        disk_full.raise_if_stopped(self._host.database, run_id, hold.started_at)
+        error = None if exit is None else error_of(name, exit, seen.reports, seen.lines)
+        return error or ContainerError(
             "The checks' container ended before every check had run.",
             hint="Its memory or its process limit may be too small: `paid project set`.",
         )

@@ -166,13 +166,13 @@ class WorkspaceActivities:
         host, branch = self._host, run.branch
         if run.pr_number is not None or branch is None:
             return
-        if not host.mirrors.has_pushed(run.project_id, _id(run)):
-            return
         with host.database.session() as session:
-            project = runs.facts(session, _id(run)).project
+            project, left_at = runs.facts(session, _id(run)).project, runs.pushed_head(session, run)
+        if left_at is None and not host.mirrors.has_pushed(run.project_id, _id(run)):
+            return
         deleted, reason = False, "The branch is not where the run left it."
         try:
-            deleted = host.mirrors.withdraw(host.remote(project), _id(run), branch)
+            deleted = host.mirrors.withdraw(host.remote(project), _id(run), branch, left_at)
         except PaidError as error:
             if error.retryable and activity.info().attempt < TAKE_BACK_ATTEMPTS:
                 raise

@@ -30,6 +30,8 @@ from paid.plain import plain
 _HISTORY = f"{AGENT_HOME}/.paid/aider-history.md"
 _SETTINGS = ".paid/aider-models.yml"
 _MESSAGE = ".paid/aider-message.md"
+LITELLM_RETRIES = "20"
+"""litellm's own, of each request, 8 s apart at most; aider itself gives up after a minute."""
 _SESSION = "history"
 """aider has no session ids: there is one history in a workspace."""
 
@@ -70,6 +72,7 @@ class Aider:
                 "OPENAI_API_KEY": RUN_TOKEN,
                 "ANTHROPIC_API_KEY": RUN_TOKEN,
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+                "DEFAULT_MAX_RETRIES": LITELLM_RETRIES,
             },
             files={
                 _MESSAGE: turn.prompt,

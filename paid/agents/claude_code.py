@@ -13,6 +13,7 @@ from paid.agents.messages_stream import MessagesTranscript
 from paid.agents.protocol import (
     GATEWAY_URL,
     NO_PROXY,
+    PATIENCE_SECONDS,
     RUN_TOKEN,
     AgentImage,
     Invocation,
@@ -71,6 +72,8 @@ class ClaudeCode:
                 "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
                 "DISABLE_AUTOUPDATER": "1",
                 "IS_SANDBOX": "1",
+                "CLAUDE_CODE_MAX_RETRIES": "15",  # it takes no more
+                "API_TIMEOUT_MS": str(PATIENCE_SECONDS * 1000),
             },
             stdin=turn.prompt,
         )

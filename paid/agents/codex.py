@@ -19,7 +19,15 @@ from paid.agents.events import (
     ToolResult,
     Usage,
 )
-from paid.agents.protocol import RUN_TOKEN, AgentImage, Invocation, Transcript, Turn, Wire
+from paid.agents.protocol import (
+    PATIENCE_SECONDS,
+    RUN_TOKEN,
+    AgentImage,
+    Invocation,
+    Transcript,
+    Turn,
+    Wire,
+)
 from paid.agents.record import Record
 from paid.agents.transcript import JsonTranscript
 
@@ -64,9 +72,15 @@ _OFF = ("apps", "plugins", "remote_plugin", "image_generation", "tool_suggest")
 """Features that would look for servers which a container cannot reach, or cost extra."""
 
 
+_MOST_RETRIES = 100
+"""codex takes no more. It waits twice as long before each, so that the turn's limits come first."""
+
+
 def _settings(base_url: str) -> tuple[str, ...]:
     provider = (
-        f'{{name="Paid",base_url="{base_url}",env_key="PAID_RUN_TOKEN",wire_api="responses"}}'
+        f'{{name="Paid",base_url="{base_url}",env_key="PAID_RUN_TOKEN",wire_api="responses",'
+        f"request_max_retries={_MOST_RETRIES},stream_max_retries={_MOST_RETRIES},"
+        f"stream_idle_timeout_ms={PATIENCE_SECONDS * 1000}}}"
     )
     settings = (
         'model_provider="paid"',

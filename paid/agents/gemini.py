@@ -39,7 +39,12 @@ _PINNED = {
     "security": {"auth": {"selectedType": "gemini-api-key", "enforcedType": "gemini-api-key"}},
     "privacy": {"usageStatisticsEnabled": False},
     "telemetry": {"enabled": False},
-    "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
+    "general": {
+        "enableAutoUpdate": False,
+        "enableAutoUpdateNotification": False,
+        "maxAttempts": 10,  # it takes no more
+        "retryFetchErrors": True,
+    },
     "tools": {"exclude": ["google_web_search", "web_fetch"]},
 }
 _WRITES = {"write_file": "add", "replace": "edit"}

@@ -60,7 +60,7 @@ class MiniSweAgent:
                 "MSWEA_CONFIGURED": "true",
                 "MSWEA_COST_TRACKING": "ignore_errors",
                 "MSWEA_SILENT_STARTUP": "1",
-                "MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "4",
+                "MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "20",  # a quarter of an hour together
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
                 "COLUMNS": "1000",
             },

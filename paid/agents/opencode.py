@@ -79,6 +79,7 @@ def _config(model: str, gateway_url: str) -> dict[str, object]:
                 "options": {
                     "baseURL": f"{gateway_url}/{prefix}",
                     "apiKey": "{env:PAID_RUN_TOKEN}",
+                    "timeout": False,  # of a request; it tries again without end
                 },
                 "models": {model: {"name": model, "tool_call": True, "limit": limits}},
             }

@@ -24,6 +24,10 @@ RUN_TOKEN = "{run_token}"  # noqa: S105 - the placeholder that paid-step replace
 """An environment value that is exactly this is replaced by the run's token in the container."""
 
 
+PATIENCE_SECONDS = 2400
+"""As long as the longest turn: whoever waits for an answer gives up with the turn, not before."""
+
+
 class Wire(StrEnum):
     """The vendors' APIs that the gateway carries."""
 

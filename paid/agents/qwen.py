@@ -12,6 +12,7 @@ from paid.agents.messages_stream import MessagesTranscript
 from paid.agents.protocol import (
     AGENT_HOME,
     NO_PROXY,
+    PATIENCE_SECONDS,
     RUN_TOKEN,
     AgentImage,
     Invocation,
@@ -20,6 +21,8 @@ from paid.agents.protocol import (
     Wire,
 )
 
+_RETRIES = 20
+"""It waits 8 s at most between two."""
 _SYSTEM_SETTINGS = ".paid/qwen-system.json"
 
 
@@ -66,13 +69,18 @@ class Qwen:
 
 
 def _pinned(model: str, base_url: str) -> dict[str, object]:
+    generation = {
+        "baseUrl": base_url,
+        "maxRetries": _RETRIES,
+        "timeout": PATIENCE_SECONDS * 1000,
+    }
     return {
         "proxy": "",
         "env": {**NO_PROXY, "OPENAI_BASE_URL": base_url},
         "modelProviders": {
             "openai": [{"id": model, "baseUrl": base_url, "envKey": "OPENAI_API_KEY"}]
         },
-        "model": {"name": model, "baseUrl": base_url, "generationConfig": {"baseUrl": base_url}},
+        "model": {"name": model, "baseUrl": base_url, "generationConfig": generation},
         "general": {"enableAutoUpdate": False},
         "telemetry": {"enabled": False},
         "privacy": {"usageStatisticsEnabled": False},

@@ -172,6 +172,7 @@ LINES: Mapping[str, Callable[[Data], str | None]] = {
     "model.usage": _model_usage,
     "run.ended": _ended,
     "run.waiting": _waiting,
+    "run.waited": _waiting,
     "budget.estimate": _estimate,
     "budget.hold": _hold,
     "quota.hold": _hold,

@@ -21,6 +21,7 @@ from paid.containers import folders
 from paid.containers.changes import SHA
 from paid.containers.contract import Engine, Limits, Overlay, StepSpec
 from paid.containers.housework import Housework
+from paid.containers.installation_work import at_work
 from paid.containers.locks import held
 from paid.containers.steps import run_step
 from paid.containers.task import Task, task_folder, write_task
@@ -103,6 +104,10 @@ class Bases:
 
     def _make_layer(self, mirror: Path, base_sha: str, place: Path, below: Layers) -> None:
         """Run the container that writes in `lower`; what an earlier, killed attempt left goes."""
+        with at_work(self._data_dir):
+            self._run_base(mirror, base_sha, place, below)
+
+    def _run_base(self, mirror: Path, base_sha: str, place: Path, below: Layers) -> None:
         number = int(hashlib.sha256(os.fsencode(place)).hexdigest()[:12], 16)
         volume = f"paid-base-{number:x}" if below else None
         lower, work = place / "lower", place / "work"

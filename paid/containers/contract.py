@@ -140,13 +140,19 @@ class LogStream(Protocol):
 
 
 class Engine(Protocol):
-    """Containers of steps, by name. Everything but `start`, `follow` and `copy_out` is idempotent.
+    """Containers of steps, by name. All but `start`, `adopt`, `follow`, `copy_out` is idempotent.
 
     Every method raises DockerUnavailableError within 30 seconds when the engine does not answer.
     """
 
     def start(self, spec: StepSpec) -> Started:
         """Start the step, or adopt the container that an earlier attempt made."""
+
+    def adopt(self, name: str) -> Started | None:
+        """The container that an earlier attempt made, brought to run if it never did.
+
+        None when there is none that could be followed: the step may be started.
+        """
 
     def follow(self, name: str, cursor: str | None = None) -> LogStream:
         """The output after `cursor`, from the beginning if None, until the container ends."""

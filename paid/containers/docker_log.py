@@ -14,6 +14,9 @@ from paid.containers.docker_api import DockerApi
 from paid.containers.logs import FrameReader, reader_of
 from paid.errors import PaidError
 
+AGAIN_SECONDS = 0.2
+"""Before a log is opened anew: an engine that ends it at once must not keep a processor busy."""
+
 
 class DockerLog:
     """The lines of one container; iterate once, close from anywhere."""
@@ -27,6 +30,7 @@ class DockerLog:
         self._running = running
         self._lock = threading.Lock()
         self._closed = False
+        self._closing = threading.Event()
         self._response: Any = None
 
     def __enter__(self) -> Self:
@@ -39,6 +43,7 @@ class DockerLog:
         """End the iteration, also while another thread waits in it."""
         with self._lock:
             self._closed = True
+            self._closing.set()
             if self._response is not None:
                 with suppress(PaidError):
                     self._api.break_off(self._response)
@@ -56,6 +61,8 @@ class DockerLog:
                 break
             # Asked between two readings: once it has ended, one more finds its last line.
             ended = not self._running()
+            if not ended:
+                self._closing.wait(AGAIN_SECONDS)
         if not self._closed:
             yield from self._frames.last_lines()
 

@@ -34,6 +34,8 @@ from paid.errors import (
 from paid.settings import Settings
 
 WAIT_SLICE_SECONDS = 5.0
+MOST_TRIES = 3
+"""So often a container that is in the way, and gone before it could be adopted, is made anew."""
 BUSY_SECONDS = 5.0
 
 
@@ -53,12 +55,19 @@ class DockerEngine:
     def start(self, spec: StepSpec) -> Started:
         """Start the step, or adopt its container: one that runs or ran is never started again."""
         with self._slots.one():
-            adopted = not self._create(spec)
-            facts = self._existing(spec.name)
-            self._check_tight(spec.name, facts)
-            if facts["State"]["Status"] == "created":
-                self._call("start", spec.name)
-            return Started(spec.name, facts["Id"], adopted)
+            for _ in range(MOST_TRIES):
+                if self._create(spec):
+                    self._check_tight(spec.name, facts := self._existing(spec.name))
+                    self._call("start", spec.name)
+                    return Started(spec.name, facts["Id"], adopted=False)
+                if (found := self._adopted(spec.name)) is not None:
+                    return found
+        raise ContainerError(f"The container {spec.name} is made and removed by somebody else.")
+
+    def adopt(self, name: str) -> Started | None:
+        """The container of an earlier attempt, in whatever state that died."""
+        with self._slots.one():
+            return self._adopted(name)
 
     def follow(self, name: str, cursor: str | None = None) -> DockerLog:
         """The container's lines after `cursor`, until it ends."""
@@ -238,6 +247,37 @@ class DockerEngine:
                 self._uppers[spec.volume] = _upper_of(client.inspect_volume(volume))
         return dataclasses.replace(spec, volume=volume, changes=self._uppers[spec.volume])
 
+    def _adopted(self, name: str) -> Started | None:
+        """The container, running or ended; None when there is none, or it had to be removed."""
+        try:
+            facts = self._existing(name)
+            self._check_tight(name, facts)
+            return self._brought_to_run(name, facts)
+        except ContainerLostError:
+            return None
+
+    def _brought_to_run(self, name: str, facts: Mapping[str, Any]) -> Started | None:
+        """What to do with a container that is there, by its state.
+
+        An agent's that is frozen waits for money: whoever follows it knows what to do.
+        """
+        state = facts["State"]["Status"]
+        if state in ("removing", "dead"):
+            self.remove(name)  # waits for its end; its log cannot be read any more
+            return None
+        if state == "created":
+            # Whoever made it died before starting it, or while Docker was starting it.
+            try:
+                self._call("start", name)
+            except DockerUnavailableError:
+                raise
+            except ContainerError:
+                self.remove(name)
+                return None
+        if state == "paused" and facts["Config"]["Labels"].get("paid.step") != "agent":
+            self.unpause(name)
+        return Started(name, facts["Id"], adopted=True)
+
     def _check_tight(self, name: str, facts: Mapping[str, Any]) -> None:
         if facts["Config"]["Labels"].get("paid.instance") != self._instance:
             raise ContainerError(f"A container {name} that Paid did not make is in the way.")
@@ -252,7 +292,7 @@ class DockerEngine:
         return facts
 
     def _running(self, name: str) -> bool:
-        return self._existing(name)["State"]["Status"] in ("running", "paused", "created")
+        return self._existing(name)["State"]["Status"] in ("running", "paused", "restarting")
 
     def _call(
         self,

@@ -94,6 +94,13 @@ class FakeEngine:
             self.starts.append(spec.name)
             return Started(spec.name, made.container_id, adopted=False)
 
+    def adopt(self, name: str) -> Started | None:
+        """The entry, if there is one."""
+        with self._changed:
+            self._look()
+            known = self._containers.get(name)
+            return None if known is None else Started(name, known.container_id, adopted=True)
+
     def follow(self, name: str, cursor: str | None = None) -> FakeLog:
         """The step's lines; a cursor is the number of lines seen."""
         return FakeLog(self, name, int(cursor or 0))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from paid.containers import folders
 from paid.containers.contract import Engine, Limits, Overlay, StepSpec
+from paid.containers.installation_work import at_work
 from paid.containers.steps import run_step
 from paid.containers.task import Task, write_task
 from paid.errors import (
@@ -51,6 +52,10 @@ class Housework:
         """
         if os.geteuid() != 0:
             return False
+        with at_work(self._data_dir):
+            return self._mounts_overlay(place)
+
+    def _mounts_overlay(self, place: Path) -> bool:
         volume = f"paid-try-{secrets.token_hex(4)}"
         folders.remove_tree(place)
         for name in ("lower", "upper", "work"):
@@ -70,6 +75,10 @@ class Housework:
                 self.remove(place)
 
     def _step(self, mode: str, volume: str | None = None, base_folder: Path | None = None) -> None:
+        with at_work(self._data_dir):
+            self._run(mode, volume, base_folder)
+
+    def _run(self, mode: str, volume: str | None, base_folder: Path | None) -> None:
         number = secrets.randbelow(2**48)
         spec = StepSpec(
             run_id=0,

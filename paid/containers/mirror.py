@@ -213,18 +213,23 @@ class Mirrors:
             finally:
                 git.run("update-ref", "-d", name)
 
-    def push(self, remote: Remote, run_id: int, head_sha: str, branch: str) -> Pushed:
+    def push(
+        self, remote: Remote, run_id: int, head_sha: str, branch: str, recorded: str | None = None
+    ) -> Pushed:
         """Put the run's commit on its branch at the remote; see `paid.containers.push`."""
-        return push(self._git(remote.project_id), remote.access(), run_id, head_sha, branch)
+        git = self._git(remote.project_id)
+        return push(git, remote.access(), run_id, head_sha, branch, recorded)
 
     def has_pushed(self, project_id: int, run_id: int) -> bool:
         """Whether a push of the run was answered, or may have come through."""
         names = refs_of(run_id)
         return bool(self._git(project_id).text("for-each-ref", "--count=1", *names))
 
-    def withdraw(self, remote: Remote, run_id: int, branch: str) -> bool:
+    def withdraw(
+        self, remote: Remote, run_id: int, branch: str, recorded: str | None = None
+    ) -> bool:
         """Delete the run's branch at the remote if it is where Paid left it."""
-        return withdraw(self._git(remote.project_id), remote.access(), run_id, branch)
+        return withdraw(self._git(remote.project_id), remote.access(), run_id, branch, recorded)
 
     def forget_run(self, project_id: int, run_id: int) -> None:
         """Drop every ref of a run; again does nothing."""

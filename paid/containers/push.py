@@ -20,13 +20,17 @@ class Pushed:
     adopted: bool
 
 
-def push(git: Git, access: Access, run_id: int, head_sha: str, branch: str) -> Pushed:
+def push(
+    git: Git, access: Access, run_id: int, head_sha: str, branch: str, recorded: str | None = None
+) -> Pushed:
     """Push `head_sha` to `branch`, leased on where this run left it.
 
+    `recorded` is where the run's record says that its last push left the branch, which may have
+    been another host's: it counts where this host knows of none.
     A branch that is absent is made. Raises PushRejectedError for anybody else's branch or commit,
     for a protected branch, and for a hook that says no.
     """
-    left_at = _left_at(git, access, run_id, branch)
+    left_at = _left_at(git, access, run_id, branch) or recorded
     if not refs.create(git.repository, _pushing_ref(run_id), head_sha):
         git.run("update-ref", _pushing_ref(run_id), head_sha)
     try:
@@ -72,10 +76,12 @@ def _adopt(git: Git, access: Access, head_sha: str, branch: str, left_at: str | 
     return _push(git, access, f"{head_sha}:refs/heads/{branch}", branch, there)
 
 
-def withdraw(git: Git, access: Access, run_id: int, branch: str) -> bool:
+def withdraw(
+    git: Git, access: Access, run_id: int, branch: str, recorded: str | None = None
+) -> bool:
     """Delete the branch if it stands where this run left it; True when it was deleted."""
     there = remote_head(git, access, branch)
-    if there is None or there != _left_at(git, access, run_id, branch):
+    if there is None or there != (_left_at(git, access, run_id, branch) or recorded):
         return False
     _push(git, access, f":refs/heads/{branch}", branch, there)
     return True

@@ -11,11 +11,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from paid.containers.contract import Engine, Owned
+from paid.containers.installation_work import INSTALLATION
 from paid.containers.workspace import Workspaces
 from paid.errors import ContainerError
-
-INSTALLATION = 0
-"""The run id of containers that belong to no run (bases and probes): they end by themselves."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,8 @@ class Reaped:
     workspaces: tuple[int, ...] = ()
     failures: tuple[str, ...] = ()
     bases: int = 0
+    leftovers: tuple[str, ...] = ()
+    """Containers, volumes and folders of work that belongs to no run, whose process was killed."""
 
     def __bool__(self) -> bool:
         return self != Reaped()
@@ -40,17 +40,30 @@ class Reaper:
 
     def reap(self, live_runs: Callable[[], Collection[int]]) -> Reaped:
         """Remove the containers, volumes and folders of every run that is not alive."""
+        leftovers, failures = self._leftovers()
         containers = self._engine.owned()
         run_ids = {item.run_id for item in containers}
         run_ids |= {volume.run_id for volume in self._engine.owned_volumes()}
         run_ids |= self._workspaces.run_ids()
         orphans = run_ids - set(live_runs()) - {INSTALLATION}
-        return self._remove(orphans, [item for item in containers if _is_over(item, orphans)])
+        over = [item for item in containers if item.run_id in orphans]
+        return self._remove(orphans, over, leftovers, failures)
 
-    def _remove(self, orphans: set[int], containers: list[Owned]) -> Reaped:
+    def _leftovers(self) -> tuple[tuple[str, ...], list[str]]:
+        try:
+            return tuple(self._workspaces.remove_orphans()), []
+        except ContainerError as error:
+            return (), [f"work of the installation: {error}"]
+
+    def _remove(
+        self,
+        orphans: set[int],
+        containers: list[Owned],
+        leftovers: tuple[str, ...],
+        failures: list[str],
+    ) -> Reaped:
         removed: list[str] = []
         emptied: list[int] = []
-        failures: list[str] = []
         for item in containers:
             try:
                 self._engine.remove(item.name)
@@ -64,11 +77,4 @@ class Reaper:
             except ContainerError as error:
                 failures.append(f"workspace of run {run_id}: {error}")
         bases = self._workspaces.prune_bases()
-        return Reaped(tuple(removed), tuple(emptied), tuple(failures), bases)
-
-
-def _is_over(item: Owned, orphans: set[int]) -> bool:
-    """Whether the container may go: its run is over, or its worker died before removing it."""
-    if item.run_id == INSTALLATION:
-        return item.state in ("exited", "dead")
-    return item.run_id in orphans
+        return Reaped(tuple(removed), tuple(emptied), tuple(failures), bases, leftovers)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from paid.containers.contract import Engine, Exit, StepSpec
-from paid.containers.image.paid_step.places import DONE, NOT_TIGHT
+from paid.containers.endings import REMOVED, error_of
+from paid.containers.image.paid_step.places import DONE
 from paid.containers.reports import Report, ReportReader
-from paid.errors import ContainerError, SandboxNotTightError
+from paid.errors import ContainerError, ContainerLostError
 
 KEPT_LINES = 50
 
@@ -36,31 +37,37 @@ class Outcome:
 def run_step(engine: Engine, spec: StepSpec, timeout_seconds: float) -> Outcome:
     """Start (or adopt) a step, read it to its end, and remove its container.
 
-    A step that does not end in time is killed. Raises SandboxNotTightError, and ContainerError
-    when the step could not do its work.
+    A step that does not end in time is killed. Raises the error that says why the step could not
+    do its work (paid.containers.endings).
     """
     engine.start(spec)
-    clock = threading.Timer(timeout_seconds, engine.kill, [spec.name])
+    is_late = threading.Event()
+    clock = threading.Timer(timeout_seconds, _end_late, [engine, spec.name, is_late])
     clock.daemon = True
     clock.start()
     try:
         outcome = _read(engine, spec.name)
+    except ContainerLostError:
+        outcome = Outcome(REMOVED, (), ())
     finally:
         clock.cancel()
     engine.remove(spec.name)
+    if is_late.is_set() and outcome.exit.code != DONE:
+        raise ContainerError(f"{spec.name} did not end within {timeout_seconds:g} s.")
     raise_unless_done(outcome, spec.name)
     return outcome
 
 
+def _end_late(engine: Engine, name: str, is_late: threading.Event) -> None:
+    is_late.set()
+    engine.kill(name)
+
+
 def raise_unless_done(outcome: Outcome, name: str) -> None:
     """Turn a step's bad end into the error that says why."""
-    probe = outcome.fields("probe")
-    if outcome.exit.code == NOT_TIGHT and probe:
-        raise SandboxNotTightError(f"Seen inside {name}: {'; '.join(probe['openings'])}.")
-    if outcome.exit.code != DONE:
-        trouble = outcome.fields("trouble") or {}
-        said = trouble.get("message") or outcome.exit.error or " / ".join(outcome.last_lines[-3:])
-        raise ContainerError(f"{name} ended with {outcome.exit.code}: {said or 'no reason given'}")
+    reports = {report.name: report.fields for report in outcome.reports}
+    if (error := error_of(name, outcome.exit, reports, outcome.last_lines)) is not None:
+        raise error
 
 
 def _read(engine: Engine, name: str) -> Outcome:

@@ -22,8 +22,9 @@ class Task:
     HOME to their text. `trusted_paths` are folders and files of the repository that configure the
     agent: it sees them as the base commit has them. `litter` are names of files that the agent
     leaves behind and nobody commits. `checks` are commands of `verify`. `step` names the
-    container's work, which is done at most once. `pids` and `memory_bytes` are the limits that the
-    sandbox must show; 0 means not looked at.
+    container's work, which is done at most once. A container with a `gateway` waits
+    `gateway_seconds` for one that does not answer, and then ends without having begun. `pids` and
+    `memory_bytes` are the limits that the sandbox must show; 0 means not looked at.
     """
 
     mode: str
@@ -43,6 +44,7 @@ class Task:
     check_timeout_seconds: float = 900.0
     commit_message: str = "Keep what the agent left uncommitted"
     gateway: bool = False
+    gateway_seconds: float = 60.0
     pids: int = 0
     memory_bytes: int = 0
 

@@ -12,15 +12,15 @@ their place and paid-step makes the clone in it: the same workspace, later.
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from pathlib import Path
 
 from paid.containers import archive, folders
-from paid.containers.bases import KEPT_BASES, Bases
+from paid.containers.bases import KEPT_BASES, LAYERS, Bases
 from paid.containers.contract import GIBIBYTE, Engine, Limits, Overlay
 from paid.containers.housework import Housework
 from paid.containers.images import base_image_ref
+from paid.containers.installation_work import remove_orphans, try_folder
 from paid.containers.task import remove_tasks
 from paid.errors import DiskFullError
 from paid.settings import Settings
@@ -101,6 +101,13 @@ class Workspaces:
         self._engine.remove_volume(self._volume(run_id, purpose))
         self._housework.remove(self._place(run_id, purpose))
 
+    def remove_orphans(self) -> list[str]:
+        """Remove what a killed process left of work that belongs to no run; what was removed."""
+        removed, places = remove_orphans(self._engine, self._data_dir, LAYERS)
+        for place in places:
+            self._housework.remove(place)
+        return removed + [place.name for place in places]
+
     def run_ids(self) -> set[int]:
         """The runs that have a folder here."""
         places = [self.folder / "runs", self._data_dir / "runs"]
@@ -119,8 +126,7 @@ class Workspaces:
         """Whether the engine can mount an overlay of our folders; tried once in a process."""
         with self._lock:
             if self._overlays is None:
-                place = self.folder / f"try-{secrets.token_hex(4)}"
-                self._overlays = self._housework.overlay_works(place)
+                self._overlays = self._housework.overlay_works(try_folder(self._data_dir))
             return self._overlays
 
     def _create(

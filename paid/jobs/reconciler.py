@@ -7,14 +7,17 @@ a record and the call that follows it. The rows are the truth: what they want is
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from paid import control, polls
-from paid.contracts import RunStatus
+from paid.contracts import RunInput, RunStatus
 from paid.models import Run
 from paid.store import clock, projects, runs
 from paid.store.database import Database
@@ -53,19 +56,33 @@ class Reconciler:
                 await control.tell_cancelled(client, run.workflow_id)
             return
         if run.cancel_requested_at is not None:
-            self._end(run, RunStatus.CANCELLED, "cancelled", "Cancelled.")
+            await self._end(client, run, RunStatus.CANCELLED, "cancelled", "Cancelled.")
         elif status is None:
             _log.info("run.started_again", run=run.id)
             await control.start_run(client, run, self._task_queue)
         else:
             word = status.name.lower().replace("_", " ")
-            self._end(run, RunStatus.FAILED, "workflow_ended", f"Its workflow was {word}.")
+            await self._end(
+                client, run, RunStatus.FAILED, "workflow_ended", f"Its workflow was {word}."
+            )
 
-    def _end(self, run: Run, status: RunStatus, code: str, message: str) -> None:
+    async def _end(
+        self, client: Client, run: Run, status: RunStatus, code: str, message: str
+    ) -> None:
+        """End the run on record, and have its people told on GitHub by whoever has the token."""
         _log.warning("run.ended_by_reconciler", run=run.id, status=str(status), code=code)
         assert run.id is not None  # noqa: S101 - it was read
         with self._database.session() as session:
             runs.end(session, run.id, status, code, message)
+        with suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(
+                "ReportEndWorkflow",
+                RunInput(run.id),
+                id=f"report:{run.workflow_id}",
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                rpc_timeout=RPC_TIMEOUT,
+            )
 
 
 async def _workflow_status(client: Client, workflow_id: str) -> WorkflowExecutionStatus | None:

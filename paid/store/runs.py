@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from paid.contracts import RunStatus
 from paid.errors import HostFullError, NotFoundError, RunCancelledError, StaleAttemptError
 from paid.models import Event, Issue, Policy, Project, Run
-from paid.store import clock, events, tokens
+from paid.store import clock, events, steps, tokens
 from paid.store.database import let_wait
 from paid.store.events import NewEvent
 
@@ -112,6 +112,7 @@ def end(session: Session, run_id: int, status: RunStatus, code: str, message: st
     run.ended_at = clock.now(session)
     session.add(run)
     tokens.revoke(session, run_id)
+    steps.end_all_of(session, run_id)
     say(session, run, "run.ended", status=str(status), code=code, message=message)
     return run
 
@@ -204,6 +205,14 @@ def count_live(session: Session, project_id: int) -> int:
     """How many runs of a project have not ended."""
     question = select(func.count()).where(Run.project_id == project_id, col(Run.ended_at).is_(None))
     return session.exec(question).one()
+
+
+def pushed_head(session: Session, run: Run) -> str | None:
+    """Where the run's last push left its branch, whichever host made it; None without a push."""
+    assert run.id is not None  # noqa: S101 - a run that is read has an id
+    pushed = events.newest(session, run.id, "run.pushed", run.created_at)
+    head = None if pushed is None else pushed.data.get("head")
+    return None if head is None else str(head)
 
 
 def say(session: Session, run: Run, kind: str, **data: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -85,6 +85,23 @@ def note_start(session: Session, hold: StepHold) -> bool:
         return False
     _still_mine(session, hold, report={**hold.report, "begun": True})
     return True
+
+
+def read_anew(session: Session, hold: StepHold) -> StepHold:
+    """Another container takes the place of the step's last one: its log and its time begin anew."""
+    _still_mine(session, hold, log_cursor="", started_at=clock.NOW)
+    step = session.get_one(Step, hold.step_id, populate_existing=True)
+    return replace(hold, cursor="", started_at=step.started_at)
+
+
+def end_all_of(session: Session, run_id: int) -> None:
+    """End the steps of a run that ends, whose attempts came to no end of their own."""
+    change = (
+        update(Step)
+        .where(col(Step.run_id) == run_id, col(Step.ended_at).is_(None))
+        .values(state="stopped", ended_at=clock.NOW)
+    )
+    session.connection().execute(change)
 
 
 def note(session: Session, hold: StepHold, **report: Any) -> None:

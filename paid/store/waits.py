@@ -1,4 +1,4 @@
-"""Why a run that no host has taken has to wait.
+"""Why a run has to wait: no host has taken it, or what its step needs is away.
 
 The reason is on the run's row while it waits, in the fields that later tell its end, and each
 change of it is an event of the run.
@@ -15,7 +15,7 @@ from paid.errors import HostFullError, PaidError, RunCancelledError
 from paid.models import Event, Run
 from paid.store import clock, runs
 
-WAITING = "run.waiting"
+WAITING, WAITED = "run.waiting", "run.waited"
 
 
 def note(session: Session, run_id: int, reason: PaidError, host: str, detail: str = "") -> bool:
@@ -49,6 +49,27 @@ def over(session: Session, run: Run) -> None:
     """The run has a host: nothing keeps it any more."""
     run.error_code = run.error_message = ""
     session.add(run)
+
+
+def note_at_step(session: Session, run_id: int, reason: PaidError, detail: str = "") -> None:
+    """Record what the run's step waits for; said once, and nothing of a run that has ended."""
+    run = runs.locked(session, run_id)
+    if run.ended or run.error_code == reason.code:
+        return
+    run.error_code, run.error_message = reason.code, str(reason)
+    session.add(run)
+    runs.say(session, run, WAITING, code=reason.code, message=str(reason), host=run.host,
+             detail=detail)  # fmt: skip
+
+
+def over_at_step(session: Session, run_id: int, code: str) -> None:
+    """What the run's step waited for is there again; nothing if it was not on record."""
+    if runs.get(session, run_id).error_code != code:
+        return
+    run = runs.locked(session, run_id)
+    if not run.ended and run.error_code == code:
+        over(session, run)
+        runs.say(session, run, WAITED, code=code, message="It goes on.", host=run.host)
 
 
 def _others_work(session: Session, host: str) -> bool:

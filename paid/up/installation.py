@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 
 from pydantic import SecretStr
@@ -17,7 +18,7 @@ from paid.embedded.temporal import choose_ports
 from paid.errors import EmbeddedServiceError
 from paid.migrate import migrate
 from paid.settings import Settings, child_environment
-from paid.up import endpoints
+from paid.up import dependencies, endpoints
 from paid.up.login import new_login_url
 from paid.up.part import MODEL_KEYS, TOKENS, Part, Program
 from paid.up.places import PortClaims, short_enough
@@ -200,7 +201,8 @@ class EmbeddedPaid:
         endpoints.write(self.settings.data_dir, endpoints.Endpoints.of(self.settings))
         self._wait_until_ready(since)
         servers = [server for server in (self._postgres, self._temporal) if server is not None]
-        self._supervisor = Supervisor([*servers, *self._parts], self._say)
+        away = partial(dependencies.away, self.settings)
+        self._supervisor = Supervisor(self._parts, self._say, servers, away)
         self._supervisor.start()
 
     def _final_settings(self) -> Settings:

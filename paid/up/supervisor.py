@@ -1,4 +1,4 @@
-"""Starts again whatever ends by itself, with longer and longer pauses."""
+"""Starts again whatever ends by itself: soon, or with longer and longer pauses while it crashes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from paid.errors import PaidError
 LOOK_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
-STEADY_SECONDS = 60.0
-"""Who has lived so long starts with the shortest pause again."""
+STEADY_SECONDS = 10.0
+"""Who has lived so long has done its work, and starts with the shortest pause again: a program
+that cannot begin ends within a few seconds."""
+
+Say = Callable[[str], None]
+Away = Callable[[], str]
+"""The name of what every program needs and does not answer; empty when all of it does."""
 
 
 class Restartable(Protocol):
@@ -31,32 +36,54 @@ class Restartable(Protocol):
         """Let go of what is left of it."""
 
 
-class Watched:
-    """One program, and when it may be started again."""
+def nothing_is_away() -> str:
+    """What a server needs of others."""
+    return ""
 
-    def __init__(self, part: Restartable) -> None:
+
+class Watched:
+    """One program, and when it may be started again.
+
+    A program that ends while a server is away has not crashed: it is started when that is back,
+    and its pauses grow no longer for it.
+    """
+
+    def __init__(self, part: Restartable, away: Away = nothing_is_away) -> None:
         self.part = part
+        self._away = away
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._started_at = time.monotonic()
         self._due_at: float | None = None
+        self._waits_for = ""
 
-    def look(self, say: Callable[[str], None]) -> None:
+    def look(self, say: Say) -> None:
         """Notice an end, or start it again when its pause is over."""
         moment = time.monotonic()
         if self._due_at is None:
             if self.part.ended():
                 self._plan(moment, say)
-        elif moment >= self._due_at:
+        elif moment >= self._due_at and not self._must_wait(say):
             self._restart(say)
 
-    def _plan(self, moment: float, say: Callable[[str], None]) -> None:
+    def _plan(self, moment: float, say: Say) -> None:
         if moment - self._started_at > STEADY_SECONDS:
             self._pause_seconds = FIRST_PAUSE_SECONDS
+        self._due_at, self._waits_for = moment, ""
+        if self._must_wait(say):
+            return
         say(f"{self.part.name} ended; starting it again in {self._pause_seconds:g} s")
         self._due_at = moment + self._pause_seconds
         self._pause_seconds = min(2 * self._pause_seconds, LONGEST_PAUSE_SECONDS)
 
-    def _restart(self, say: Callable[[str], None]) -> None:
+    def _must_wait(self, say: Say) -> bool:
+        """Whether a server is away without which the program would end at once; said once."""
+        away = self._away()
+        if away and away != self._waits_for:
+            say(f"{self.part.name} ended; starting it again as soon as {away} answers")
+            self._waits_for = away
+        return bool(away)
+
+    def _restart(self, say: Say) -> None:
         self._due_at = None
         self._started_at = time.monotonic()
         try:
@@ -68,24 +95,41 @@ class Watched:
 
 
 class Supervisor:
-    """A thread that looks at every part twice a second, until it is stopped."""
+    """A thread for each part that looks at it twice a second, until it is stopped.
 
-    def __init__(self, parts: Sequence[Restartable], say: Callable[[str], None]) -> None:
-        self._watched = [Watched(part) for part in parts]
+    One that takes long to start, as a database that recovers does, keeps no other waiting.
+
+    Args:
+        parts: programs, which need what `away` tells of.
+        servers: what they need, so far as it is ours to start.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Restartable],
+        say: Say,
+        servers: Sequence[Restartable] = (),
+        away: Away = nothing_is_away,
+    ) -> None:
+        watched = [*map(Watched, servers), *(Watched(part, away) for part in parts)]
         self._say = say
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._watch, args=(each,), name="supervisor", daemon=True)
+            for each in watched
+        ]
 
     def start(self) -> None:
         """Begin to watch."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Watch no more; when this returns nothing is being started again."""
         self._stopping.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _watch(self) -> None:
+    def _watch(self, watched: Watched) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
-            for watched in self._watched:
-                watched.look(self._say)
+            watched.look(self._say)

@@ -33,8 +33,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from paid.workflows.announcements import Announcements
     from paid.workflows.steps import (
+        Interruptions,
         cause_of,
         do,
+        end_of,
         host_is_gone,
         may_pass,
         step,
@@ -64,6 +66,7 @@ class AgentExecutionWorkflow:
         self._run_id = run.run_id
         self._status = RunStatus.QUEUED
         self._iterations = 0
+        self._interruptions = Interruptions()
         self._lost_rounds = 0  # whose work went with their host
         self._turn = 0
         self._tokens_used = 0
@@ -148,7 +151,9 @@ class AgentExecutionWorkflow:
                 began += workflow.now() - paused_at
                 resumed = True
                 continue
-            resumed = False
+            resumed = self._interruptions.may_go_on(turn)
+            if resumed:
+                continue
             if (end := self._end_of_turn(turn)) is not None:
                 return end
             assert turn.head_sha is not None  # noqa: S101 - `_end_of_turn` has handled None
@@ -164,15 +169,8 @@ class AgentExecutionWorkflow:
         return self._end(RunStatus.FAILED, "limit_reached", _still_failing(plan, summary))
 
     def _end_of_turn(self, turn: TurnResult) -> EndInput | None:
-        if turn.end is TurnEnd.NEEDS_INPUT:
-            return self._end(RunStatus.NEEDS_INPUT, "needs_input", turn.message)
-        if turn.end is TurnEnd.AGENT_ERROR:
-            return self._end(RunStatus.FAILED, "agent", turn.message)
-        if turn.end is not TurnEnd.FINISHED:
-            return self._end(RunStatus.FAILED, "limit_reached", turn.message)
-        if turn.head_sha is None:
-            return self._end(RunStatus.NO_CHANGES, "no_changes", turn.message)
-        return None
+        end = end_of(turn)
+        return None if end is None else self._end(*end, turn.message)
 
     def _in_circles(self, digest: str) -> bool:
         self._digests.append(digest)
@@ -306,20 +304,29 @@ class AgentExecutionWorkflow:
         """A turn lasts long and its failures are few, so those of its workers do not count."""
         for _ in range(LOST_WORKERS_ROUNDS):
             try:
-                return await step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+                return await self._turn_on_host(given)
             except ActivityError as error:
                 if not (worker_was_lost(error) and workflow.patched("lost-workers")):
                     raise
                 if _is_cancelled() and workflow.patched("cancel-ends-a-lost-turn"):
                     raise asyncio.CancelledError from error
-        return await step("run_agent", given, TurnResult, queues.AGENT, self._host_queue)
+        return await self._turn_on_host(given)
+
+    async def _turn_on_host(self, given: TurnInput) -> TurnResult:
+        asked = "run_agent", given, TurnResult, queues.AGENT, self._host_queue
+        return await step(*asked, self._tell_of_a_wait)
+
+    def _tell_of_a_wait(self) -> None:
+        """Tell people what the run's step waits for, or that it goes on."""
+        self._news.begin()
 
     async def _verified(self, plan: RunPlan, workspace: Workspace, head_sha: str) -> VerifyResult:
         if not plan.has_checks:
             return VerifyResult(passed=True)
         self._status = RunStatus.VERIFYING
         given = VerifyInput(self._run_id, self._iterations, head_sha, workspace.base_sha)
-        return await step("verify", given, VerifyResult, queues.CONTAINER, self._host_queue)
+        asked = "verify", given, VerifyResult, queues.CONTAINER, self._host_queue
+        return await step(*asked, self._tell_of_a_wait)
 
     async def _publish(self, workspace: Workspace, head_sha: str) -> PullRequest:
         given = PublishInput(self._run_id, workspace, head_sha)

@@ -14,8 +14,10 @@ with workflow.unsafe.imports_passed_through():
     from paid.contracts import STEPS, LookResult, PollInput, PollResult, RunInput, RunToStart
 
 T = TypeVar("T")
-WITHOUT_RECORD_SECONDS = 60.0
-"""PostgreSQL did not answer for minutes; the poll must outlive that."""
+WITHOUT_RECORD_SECONDS = 5.0
+"""PostgreSQL did not answer for a while: the poll outlives that, and looks again soon."""
+AFTER_FAILURE_SECONDS = 10.0
+"""So soon a look that failed is repeated, later after each further one, up to the interval."""
 
 
 @workflow.defn(name="GitHubPollWorkflow")
@@ -31,6 +33,7 @@ class GitHubPollWorkflow:
         self._woken = False
         self._from_scratch = False
         self._state = "looking"
+        self._failures = 0  # one behind the other
         self._started: set[int] = set()
         self._cancelled: set[str] = set()
 
@@ -52,7 +55,7 @@ class GitHubPollWorkflow:
                 continue
             self._ticks += 1
             self._state = "paused" if record.paused else "waiting"
-            await self._wait(max(record.wait_seconds, look.wait_seconds))
+            await self._wait(self._pause(look, record))
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 if self._from_scratch:
@@ -85,15 +88,24 @@ class GitHubPollWorkflow:
         """How often GitHub was looked at, over continue-as-new."""
         return self._ticks
 
+    def _pause(self, look: LookResult, record: PollResult) -> float:
+        """Seconds until the next look: soon again behind one that failed."""
+        wait = max(record.wait_seconds, look.wait_seconds)
+        if not self._failures or record.paused:
+            return wait
+        return min(wait, AFTER_FAILURE_SECONDS * self._failures)
+
     async def _look(self) -> LookResult:
         """Look at GitHub; the record comes along, unless GitHub did not answer."""
         try:
-            look = await self._do("look_at_github", LookResult, queues.GITHUB)
+            look = await self._do("look_at_github", LookResult, queues.LOOK)
         except ActivityError as error:
             # what is on record is started all the same; the next tick looks again, at everything
             workflow.logger.warning("GitHub could not be looked at: %s", error.cause)
             self._since, self._after = None, 0
+            self._failures += 1
             return LookResult()
+        self._failures = 0
         self._since, self._after = look.since, look.after
         return look
 

@@ -100,6 +100,43 @@ class DockerSocket(Wire):
 
     def __init__(self, path: Path, engine: Path = Path("/var/run/docker.sock")) -> None:
         super().__init__(path, engine)
+        self._stops: list[str] = []
+        self._let_go = threading.Event()
+        self.stopped: list[str] = []
+        """Calls that stand still now, and have not reached the engine."""
+
+    def stop_before(self, *calls: str) -> None:
+        """Stop a connection right before a call, once for each: a piece of its method and path."""
+        self._let_go.clear()
+        self._stops += calls
+
+    def let_go(self) -> None:
+        """Cut the connections that were stopped: their calls are never made."""
+        self._let_go.set()
+        self.stopped.clear()
+
+    def pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        """As every wire, and stop before what is marked."""
+        with suppress(OSError):
+            while data := source.recv(CHUNK_BYTES):
+                self._speaks.wait()
+                if self._stops and (call := self._marked(data)):
+                    self.stopped.append(call)
+                    self._let_go.wait()
+                    break
+                target.sendall(data)
+        shut(target)
+        shut(source)
+
+    def _marked(self, data: bytes) -> str:
+        line = data.partition(b"\r\n")[0].decode("latin-1")
+        with self._lock:
+            for call in self._stops:
+                method, _, piece = call.partition(" ")
+                if line.startswith(method) and piece in line:
+                    self._stops.remove(call)
+                    return call
+        return ""
 
     @property
     def url(self) -> str:

@@ -49,6 +49,31 @@ def test_the_chosen_model_is_asked_for(name: str) -> None:
     assert "my-model-1" in " ".join([*invocation.argv, *invocation.env.values()])
 
 
+RETRIES = {
+    "codex": (
+        "request_max_retries=100",
+        "stream_max_retries=100",
+        "stream_idle_timeout_ms=2400000",
+    ),
+    "claude-code": ("CLAUDE_CODE_MAX_RETRIES=15", "API_TIMEOUT_MS=2400000"),
+    "opencode": ('"timeout": false',),
+    "gemini": ('"maxAttempts": 10', '"retryFetchErrors": true'),
+    "qwen": ('"maxRetries": 20', '"timeout": 2400000'),
+    "aider": ("DEFAULT_MAX_RETRIES=20",),
+    "mini-swe-agent": ("MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT=20",),
+}
+
+
+@pytest.mark.parametrize("name", RETRIES)
+def test_an_agent_asks_again_as_often_as_it_can_be_told_to(name: str) -> None:
+    """copilot has no setting for it; the forwarder holds its requests as it does all others'."""
+    invocation = invoke(name)
+    environment = [f"{key}={value}" for key, value in invocation.env.items()]
+    files = [*invocation.files.values(), *registry.get(name).image.files.values()]
+    told = "\n".join([*invocation.argv, *environment, *files])
+    assert [word for word in RETRIES[name] if word not in told] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_session_is_continued_where_the_agent_can(name: str) -> None:
     fresh, later = invoke(name), invoke(name, session_id="s-123")

@@ -9,13 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from paid.containers.image.paid_step.forwarder import Forwarder
+from paid.containers.image.paid_step.reports import Reporter
+from paid.containers.reports import ReportReader
 from tests.waiting import wait_until
 
-Serve = Callable[[socket.socket], None]
+Serve = Callable[[socket.socket], object]
 
 
 class Gateway:
@@ -23,6 +26,7 @@ class Gateway:
 
     def __init__(self, path: Path, serve: Serve) -> None:
         self._serve = serve
+        self.is_dead = False
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(path))
         self._server.listen(128)
@@ -30,12 +34,50 @@ class Gateway:
 
     def _accept(self) -> None:
         while True:
-            client, _ = self._server.accept()
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
             threading.Thread(target=self._one, args=(client,), daemon=True).start()
 
     def _one(self, client: socket.socket) -> None:
         with client:
-            self._serve(client)
+            try:
+                self._serve(client)
+            except Died:
+                # as the kernel closes what a killed process had open
+                self._server.shutdown(socket.SHUT_RDWR)
+                self._server.close()
+                self.is_dead = True
+
+
+class Died(Exception):
+    """The gateway was killed."""
+
+
+def answer_of(size: int, times: int = 1, then: str = "") -> Serve:
+    """Answer requests of `size` bytes with their digests, and die behind the last one's reading."""
+
+    def read(client: socket.socket) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            parts += client.recv(size - len(parts))
+        return bytes(parts)
+
+    def serve(client: socket.socket) -> None:
+        for _ in range(times):
+            client.sendall(hashlib.sha256(read(client)).digest())
+        if then == "die":
+            read(client)
+            raise Died
+
+    return serve
+
+
+def forwarder_to(path: Path, **options: Any) -> Forwarder:
+    forwarder = Forwarder(("127.0.0.1", 0), str(path), **options)
+    forwarder.start()
+    return forwarder
 
 
 def read_all(end: socket.socket) -> bytes:
@@ -55,9 +97,7 @@ def forward(tmp_path: Path) -> Iterator[Callable[[Serve], tuple[str, int]]]:
     def make(serve: Serve) -> tuple[str, int]:
         path = tmp_path / "g.sock"
         Gateway(path, serve)
-        forwarder = Forwarder(("127.0.0.1", 0), str(path))
-        forwarder.start()
-        return forwarder.address
+        return forwarder_to(path).address
 
     return make
 
@@ -135,12 +175,95 @@ def test_a_client_that_breaks_off_ends_the_gateways_side(
     assert ended.wait(60)
 
 
-def test_a_gateway_that_is_not_there_closes_the_connection(tmp_path: Path) -> None:
-    forwarder = Forwarder(("127.0.0.1", 0), str(tmp_path / "none.sock"))
-    forwarder.start()
+def test_a_connection_is_held_while_no_gateway_listens(tmp_path: Path) -> None:
+    path, data = tmp_path / "g.sock", os.urandom(100_000)
+    with socket.create_connection(forwarder_to(path).address) as client:
+        client.sendall(data)
+        client.settimeout(1)
+        with pytest.raises(TimeoutError):
+            client.recv(10)
+        Gateway(path, answer_of(len(data)))
+        client.settimeout(60)
+        assert client.recv(100) == hashlib.sha256(data).digest()
+
+
+def test_a_connection_waits_no_longer_for_a_gateway_than_it_is_told_to(tmp_path: Path) -> None:
+    forwarder = forwarder_to(tmp_path / "none.sock", hold_seconds=0.5)
     with socket.create_connection(forwarder.address) as client:
         client.settimeout(60)
         assert client.recv(10) == b""
+
+
+@pytest.mark.parametrize("answered_before", [0, 1, 2])
+def test_a_request_without_an_answer_is_sent_again_to_a_dead_gateways_successor(
+    tmp_path: Path, answered_before: int
+) -> None:
+    """Also one that follows others on its connection, as agents keep theirs open."""
+    path, request = tmp_path / "g.sock", b"POST / HTTP/1.1\r\n\r\n" + os.urandom(1_000_000)
+    first = Gateway(path, answer_of(len(request), times=answered_before, then="die"))
+    with socket.create_connection(forwarder_to(path).address) as client:
+        client.settimeout(60)
+        for _ in range(answered_before):
+            client.sendall(request)
+            assert len(client.recv(100)) == 32
+        client.sendall(request)
+        wait_until(lambda: first.is_dead, "the gateway's death")
+        time.sleep(0.5)  # long enough for a look in vain
+        path.unlink()
+        Gateway(path, answer_of(len(request)))
+        assert client.recv(100) == hashlib.sha256(request).digest()
+
+
+def test_an_answer_that_was_cut_off_is_not_asked_for_again(tmp_path: Path) -> None:
+    path = tmp_path / "g.sock"
+    Gateway(path, lambda client: client.sendall(b"half an ans"))
+    with socket.create_connection(forwarder_to(path).address) as client:
+        client.settimeout(60)
+        client.sendall(b"POST / HTTP/1.1\r\n\r\n")
+        assert read_all(client) == b"half an ans"
+
+
+def test_a_gateway_that_lives_and_hangs_up_is_believed(tmp_path: Path) -> None:
+    path, asked = tmp_path / "g.sock", []
+    Gateway(path, lambda client: asked.append(client.recv(100)))
+    with socket.create_connection(forwarder_to(path).address) as client:
+        client.settimeout(60)
+        client.sendall(b"POST / HTTP/1.1\r\n\r\n")
+        assert client.recv(10) == b""
+    assert [said for said in asked if said] == [b"POST / HTTP/1.1\r\n\r\n"]
+
+
+def test_a_request_whose_client_gave_up_meanwhile_does_not_reach_the_gateway(
+    tmp_path: Path,
+) -> None:
+    path, asked = tmp_path / "g.sock", []
+    address = forwarder_to(path).address
+    impatient = socket.create_connection(address)
+    impatient.sendall(b"POST /impatient")
+    impatient.close()
+    with socket.create_connection(address) as patient:
+        patient.settimeout(60)
+        patient.sendall(b"POST /patient")
+        time.sleep(0.5)
+        Gateway(path, lambda client: (asked.append(client.recv(100)), client.sendall(b"ok"))[0])
+        assert patient.recv(10) == b"ok"
+    assert asked == [b"POST /patient"]
+
+
+def test_a_wait_for_the_gateway_that_is_no_short_one_is_reported_with_its_end(
+    tmp_path: Path,
+) -> None:
+    path, key = tmp_path / "g.sock", b"key"
+    source, sink = os.pipe()
+    forwarder = forwarder_to(path, reporter=Reporter(key, sink))
+    reader = ReportReader(key)
+    with socket.create_connection(forwarder.address), os.fdopen(source) as lines:
+        reports = (report for line in lines if (report := reader.read(line.rstrip("\n"))))
+        assert next(reports).name == "waiting"
+        Gateway(path, read_all)
+        waited = next(reports)
+    assert waited.name == "waited"
+    assert waited.fields["seconds"] >= 2
 
 
 def test_idle_streams_cost_no_processor_time(forward: Callable[[Serve], tuple[str, int]]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import select
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,16 @@ from paid.containers.contract import Limits, StepSpec
 from paid.containers.docker_api import DockerApi
 from paid.containers.engine import DockerEngine
 from paid.containers.hardening import container_config
+from paid.containers.image.paid_step.places import GATEWAY_AWAY
 from paid.containers.instance import instance_id
 from paid.containers.openings import openings
 from paid.containers.reports import PREFIX
 from paid.containers.steps import Outcome, raise_unless_done
 from paid.containers.task import Task
-from paid.errors import SandboxNotTightError
+from paid.errors import GatewayAwayError, SandboxNotTightError
 from tests.containers.bench import MEBIBYTE, SMALL, Bench, Done
+from tests.containers.test_forwarder import Gateway
+from tests.waiting import HANGS_SECONDS
 
 LOOK_AROUND = r"""
 import json, os, socket, subprocess
@@ -219,14 +224,48 @@ def outcome_of(done: Done) -> Outcome:
     return Outcome(done.exit, tuple(done.reports), ())
 
 
-def test_a_gateway_that_does_not_answer_keeps_the_agent_from_starting(
+def with_gateway(bench: Bench, folder: Path, seconds: float) -> StepSpec:
+    folder.chmod(0o755)
+    task = Task(mode="agent", argv=("echo", "works"), gateway=True, gateway_seconds=seconds)
+    return dataclasses.replace(bench.spec("agent", 1, task), gateway=folder)
+
+
+def test_a_gateway_that_does_not_answer_is_no_open_lock_and_the_agent_waits_for_it(
     bench: Bench, tmp_path: Path
 ) -> None:
-    tmp_path.chmod(0o755)
-    spec = bench.spec("agent", 1, Task(mode="agent", argv=("true",), gateway=True))
-    done = bench.run(dataclasses.replace(spec, gateway=tmp_path))
-    assert done.exit.code == 97
-    assert "gateway" in done.report("probe")["openings"][0]
+    spec = with_gateway(bench, tmp_path, seconds=3)
+    done = bench.run(spec)
+    assert done.exit.code == GATEWAY_AWAY
+    assert done.report("probe")["openings"] == []
+    assert done.report("waiting")["on"] == "gateway"
+    assert "works" not in done.text
+    with pytest.raises(GatewayAwayError, match="gateway does not answer"):
+        raise_unless_done(outcome_of(done), spec.name)
+
+
+@pytest.mark.parametrize("way", ["absent", "frozen", "killed while it is asked"])
+def test_an_agent_starts_as_soon_as_the_gateway_answers(
+    bench: Bench, tmp_path: Path, way: str
+) -> None:
+    """Absent is a gateway that is started again; frozen one that takes connections only."""
+    spec, path = with_gateway(bench, tmp_path, seconds=60), tmp_path / "gateway.sock"
+    if way != "absent":
+        dead = socket.socket(socket.AF_UNIX)
+        dead.bind(str(path))
+        path.chmod(0o666)
+        dead.listen()
+    bench.engine.start(spec)
+    if way != "absent":
+        select.select([dead], [], [], HANGS_SECONDS)  # it is being asked
+        if way == "killed while it is asked":
+            dead.accept()[0].close()
+        dead.close()
+        path.unlink()
+    Gateway(path, lambda client: client.sendall(b"HTTP/1.1 200 OK\r\n\r\n"))
+    path.chmod(0o666)
+    done = bench.read(spec.name)
+    assert done.exit.code == 0, done.reports
+    assert done.text == "works"
 
 
 def test_an_agent_cannot_forge_a_report(bench: Bench) -> None:

@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -74,3 +75,13 @@ def test_a_start_loads_nothing_that_is_slow() -> None:
     loaded = set(done.output.decode().split())
     assert "paid_step.modes" in loaded, done.errors
     assert not loaded & {"re", "enum", "json", "socket", "subprocess", "typing", "contextlib"}
+
+
+def test_a_turns_time_stands_still_while_its_container_is_frozen() -> None:
+    clock = processes.Clock(most_seconds=0.05)
+    time.sleep(0.5)  # as a frozen process looks at nothing
+    assert clock.now() <= 0.05
+    for _ in range(20):
+        time.sleep(0.005)
+        clock.now()
+    assert 0.1 <= clock.now() <= 0.05 + 20 * 0.05

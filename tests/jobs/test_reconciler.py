@@ -7,10 +7,12 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.worker import Worker
 
 from paid import control
-from paid.contracts import RunStatus
+from paid.contracts import RunInput, RunStatus
 from paid.embedded import TemporalServer
 from paid.jobs.reconciler import Reconciler
 from paid.models import Run
@@ -19,6 +21,7 @@ from paid.settings import Settings
 from paid.store import projects, runs
 from paid.store.database import Database
 from paid.temporal import connect
+from paid.workflows.report_end import ReportEndWorkflow
 from tests.jobs.conftest import MakeRun
 from tests.off_clock import Elsewhere, opened
 
@@ -103,6 +106,26 @@ async def test_a_run_whose_workflow_was_terminated_has_failed(
     ended = read(database, run_id)
     assert (ended.status, ended.error_code) == (RunStatus.FAILED, "workflow_ended")
     assert "terminated" in ended.error_message
+
+
+async def test_people_are_told_on_github_of_a_run_that_it_has_ended(
+    reconciler: Reconciler, client: Client, database: Database, make_run: MakeRun, queue: str
+) -> None:
+    run = read(database, make_run())
+    await control.start_run(client, run, queue)
+    await client.get_workflow_handle(run.workflow_id).terminate()
+    await reconciler.reconcile()
+    told: list[RunInput] = []
+
+    @activity.defn(name="report_end")
+    async def report_end(given: RunInput) -> None:
+        told.append(given)
+
+    async with Worker(
+        client, task_queue=queue, workflows=[ReportEndWorkflow], activities=[report_end]
+    ):
+        await client.get_workflow_handle(f"report:{run.workflow_id}").result()
+    assert told == [RunInput(run.id or 0)]
 
 
 async def test_a_cancelled_run_without_a_workflow_ends(

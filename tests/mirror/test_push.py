@@ -51,6 +51,30 @@ def test_somebody_elses_branch_of_the_name_is_left_alone(
     assert there(upstream) == foreign
 
 
+def test_another_host_goes_on_with_the_branch_that_the_record_says_is_the_runs(
+    mirrors: Mirrors, upstream: Upstream, workspace: Workspace, head: str
+) -> None:
+    """A host was lost between its push and its pull request; this one made another commit."""
+    mirrors.push(upstream.remote, RUN, head, BRANCH)
+    mirrors.forget_run(PROJECT, RUN)  # as if another host had pushed
+    git(workspace.tree, "commit", "--quiet", "--amend", "-m", "another")
+    later = mirrors.import_bundle(PROJECT, RUN, workspace.bundle(), BRANCH, workspace.base_sha)
+    with pytest.raises(PushRejectedError, match="not this run's"):
+        mirrors.push(upstream.remote, RUN, later, BRANCH)
+    mirrors.push(upstream.remote, RUN, later, BRANCH, head)
+    assert there(upstream) == later
+
+
+def test_a_record_gives_no_right_to_a_branch_that_somebody_moved_since(
+    mirrors: Mirrors, upstream: Upstream, head: str
+) -> None:
+    foreign = upstream.commit({"foreign": "1"}, branch=BRANCH)
+    with pytest.raises(PushRejectedError, match="not this run's"):
+        mirrors.push(upstream.remote, RUN, head, BRANCH, head)
+    assert there(upstream) == foreign
+    assert not mirrors.withdraw(upstream.remote, RUN, BRANCH, head)
+
+
 def test_a_commit_that_a_person_added_is_left_alone(
     mirrors: Mirrors, upstream: Upstream, workspace: Workspace, head: str
 ) -> None:

@@ -46,6 +46,8 @@ class Script:
         self.record = PollResult(wait_seconds=0.05)
         self.fail_look = False
         self.fail_record = False
+        self.may_pass = False
+        """Whether a look that fails says that another one may do better."""
         self.least_seconds = 0.0
         self.ballast = ""
         self.after = 0
@@ -54,7 +56,9 @@ class Script:
     def look_at_github(self, poll: PollInput) -> LookResult:
         self.looks.append(poll)
         if self.fail_look:
-            raise ApplicationError("down", type="GitHubUnavailableError", non_retryable=True)
+            raise ApplicationError(
+                "down", type="GitHubUnavailableError", non_retryable=not self.may_pass
+            )
         since = f"2026-01-01T00:00:{poll.ticks % 60:02d}+00:00"
         after, self.after = self.after, 0
         return LookResult(since + self.ballast, self.least_seconds, after)

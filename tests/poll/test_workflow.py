@@ -118,6 +118,32 @@ async def test_a_look_that_fails_starts_what_is_on_record_and_looks_at_all_next(
         await client.get_workflow_handle(run.workflow_id).terminate()
 
 
+async def test_an_outage_of_github_is_waited_out_where_a_person_can_wake_the_poll(
+    client: Client,
+) -> None:
+    script = Script()
+    script.fail_look = script.may_pass = True
+    script.record = PollResult(wait_seconds=3600)
+    async with polling(client, script) as handle:
+
+        async def waits() -> bool:
+            return await handle.query(GitHubPollWorkflow.state) == "waiting"
+
+        await until(waits)
+        script.fail_look = False
+        seen = len(script.looks)
+        await handle.signal("look_now")
+        await until(lambda: len(script.looks) > seen)
+
+
+async def test_behind_a_look_that_failed_the_next_one_comes_soon(client: Client) -> None:
+    script = Script()
+    script.fail_look = True
+    script.record = PollResult(wait_seconds=3600)
+    async with polling(client, script):
+        await until(lambda: len(script.looks) >= 2)
+
+
 async def test_it_outlives_a_database_that_is_away(client: Client) -> None:
     script = Script()
     script.fail_record = True

@@ -11,9 +11,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from paid.contracts import RunStatus
-from paid.errors import HostFullError, NotFoundError, RunCancelledError, StaleAttemptError
+from paid.errors import (
+    GatewayAwayError,
+    HostFullError,
+    NotFoundError,
+    RunCancelledError,
+    StaleAttemptError,
+)
 from paid.models import Run
-from paid.store import events, runs, tokens
+from paid.store import events, runs, steps, tokens, waits
 from paid.store.database import Database
 from tests.store.rows import make_run
 
@@ -144,3 +150,37 @@ def test_no_effect_begins_once_a_cancel_is_acknowledged(database: Database) -> N
 def test_a_run_that_is_not_there_is_said_to_be_missing(database: Database) -> None:
     with pytest.raises(NotFoundError, match="no run 99"), database.session() as session:
         runs.get(session, 99)
+
+
+def test_a_run_that_ends_leaves_no_step_running_and_keeps_the_ends_that_steps_had(
+    database: Database,
+) -> None:
+    run_id = make_run(database)
+    with database.session() as session:
+        project_id = runs.get(session, run_id).project_id
+        turn = steps.begin(session, run_id, project_id, "agent", 1, "a container")
+        steps.end(session, turn, "succeeded", 0)
+        steps.begin(session, run_id, project_id, "verify", 1, "another")
+        runs.end(session, run_id, RunStatus.FAILED, "container", "It broke.")
+    with database.session() as session:
+        found = steps.of_run(session, run_id)
+    assert [(step.state, step.ended_at is not None) for step in found] == [
+        ("succeeded", True),
+        ("stopped", True),
+    ]
+
+
+def test_a_step_that_waits_is_told_once_and_its_end_too(database: Database) -> None:
+    run_id = make_run(database)
+    for _ in range(2):
+        with database.session() as session:
+            waits.note_at_step(session, run_id, GatewayAwayError("Away."), "refused")
+    with database.session() as session:
+        assert runs.get(session, run_id).waits
+    for _ in range(2):
+        with database.session() as session:
+            waits.over_at_step(session, run_id, GatewayAwayError.code)
+    with database.session() as session:
+        assert not runs.get(session, run_id).waits
+        kinds = [event.kind for event in events.of_run(session, run_id)]
+    assert kinds == ["run.waiting", "run.waited"]

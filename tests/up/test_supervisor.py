@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
+import pytest
+from pydantic import SecretStr
+
+from paid.embedded import PostgresServer, TemporalServer
 from paid.errors import EmbeddedServiceError
-from paid.up import supervisor
+from paid.settings import Settings
+from paid.up import dependencies, supervisor
 from paid.up.supervisor import Supervisor, Watched
 from tests.waiting import wait_until
 
@@ -63,6 +69,53 @@ def test_the_pauses_grow_while_it_does_not_stay() -> None:
         look_until(watched, part, round_, said)
     assert [line.rpartition(" in ")[2] for line in said] == ["0.5 s", "1 s", "2 s"]
     assert supervisor.LONGEST_PAUSE_SECONDS == 30
+
+
+def test_a_part_that_ends_while_a_server_is_away_has_not_crashed_and_starts_when_that_is_back() -> (
+    None
+):
+    part, said, away = Part(), list[str](), ["PostgreSQL"]
+    watched = Watched(part, lambda: away[0])
+    for round_ in (1, 2, 3):
+        away[0], part.lives = "PostgreSQL", False
+        for _ in range(3):
+            watched.look(said.append)
+        assert part.starts == round_ - 1
+        away[0] = ""
+        watched.look(said.append)
+        assert part.starts == round_, "it waited although the server was back"
+    part.lives = False
+    watched.look(said.append)
+    assert said == [
+        *["part ended; starting it again as soon as PostgreSQL answers"] * 3,
+        "part ended; starting it again in 0.5 s",
+    ]
+
+
+def test_a_server_that_takes_long_to_start_keeps_no_program_waiting() -> None:
+    server, part, may_start = Part(), Part(), threading.Event()
+    server.start = may_start.wait  # type: ignore[method-assign,assignment]
+    watching = Supervisor([part], lambda _line: None, [server])
+    watching.start()
+    server.lives = False
+    part.lives = False
+    wait_until(lambda: part.starts, "the program's start")
+    may_start.set()
+    watching.stop()
+
+
+@pytest.mark.parametrize("gone", ["PostgreSQL", "Temporal"])
+def test_a_server_that_does_not_answer_is_named(
+    gone: str, postgres_server: PostgresServer, temporal_server: TemporalServer
+) -> None:
+    url, address = postgres_server.url(), temporal_server.address
+    settings = Settings(database_url=SecretStr(url), temporal_address=address)
+    assert dependencies.away(settings) == ""
+    elsewhere = {
+        "PostgreSQL": {"database_url": SecretStr("postgresql://x@127.0.0.1:1/x")},
+        "Temporal": {"temporal_address": "127.0.0.1:1"},
+    }
+    assert dependencies.away(settings.changed(**elsewhere[gone])) == gone
 
 
 def test_a_start_that_fails_is_tried_again() -> None:

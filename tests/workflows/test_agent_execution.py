@@ -30,6 +30,7 @@ from paid.errors import (
     DatabaseError,
     DetachedError,
     DockerUnavailableError,
+    GatewayAwayError,
     GitUnavailableError,
     HostFullError,
     NoDockerError,
@@ -38,6 +39,7 @@ from paid.errors import (
     SandboxNotTightError,
 )
 from paid.queues import CLAIM_SOON
+from paid.workflows.steps import MOST_INTERRUPTIONS
 from tests.waiting import happens
 from tests.workflows.conftest import Handle, StartRun, cancel_is_seen
 from tests.workflows.fakes import BASE, HEAD
@@ -308,6 +310,54 @@ async def test_an_outage_of_the_database_is_waited_out_however_far_the_run_is(
         assert (await handle.result()).status is RunStatus.COMPLETED
         assert fake.calls.count(struck) - 1 == outages[struck]
         assert {turn.turn for turn in fake.turns} == {1}
+
+
+@pytest.mark.parametrize("step", ["run_agent", "verify"])
+async def test_a_gateway_that_stays_away_is_waited_for_and_people_are_told(
+    start_run: StartRun, step: str
+) -> None:
+    usual = {"run_agent": TurnResult(TurnEnd.FINISHED, HEAD), "verify": VerifyResult(passed=True)}
+    left = iter(range(2))
+
+    def answer(_: Any) -> Any:
+        if next(left, None) is not None:
+            raise GatewayAwayError("The gateway does not answer.")
+        return usual[step]
+
+    handle, fake = await start_run(**{step: answer})
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert fake.calls.count(step) == 3
+    assert {turn.turn for turn in fake.turns} == {1}
+    assert "announce" in fake.calls[fake.calls.index(step) :]
+
+
+async def test_an_agent_whose_container_was_ended_from_outside_fails_the_run_with_that_reason(
+    start_run: StartRun,
+) -> None:
+    lost = TurnResult(TurnEnd.LOST, HEAD, message="The agent's container was killed.")
+    handle, fake = await start_run(run_agent=lambda _: lost)
+    assert (await handle.result()).status is RunStatus.FAILED
+    assert (fake.ends[0].code, fake.ends[0].message) == ("container_lost", lost.message)
+
+
+async def test_an_agent_that_docker_has_taken_with_it_goes_on_but_not_for_ever(
+    start_run: StartRun,
+) -> None:
+    interrupted = TurnResult(TurnEnd.INTERRUPTED, HEAD, message="Docker was started again.")
+    left = iter(range(2))
+
+    def twice(_: Any) -> TurnResult:
+        return interrupted if next(left, None) is not None else TurnResult(TurnEnd.FINISHED, HEAD)
+
+    handle, fake = await start_run(run_agent=twice)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert [(turn.turn, turn.iteration, turn.resumed) for turn in fake.turns] == [
+        (1, 1, False), (2, 1, True), (3, 1, True),
+    ]  # fmt: skip
+    handle, fake = await start_run(run_agent=lambda _: interrupted)
+    assert (await handle.result()).status is RunStatus.FAILED
+    assert len(fake.turns) == 1 + MOST_INTERRUPTIONS
+    assert fake.ends[0].code == "container_lost"
 
 
 async def test_a_passing_failure_is_retried(start_run: StartRun) -> None:

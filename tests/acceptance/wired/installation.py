@@ -48,6 +48,7 @@ class WiredStage(Stage):
         self.postgres.back()
         self.temporal.back()
         self.postgres.let_go()
+        self.docker.let_go()
         super().rest()
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ def run(task: Task, reporter: Reporter) -> int:
     workspace.write_home(task.files)
     environment = environment_of(task)
     if task.gateway:
-        forwarder.Forwarder().start()
+        forwarder.Forwarder(reporter=reporter).start()
     reporter.send("ready")
     ending = _start_and_wait(task, environment, reporter)
     swept = processes.sweep()

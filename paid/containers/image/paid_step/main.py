@@ -1,12 +1,12 @@
-"""The way of every container: unreadable, probed, then its mode."""
+"""The way of every container: unreadable, probed, the gateway there, then its mode."""
 
 from __future__ import annotations
 
 import os
 
-from . import agent, probe, processes
+from . import agent, gateway, probe, processes
 from . import task as tasks
-from .places import NOT_TIGHT, REPOSITORY_TROUBLE, RepositoryError
+from .places import GATEWAY_AWAY, NOT_TIGHT, REPOSITORY_TROUBLE, RepositoryError
 from .reports import Reporter, hide_from_the_agent
 
 TASK_FILE = "/run/paid/task/task.json"
@@ -19,10 +19,13 @@ def main() -> int:
     processes.watch_signals()
     reporter = Reporter(bytes.fromhex(os.environ.pop(REPORT_KEY)))
     task = tasks.read(TASK_FILE)
-    found = probe.openings(task.pids, task.memory_bytes, task.gateway)
+    found = probe.openings(task.pids, task.memory_bytes)
     reporter.send("probe", openings=found)
     if found:
         return NOT_TIGHT
+    if task.gateway and (silent := gateway.wait(reporter, task.gateway_seconds)):
+        reporter.send("trouble", message=f"The gateway does not answer: {silent}.")
+        return GATEWAY_AWAY
     try:
         return _mode(task, reporter)
     except RepositoryError as error:

@@ -76,7 +76,7 @@ def verify(task: Task, reporter: Reporter) -> int:
     repository.switch_to(task.head_sha)
     workspace.write_home(task.files)
     if task.gateway:
-        forwarder.Forwarder().start()
+        forwarder.Forwarder(reporter=reporter).start()
     reporter.send("ready", head=repository.head())
     environment = environment_of(task)
     os.chdir(TREE)

@@ -23,6 +23,8 @@ BUNDLE = f"{OUT}/run.bundle"
 
 DONE, FAILED = 0, 1
 STARTED_BEFORE, NOT_TIGHT, REPOSITORY_TROUBLE = 96, 97, 98
+GATEWAY_AWAY = 95
+"""The work was not begun: the gateway did not answer, and another container may be luckier."""
 
 
 class RepositoryError(Exception):

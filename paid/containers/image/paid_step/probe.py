@@ -6,7 +6,6 @@ are those of the host's hardening (paid/containers/engine.py).
 
 from __future__ import annotations
 
-import _socket
 import os
 import resource
 import stat
@@ -22,11 +21,10 @@ PRIVILEGED = (
     *("sudo", "ping", "pkexec", "fusermount", "unix_chkpwd", "crontab"),
 )
 """What Debian installs setuid or setgid, in most images."""
-GATEWAY = "/run/paid/gateway/gateway.sock"
 SYSTEM = "/"
 
 
-def openings(pids: int, memory_bytes: int, gateway: bool, system: str = SYSTEM) -> list[str]:
+def openings(pids: int, memory_bytes: int, system: str = SYSTEM) -> list[str]:
     """Everything that is not as tight as it must be; empty when the agent may start.
 
     `system` is the root folder that is looked at, so that a test can show a loose one.
@@ -38,7 +36,6 @@ def openings(pids: int, memory_bytes: int, gateway: bool, system: str = SYSTEM) 
         *_programs(system),
         *_network(system),
         *_limits(system, pids, memory_bytes),
-        *(_gateway() if gateway else ()),
     ]
 
 
@@ -134,20 +131,6 @@ def _limit(groups: str, unified: str, legacy: str) -> int | None:
             continue
         return None if text == "max" else int(text)
     return None
-
-
-def _gateway() -> list[str]:
-    client = _socket.socket(_socket.AF_UNIX)
-    try:
-        client.settimeout(5)
-        client.connect(GATEWAY)
-        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
-        answer = client.recv(16)
-    except OSError as error:
-        return [f"the gateway does not answer ({error.strerror or error})"]
-    finally:
-        client.close()
-    return [] if answer.startswith(b"HTTP/1.") else ["the gateway's answer is not HTTP"]
 
 
 def oom_kills(groups: str = "/sys/fs/cgroup") -> int:

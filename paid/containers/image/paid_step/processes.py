@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SWEEP_SECONDS = 10.0
+SLICE_SECONDS = 2.0
+MOST_BETWEEN_LOOKS_SECONDS = 10.0
+"""A busy machine lets this process wait for seconds; longer than that it was frozen."""
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
@@ -145,12 +148,39 @@ def _wait(pid: int, seconds: float) -> int:
     return codes[0]
 
 
+class Clock:
+    """Seconds since it was made, without those in which nobody looked: this process was frozen.
+
+    Whoever reads it does so at least once in SLICE_SECONDS. No clock of the system stands still
+    with the freezer of a control group.
+    """
+
+    def __init__(self, most_seconds: float = MOST_BETWEEN_LOOKS_SECONDS) -> None:
+        self._most_seconds = most_seconds
+        self._seen = time.monotonic()
+        self._passed = 0.0
+
+    def now(self) -> float:
+        """The seconds by now."""
+        moment = time.monotonic()
+        self._passed += min(moment - self._seen, self._most_seconds)
+        self._seen = moment
+        return self._passed
+
+
 def supervise(pid: int, timeout_seconds: float, grace_seconds: float) -> Ending:
-    """Wait for the program; end it after its time, or when the host sends SIGTERM."""
-    deadline = time.monotonic() + timeout_seconds
+    """Wait for the program; end it after its time, or when the host sends SIGTERM.
+
+    Time does not count while the container is frozen, because the run waits for money.
+    """
+    clock = Clock()
+    deadline = timeout_seconds
     reason = "exited"
     while True:
-        received = signal.sigtimedwait(WATCHED, max(0.0, deadline - time.monotonic()))
+        left = max(0.0, deadline - clock.now())
+        received = signal.sigtimedwait(WATCHED, min(SLICE_SECONDS, left))
+        if received is None and clock.now() < deadline:
+            continue
         status = reap(pid)
         if status is not None:
             return _ending(status, reason)
@@ -158,11 +188,11 @@ def supervise(pid: int, timeout_seconds: float, grace_seconds: float) -> Ending:
             continue
         if reason != "exited":
             signal_group(pid, signal.SIGKILL)
-            deadline = time.monotonic() + 1.0
+            deadline = clock.now() + 1.0
             continue
         reason = "timeout" if received is None else "stopped"
         signal_group(pid, signal.SIGTERM)
-        deadline = time.monotonic() + grace_seconds
+        deadline = clock.now() + grace_seconds
 
 
 def asked_to_stop() -> bool:

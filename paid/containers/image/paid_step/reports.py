@@ -8,9 +8,14 @@ its environment, its memory or its file descriptors. A replayed report has an ol
 
 from __future__ import annotations
 
+import _thread
 import os
 
 from . import core
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PREFIX = "\x1ePAID "
 
@@ -32,9 +37,14 @@ class Reporter:
         self._key = key
         self._descriptor = descriptor
         self._number = 0
+        self._one_at_a_time = _thread.allocate_lock()  # the forwarder's thread reports, too
 
     def send(self, report: str, **fields: object) -> None:
         """Write one report. Blocks while the host does not read."""
+        with self._one_at_a_time:
+            self._write(report, fields)
+
+    def _write(self, report: str, fields: Mapping[str, object]) -> None:
         self._number += 1
         body = core.write_json({"report": report, "n": self._number, **fields})
         line = f"{PREFIX}{sign(self._key, body)} {body}\n"

@@ -29,6 +29,7 @@ class Task:
     check_timeout_seconds: float
     commit_message: str
     gateway: bool
+    gateway_seconds: float
     pids: int
     memory_bytes: int
 
