@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     blows = plan(options.seed, options.kills)
     if options.plan:
-        print("\n".join(f"{blow.number} {blow}" for blow in blows))
+        print("\n".join(map(str, blows)))
         return 0
     signal.signal(signal.SIGTERM, _interrupt)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="paid-chaos-"))

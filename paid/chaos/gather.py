@@ -74,7 +74,8 @@ def orphans(stage: Stage) -> list[Left]:
     containers = [Left("container", it.name) for it in stage.engine.owned()]
     volumes = [Left("volume", it.name) for it in stage.engine.owned_volumes()]
     data = stage.data_dir
-    places = [*data.glob("runs/*"), *data.glob("workspaces/runs/*"), *data.glob("workspaces/try-*")]
+    patterns = ("runs/[1-9]*", "runs/0/*", "workspaces/runs/*", "workspaces/try-*")
+    places = [place for pattern in patterns for place in data.glob(pattern)]
     return [*containers, *volumes, *(_folder(place, data) for place in places)]
 
 

@@ -1,5 +1,7 @@
-"""The judge: from what is left after a round to what is wrong with it. Pure, and tried by tampering
-(tests/chaos/test_judge.py)."""
+"""The judge: from what is left after a round to what is wrong with it.
+
+It is pure, and is itself tried by tampering with what it sees (tests/chaos/test_judge.py).
+"""
 
 from __future__ import annotations
 

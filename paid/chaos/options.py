@@ -15,10 +15,10 @@ forge and a model on loopback. Labelled issues are worked on all the while. Blow
 freezes of each process, kills between two calls to Docker, containers destroyed or paused, the
 engine away, everything killed at once; faults of forge and vendor beside them. It signals only
 processes that it has started itself."""
-EPILOG = """Exit code 0: nothing is lost, doubled, stuck or left behind, no ledger entry, output line
-or event chain is wrong. 1: something is; what is known of each such run is kept in the folder that
-is named at the end. 130: Ctrl-C. The blows are a function of the seed; where exactly they hit also
-depends on the machine."""
+EPILOG = """Exit code 0: nothing is lost, doubled, stuck or left behind, and no ledger entry, output
+line or event chain is wrong. 1: something is; what is known of each such run is kept in the folder
+that is named at the end. 130: Ctrl-C. The blows are a function of the seed; where exactly they hit
+depends on the machine, too."""
 
 
 @dataclass(frozen=True)

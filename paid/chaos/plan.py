@@ -62,26 +62,19 @@ class Blow:
         beside = [f"forge {self.forge.kind}"] if self.forge else []
         beside += [f"vendor {self.vendor.kind}"] if self.vendor else []
         where = f" {self.aim}" if self.aim else ""
-        return f"{self.deed} {self.target}{lasts}{where}{', '.join(['', *beside])}"
+        return f"{self.number}. {self.deed} {self.target}{lasts}{where}{', '.join(['', *beside])}"
 
 
-STEPS = ("agent", "verify", "collect", "base", "probe")
-CALLS_OF_A_STEP = ("create", "inspect", "start", "logs", "remove")
+STEPS = ("agent", "verify", "base", "probe")
 CALLS = (
-    *(f"{call} {step}" for step in STEPS for call in CALLS_OF_A_STEP),
-    *(f"{call} volume" for call in ("create", "inspect", "remove")),
-    *(f"{call} try-volume" for call in ("create", "inspect", "remove")),
-    "wait agent",
-    "wait verify",
+    *(f"{call} {step}" for step in STEPS for call in ("create", "inspect", "start", "logs")),
+    *(f"remove {step}" for step in STEPS),
+    *(f"{call} {volume}" for call in ("create", "remove") for volume in ("volume", "try-volume")),
     "list containers",
     "list volumes",
     "ping",
 )
-"""What the worker asks of Docker, as docker_calls names it. A few come rarely: a step that ended
-by itself is not waited for, and a work that is collected in the agent's own container needs no
-container more."""
-_RARE = frozenset({"create collect", "inspect collect", "start collect", "logs collect",
-                   "remove collect", "wait agent", "ping"})  # fmt: skip
+"""What the worker asks of Docker in a run that nothing disturbs, as docker_calls names it."""
 
 _GATEWAY_CALLS = ("create agent", "start agent", "create verify", "start verify")
 _CATEGORIES: tuple[tuple[str, int], ...] = (
@@ -140,9 +133,8 @@ class _Decks:
         self._category = self._deck([name for name, times in _CATEGORIES for _ in range(times)])
         self._killed, self._frozen = self._deck(_KILLED), self._deck(_FROZEN)
         self._hurt = self._deck(_HURT)
-        common = [call for call in CALLS if call not in _RARE]
         self._aims = self._deck(
-            [Aim(call, moment) for call in common for moment in ("before", "after")]
+            [Aim(call, moment) for call in CALLS for moment in ("before", "after")]
         )
         self._absences = self._deck(_ABSENCES)
         self._at_start = self._deck(
@@ -181,9 +173,9 @@ class _Decks:
     def _gateway(self, seconds: float) -> tuple[Deed, str, float, Aim | None]:
         deed, call = next(self._at_start)
         aim = Aim(call, "before")
-        return (
-            ("kill", "gateway", 0, aim) if deed == "kill" else ("freeze", "gateway", seconds, aim)
-        )
+        if deed == "kill":
+            return "kill", "gateway", 0, aim
+        return "freeze", "gateway", seconds, aim
 
     def _container(self, seconds: float) -> tuple[Deed, str, float, Aim | None]:
         deed, target = next(self._hurt)

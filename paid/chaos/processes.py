@@ -1,5 +1,8 @@
-"""The processes of one installation, found by the files that hold their numbers, and signals to
-them. Nothing is signalled that does not carry this installation's own folder in its command line."""
+"""The processes of one installation, and signals to them.
+
+They are found by the files that hold their numbers. Nothing is signalled that does not carry this
+installation's own folder in its command line, or was started by what does.
+"""
 
 from __future__ import annotations
 

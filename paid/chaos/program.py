@@ -48,12 +48,14 @@ def main() -> int:
 
 
 def _task(prompt: str) -> tuple[str, str]:
-    """The task's line, and how far an earlier turn came: the prompt of a later one has no task."""
+    """The task's line, and how far an earlier turn came."""
+    if WORK.exists():
+        task, before = WORK.read_text().splitlines()
+        return task, before
     found = re.search(TASK, prompt)
-    if found:
-        return found[0], "begun"
-    task, before = WORK.read_text().splitlines()
-    return task, before
+    if found is None:
+        raise SystemExit("The prompt holds no task of bin/chaos.")
+    return found[0], "begun"
 
 
 def _talk(mark: str, done: threading.Event) -> None:
@@ -66,13 +68,14 @@ def _talk(mark: str, done: threading.Event) -> None:
 
 def _ask(mark: str, number: int, seconds: str) -> bool:
     """Ask until an answer is whole; False when there was none for too long."""
-    until, pause = time.monotonic() + PATIENCE_SECONDS, 0.5
-    while time.monotonic() < until:
+    began, pause = time.monotonic(), 0.5
+    while (waited := time.monotonic() - began) < PATIENCE_SECONDS:
         try:
             if _answer(mark, number, seconds):
                 return True
         except (OSError, ValueError) as error:
-            print(f"{mark} asks again: {type(error).__name__} {error}", flush=True)
+            # Another text each time: who says the same thing again and again is ended by Paid.
+            print(f"{mark} ask {number} after {waited:.1f} s: {error!r}", flush=True)
         time.sleep(pause)
         pause = min(2 * pause, 4)
     print(f"{mark} had no answer for {PATIENCE_SECONDS} s", flush=True)

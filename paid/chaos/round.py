@@ -19,6 +19,8 @@ from paid.errors import PaidError
 from paid.models import Run
 
 LOOK_SECONDS = 0.5
+PATIENT_PART = 0.75
+"""Of the time until the next blow: so long an aimed one lies in wait for its call to Docker."""
 STUCK_SECONDS = 420.0
 """So long after the last blow, and after the last run that ended, the others are stuck: longer than
 any wait between attempts, than an agent's patience, and than a turn."""
@@ -46,8 +48,8 @@ class Round:
     def __init__(self, stage: Stage, at_once: int, interval_seconds: float, say: Say) -> None:
         self._stage, self._at_once, self._say = stage, at_once, say
         self._interval_seconds = interval_seconds
-        self._striker = Striker(stage)
         self._began = time.monotonic()
+        self._striker = Striker(stage, self._tell)
         self._deaths: list[str] = []
 
     def play(self, blows: list[Blow]) -> Outcome:
@@ -55,10 +57,10 @@ class Round:
         try:
             self._wait(self._interval_seconds / 2)
             for blow in blows:
-                due = time.monotonic() + self._interval_seconds
-                came = self._striker.strike(blow)
-                self._say(f"{self._clock()} {blow.number}/{len(blows)} {blow}: {came}{self._sum()}")
-                self._wait(due - time.monotonic())
+                self._striker.strike(blow)
+                self._wait(PATIENT_PART * self._interval_seconds)
+                self._striker.wait_no_longer()
+                self._wait((1 - PATIENT_PART) * self._interval_seconds)
             self._striker.rest()
         finally:
             self._striker.release()
@@ -81,7 +83,7 @@ class Round:
 
     def _drain(self) -> None:
         """Wait until the last run has ended, or until nothing has ended for very long."""
-        self._say(f"{self._clock()} the last blow has fallen; waiting for the last runs")
+        self._tell("the last blow has fallen; waiting for the last runs")
         ended, since = -1, time.monotonic()
         while time.monotonic() - since < STUCK_SECONDS:
             self._look_after_up()
@@ -91,7 +93,7 @@ class Round:
             if ended >= len(self._stage.labelled):
                 return
             time.sleep(LOOK_SECONDS)
-        self._say(f"{self._clock()} {len(self._stage.labelled) - ended} runs do not end")
+        self._tell(f"{len(self._stage.labelled) - ended} runs do not end")
 
     def _clean(self) -> None:
         """Give what is cleaned up behind the end its time."""
@@ -136,14 +138,11 @@ class Round:
         """`paid up` never ends by itself; where it does, that is a finding, and it starts again."""
         if self._stage.paid.ended():
             self._deaths.append("paid up")
-            self._say(f"{self._clock()} `paid up` ended by itself")
+            self._tell("`paid up` ended by itself")
             self._stage.paid.start()
 
-    def _sum(self) -> str:
-        ended = self._ended()
-        known = "?" if ended is None else ended
-        return f" [{known} of {len(self._stage.labelled)} runs ended]"
-
-    def _clock(self) -> str:
+    def _tell(self, what: str) -> None:
         seconds = int(time.monotonic() - self._began)
-        return f"{seconds // 60:02d}:{seconds % 60:02d}"
+        ended, labelled = self._ended(), len(self._stage.labelled)
+        known = "?" if ended is None else ended
+        self._say(f"{seconds // 60:02d}:{seconds % 60:02d} [{known}/{labelled} ended] {what}")

@@ -96,11 +96,11 @@ class Stage:
         assert self._database is not None  # noqa: S101 - made by `_set_up`
         return self._database
 
-    def label_one(self) -> Labelled:
+    def label_one(self, *, new_base: bool = False) -> Labelled:
         """Write the next issue and set its label; the projects take turns."""
         number = next(self._numbers)
         repository = self._projects[number % len(self._projects)]
-        if number % NEW_BASE_EVERY == 0:
+        if new_base or number % NEW_BASE_EVERY == 0:
             self.forge.push_file(repository, "main", "news.txt", f"{number}\n")
         task = tasks.task(self._seed, number)
         issue = self.forge.add_issue(repository, f"Chaos work {number}", task.body, OWNER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import defaultdict
@@ -15,72 +14,92 @@ from paid.chaos.plan import AGENT, ENGINE, EVERYTHING, Blow
 from paid.chaos.stage import Stage
 from paid.errors import ContainerError
 
-AIM_SECONDS = 12.0
-"""So long an aimed blow waits for its call; then it falls all the same, wherever the worker is."""
-_RUN = re.compile(r"^paid-run-(\d+)-")
+Say = Callable[[str], None]
 
 
 class Striker:
     """Strikes one blow after the other, and keeps what was struck and when."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, stage: Stage, say: Say) -> None:
+        self._stage, self._say = stage, say
         self.struck: list[Struck] = []
         self.missed_aims = 0
         self.fell_on_nothing = 0
         self.destroyed: dict[int, tuple[str, ...]] = defaultdict(tuple)
+        self._lock = threading.Lock()
+        self._waiting: Blow | None = None
         self._timers: list[threading.Timer] = []
 
-    def strike(self, blow: Blow) -> str:
-        """Let a blow fall, or lie in wait until its call comes; returns what came of it."""
-        self._faults(blow)
-        if blow.aim is not None:
-            return self._aimed(blow)
-        return self._fall(blow)
+    def strike(self, blow: Blow) -> None:
+        """Let a blow fall, or lie in wait until its call comes."""
+        if blow.forge is not None:
+            self._stage.forge.fail(blow.forge)
+        if blow.vendor is not None:
+            self._stage.model.fail(blow.vendor)
+        if blow.aim is None:
+            self._say(f"{blow}: {self._fall(blow)}")
+        else:
+            self._lie_in_wait(blow)
+
+    def wait_no_longer(self) -> None:
+        """Let the blow that still lies in wait fall, wherever the worker is."""
+        blow = self._taken()
+        self._stage.door.lie_in_wait(None)
+        if blow is not None:
+            self.missed_aims += 1
+            self._say(f"{blow}: its call did not come; {self._fall(blow)}")
 
     def rest(self) -> None:
         """Wait until nothing is frozen or away any more."""
-        self._stage.door.lie_in_wait(None)
+        self.wait_no_longer()
         for timer in self._timers:
             timer.join()
 
     def release(self) -> None:
         """Let everything go on at once, because the round is broken off."""
+        self._taken()
         self._stage.door.lie_in_wait(None)
         for timer in self._timers:
             if timer.is_alive():
                 timer.cancel()
                 timer.function(*timer.args, **timer.kwargs)
 
-    def _faults(self, blow: Blow) -> None:
-        if blow.forge is not None:
-            self._stage.forge.fail(blow.forge)
-        if blow.vendor is not None:
-            self._stage.model.fail(blow.vendor)
+    # --- blows that lie in wait -------------------------------------------------------------------
 
-    def _aimed(self, blow: Blow) -> str:
+    def _lie_in_wait(self, blow: Blow) -> None:
         assert blow.aim is not None  # noqa: S101 - asked for only with an aim
-        fell = threading.Event()
-        told: list[str] = []
+        self._waiting = blow
+        processes = self._stage.paid.processes
 
         def strike(call: Call) -> None:
-            told.append(f"{self._fall(blow)} (run {call.run_id})")
-            fell.set()
+            if self._taken() is not None:
+                self._say(f"{blow}: {self._fall(blow)} (run {call.run_id})")
 
-        processes, door = self._stage.paid.processes, self._stage.door
-        door.lie_in_wait(
+        self._stage.door.lie_in_wait(
             Ambush(
-                blow.aim, lambda call: call.pid == processes.pid("worker"), strike,
+                blow.aim,
+                lambda call: call.pid == processes.pid("worker"),
+                strike,
                 cuts=blow.target == "worker",
             )
-        )  # fmt: skip
-        if fell.wait(AIM_SECONDS):
-            return told[0]
-        door.lie_in_wait(None)
-        if fell.wait(0.5):  # it came at the last moment
-            return told[0]
-        self.missed_aims += 1
-        return f"{self._fall(blow)}; its call did not come within {AIM_SECONDS:g} s"
+        )
+        self._provoke(blow.aim.call)
+
+    def _taken(self) -> Blow | None:
+        """The blow that lies in wait, for one thread alone to let it fall."""
+        with self._lock:
+            blow, self._waiting = self._waiting, None
+            return blow
+
+    def _provoke(self, call: str) -> None:
+        """Bring about a call that comes rarely by itself: a base is prepared for a new commit, and
+        overlays are tried once in a worker's life."""
+        if call.endswith(("probe", "try-volume")):
+            self._stage.paid.processes.kill("worker")
+        if call.endswith(("probe", "try-volume", "base")):
+            self._stage.label_one(new_base=True)
+
+    # --- each kind of blow ------------------------------------------------------------------------
 
     def _fall(self, blow: Blow) -> str:
         if blow.target == EVERYTHING:
@@ -119,7 +138,7 @@ class Striker:
 
     def _container(self, blow: Blow) -> str:
         kind, engine = "agent" if blow.target == AGENT else "verify", self._stage.engine
-        there = [it for it in engine.owned() if it.step == kind and it.state == "running"]
+        there = [it for it in engine.owned() if it.kind == kind and it.state == "running"]
         if not there:
             return self._nothing("there is none just now")
         chosen = sorted(there, key=lambda it: it.name)[int(blow.pick * len(there))]

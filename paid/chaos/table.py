@@ -20,6 +20,8 @@ TITLES = {
     "lines": "output lines lost",
     "chain": "event chains broken",
 }
+PAUSES = ("seconds to the first run's progress", "seconds to each run's progress")
+DESTROYED = "runs whose container a blow destroyed"
 AIMS = {"median": 5.0, "worst": 15.0}
 """Seconds from a blow to the next progress of a run (issue 11)."""
 
@@ -39,13 +41,13 @@ def facts(outcome: Outcome, findings: Sequence[Finding], seed: int) -> dict[str,
         "issues labelled": len(evidence.issues),
         "runs": len(evidence.runs),
         "ends": dict(Counter(run.status for run in evidence.runs)),
-        "runs whose container was destroyed": sum(bool(run.destroyed) for run in evidence.runs),
+        DESTROYED: sum(bool(run.destroyed) for run in evidence.runs),
         **{TITLES[wrong]: wrongs[wrong] for wrong in WRONGS},
         "ledger entries": dict(Counter(entry.basis for entry in evidence.entries)),
         "charged without the vendor's count, micro-dollars": sum(beyond),
         "vendor's bill, micro-dollars": sum(line.amount for line in evidence.bill),
-        "seconds to the first run's progress": figures(outcome.pauses.first),
-        "seconds to each run's progress": figures(outcome.pauses.each),
+        PAUSES[0]: figures(outcome.pauses.first),
+        PAUSES[1]: figures(outcome.pauses.each),
         "calls to Docker": outcome.calls,
     }
 
@@ -58,13 +60,9 @@ def markdown(told: dict[str, Any]) -> str:
         f"| aims missed · blows on nothing | {told['aims missed']} · {told['blows on nothing']} |",
         f"| issues labelled · runs | {told['issues labelled']} · {told['runs']} |",
         *(f"| · ended {status} | {count} |" for status, count in told["ends"].items()),
-        f"| · of which a blow destroyed a container | {told['runs whose container was destroyed']} |",
+        f"| · {DESTROYED} | {told[DESTROYED]} |",
         *(f"| **{title}** | **{told[title]}** |" for title in TITLES.values()),
-        *(
-            f"| {title} | {_seconds(told[title])} |"
-            for title in told
-            if title.startswith("seconds")
-        ),
+        *(f"| {title} | {_seconds(told[title])} |" for title in PAUSES),
     ]
     return "\n".join(["| | |", "|---|---|", *rows])
 
