@@ -7,6 +7,7 @@ says two rounds, it leaves a draft first, which the project's check refuses.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import pathlib
@@ -39,9 +40,11 @@ def main() -> int:
     done = threading.Event()
     talking = threading.Thread(target=_talk, args=(mark, done))
     talking.start()
-    answered = all(_ask(mark, number, seconds) for number in range(int(asks)))
-    done.set()
-    talking.join()
+    try:
+        answered = all(_ask(mark, number, seconds) for number in range(int(asks)))
+    finally:
+        done.set()
+        talking.join()
     drafts = int(rounds) > 1 and before != "draft"
     WORK.write_text(f"{task}\n{'draft' if drafts else 'done'}\n")
     return 0 if answered else 1
@@ -73,7 +76,7 @@ def _ask(mark: str, number: int, seconds: str) -> bool:
         try:
             if _answer(mark, number, seconds):
                 return True
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             # Another text each time: who says the same thing again and again is ended by Paid.
             print(f"{mark} ask {number} after {waited:.1f} s: {error!r}", flush=True)
         time.sleep(pause)
