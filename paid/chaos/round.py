@@ -55,8 +55,10 @@ class Round:
     def play(self, blows: list[Blow]) -> Outcome:
         """Strike them all, let the last runs end, and collect what is left."""
         try:
-            self._wait(self._interval_seconds / 2)
+            if not (blows and blows[0].aim):
+                self._wait(self._interval_seconds / 2)
             for blow in blows:
+                self._striker.give_up()
                 self._striker.strike(blow)
                 self._wait(PATIENT_PART * self._interval_seconds)
                 self._striker.wait_no_longer()
@@ -78,6 +80,7 @@ class Round:
             if ended is not None:
                 for _ in range(self._at_once - (len(self._stage.labelled) - ended)):
                     self._stage.label_one()
+            self._striker.strike_what_is_owed()
             self._look_after_up()
             time.sleep(LOOK_SECONDS)  # several servers are watched, each of which may be down
 

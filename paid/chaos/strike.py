@@ -28,6 +28,7 @@ class Striker:
         self.destroyed: dict[int, tuple[str, ...]] = defaultdict(tuple)
         self._lock = threading.Lock()
         self._waiting: Blow | None = None
+        self._owed: Blow | None = None
         self._timers: list[threading.Timer] = []
 
     def strike(self, blow: Blow) -> None:
@@ -36,22 +37,40 @@ class Striker:
             self._stage.forge.fail(blow.forge)
         if blow.vendor is not None:
             self._stage.model.fail(blow.vendor)
-        if blow.aim is None:
-            self._say(f"{blow}: {self._fall(blow)}")
-        else:
+        if blow.aim is not None:
             self._lie_in_wait(blow)
+        else:
+            self._owed = blow
+            self.strike_what_is_owed()
+
+    def strike_what_is_owed(self) -> None:
+        """Try a blow again whose target was not there yet: it was killed a moment ago."""
+        blow = self._owed
+        if blow is not None and (came := self._fall(blow)):
+            self._owed = None
+            self._say(f"{blow}: {came}")
 
     def wait_no_longer(self) -> None:
-        """Let the blow that still lies in wait fall, wherever the worker is."""
+        """Let the blow that still lies in wait fall, wherever the worker is; or give it up."""
         blow = self._taken()
         self._stage.door.lie_in_wait(None)
         if blow is not None:
             self.missed_aims += 1
-            self._say(f"{blow}: its call did not come; {self._fall(blow)}")
+            self._say(f"{blow}: its call did not come")
+            self._owed = blow
+            self.strike_what_is_owed()
+
+    def give_up(self) -> None:
+        """No longer owe a blow: the next one is due."""
+        if self._owed is not None:
+            self.fell_on_nothing += 1
+            self._say(f"{self._owed}: what it should hit was not there")
+            self._owed = None
 
     def rest(self) -> None:
         """Wait until nothing is frozen or away any more."""
         self.wait_no_longer()
+        self.give_up()
         for timer in self._timers:
             timer.join()
 
@@ -72,8 +91,13 @@ class Striker:
         processes = self._stage.paid.processes
 
         def strike(call: Call) -> None:
-            if self._taken() is not None:
-                self._say(f"{blow}: {self._fall(blow)} (run {call.run_id})")
+            if self._taken() is None:
+                return
+            came = self._fall(blow)
+            if came:
+                self._say(f"{blow}: {came} (run {call.run_id})")
+            else:
+                self._owed = blow
 
         self._stage.door.lie_in_wait(
             Ambush(
@@ -102,6 +126,7 @@ class Striker:
     # --- each kind of blow ------------------------------------------------------------------------
 
     def _fall(self, blow: Blow) -> str:
+        """What came of it; empty when its target is not there."""
         if blow.target == EVERYTHING:
             return self._everything(blow)
         if blow.target == ENGINE:
@@ -112,7 +137,7 @@ class Striker:
             return self._freeze(blow)
         at = time.time()
         if not self._stage.paid.processes.kill(blow.target):
-            return self._nothing(f"{blow.target} is not there just now")
+            return ""
         self._note(blow, at, at)
         return "killed"
 
@@ -120,7 +145,7 @@ class Striker:
         processes, at = self._stage.paid.processes, time.time()
         family = processes.freeze(blow.target)
         if not family:
-            return self._nothing(f"{blow.target} is not there just now")
+            return ""
         self._later(blow, at, lambda: processes.thaw(family))
         return "frozen"
 
@@ -140,7 +165,7 @@ class Striker:
         kind, engine = "agent" if blow.target == AGENT else "verify", self._stage.engine
         there = [it for it in engine.owned() if it.kind == kind and it.state == "running"]
         if not there:
-            return self._nothing("there is none just now")
+            return ""
         chosen = sorted(there, key=lambda it: it.name)[int(blow.pick * len(there))]
         at = time.time()
         try:
@@ -149,8 +174,8 @@ class Striker:
                 self._later(blow, at, lambda: engine.unpause(chosen.name))
                 return f"paused {chosen.name}"
             (engine.remove if blow.deed == "remove" else engine.kill)(chosen.name)
-        except ContainerError as error:
-            return self._nothing(f"{chosen.name}: {error}")
+        except ContainerError:  # it has ended at this very moment
+            return ""
         self.destroyed[chosen.run_id] += (chosen.name,)
         self._note(blow, at, at)
         return f"destroyed {chosen.name}"
@@ -169,7 +194,3 @@ class Striker:
 
     def _note(self, blow: Blow, at: float, until: float) -> None:
         self.struck.append(Struck(blow.kind, at, until))
-
-    def _nothing(self, reason: str) -> str:
-        self.fell_on_nothing += 1
-        return f"fell on nothing: {reason}"
