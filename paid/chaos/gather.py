@@ -68,6 +68,13 @@ def gather(
     )  # fmt: skip
 
 
+def settles(stage: Stage) -> bool:
+    """Whether something is still to be cleaned up behind the runs, or a workflow goes on."""
+    with stage.database.session() as session:
+        reserved = any(_open_reservations(session))
+    return reserved or bool(orphans(stage)) or bool(asyncio.run(_open_workflows(stage)))
+
+
 def orphans(stage: Stage) -> list[Left]:
     """What is on this host although no run goes on; the prepared bases may stay, and finished
     containers of the installation are removed by its keeper within the minute."""

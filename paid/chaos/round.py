@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import func
 from sqlmodel import col, select
+from temporalio.service import RPCError
 
 from paid.chaos import gather
 from paid.chaos.evidence import Evidence
@@ -103,12 +105,9 @@ class Round:
         until = time.monotonic() + CLEAN_SECONDS
         while time.monotonic() < until:
             self._look_after_up()
-            try:
-                evidence = self._gather()
-            except PaidError:
-                continue
-            if not evidence.left and not any(run.workflow_open for run in evidence.runs):
-                return
+            with suppress(PaidError, RPCError):
+                if not gather.settles(self._stage):
+                    return
             time.sleep(1)
 
     def _gather(self) -> Evidence:
