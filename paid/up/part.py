@@ -62,9 +62,15 @@ class Part:
             self._process = None
 
     def is_ready(self, since: float) -> bool:
-        """Whether it does its work. Raises EmbeddedServiceError when it ended instead."""
+        """Whether it does its work. Raises EmbeddedServiceError when it gave up instead.
+
+        One that was killed is started again: whoever kills one part must not end all of them.
+        """
         if self._process is not None and self._process.ended():
-            raise self._process.failure("ended while it was starting")
+            if not self._process.was_killed():
+                raise self._process.failure("ended while it was starting")
+            self.stop()
+            self.start()
         return self.program.ready(self._settings, since)
 
     @property
