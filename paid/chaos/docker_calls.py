@@ -59,7 +59,7 @@ class DockerDoor:
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
-        self._ambush: Ambush | None = None
+        self._ambushes: list[Ambush] = []
         self.calls: dict[str, int] = {}
         """How often each call was made, by name."""
 
@@ -91,23 +91,32 @@ class DockerDoor:
         for connection in cut:
             _end(connection)
 
-    def lie_in_wait(self, ambush: Ambush | None) -> None:
-        """Let a blow wait for its call, once; it takes the place of one that still waits."""
+    def lie_in_wait(self, ambush: Ambush) -> None:
+        """Let a blow wait for its call, once, beside those that wait already."""
         with self._lock:
-            self._ambush = ambush
+            self._ambushes.append(ambush)
 
-    def waits(self) -> bool:
-        """Whether a blow still waits."""
-        return self._ambush is not None
+    def waits(self, ambush: Ambush) -> bool:
+        """Whether its call has not come yet."""
+        with self._lock:
+            return ambush in self._ambushes
+
+    def leave(self, ambush: Ambush) -> bool:
+        """Let it wait no more; False when its call has come."""
+        with self._lock:
+            if ambush not in self._ambushes:
+                return False
+            self._ambushes.remove(ambush)
+            return True
 
     def meet(self, call: Call, moment: Moment) -> Ambush | None:
         """The blow that waits for this moment of this call; it waits no more."""
         with self._lock:
-            found = self._ambush
-            if found is None or found.aim != Aim(call.name, moment) or not found.wanted(call):
-                return None
-            self._ambush = None
-            return found
+            for ambush in self._ambushes:
+                if ambush.aim == Aim(call.name, moment) and ambush.wanted(call):
+                    self._ambushes.remove(ambush)
+                    return ambush
+            return None
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

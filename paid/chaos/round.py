@@ -21,8 +21,8 @@ from paid.errors import PaidError
 from paid.models import Run
 
 LOOK_SECONDS = 0.5
-PATIENT_PART = 0.75
-"""Of the time until the next blow: so long an aimed one lies in wait for its call to Docker."""
+PATIENT_INTERVALS = 3
+"""So many blows may fall while an aimed one lies in wait for its call to Docker."""
 STUCK_SECONDS = 420.0
 """So long after the last blow, and after the last run that ended, the others are stuck: longer than
 any wait between attempts, than an agent's patience, and than a turn."""
@@ -51,7 +51,7 @@ class Round:
         self._stage, self._at_once, self._say = stage, at_once, say
         self._interval_seconds = interval_seconds
         self._began = time.monotonic()
-        self._striker = Striker(stage, self._tell)
+        self._striker = Striker(stage, PATIENT_INTERVALS * interval_seconds, self._tell)
         self._deaths: list[str] = []
 
     def play(self, blows: list[Blow]) -> Outcome:
@@ -60,12 +60,10 @@ class Round:
             if not (blows and blows[0].aim):
                 self._wait(self._interval_seconds / 2)
             for blow in blows:
-                self._striker.give_up()
                 self._striker.strike(blow)
-                self._wait(PATIENT_PART * self._interval_seconds)
-                self._striker.wait_no_longer()
-                self._wait((1 - PATIENT_PART) * self._interval_seconds)
-            self._striker.rest()
+                self._wait(self._interval_seconds)
+            while self._striker.busy():
+                self._wait(LOOK_SECONDS)
         finally:
             self._striker.release()
         self._stage.forge.mend()
@@ -82,7 +80,7 @@ class Round:
             if ended is not None:
                 for _ in range(self._at_once - (len(self._stage.labelled) - ended)):
                     self._stage.label_one()
-            self._striker.strike_what_is_owed()
+            self._striker.look()
             self._look_after_up()
             time.sleep(LOOK_SECONDS)  # several servers are watched, each of which may be down
 

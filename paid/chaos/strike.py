@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from paid.chaos.docker_calls import Ambush, Call
 from paid.chaos.pauses import Struck
-from paid.chaos.plan import AGENT, ENGINE, EVERYTHING, Blow
+from paid.chaos.plan import AGENT, ENGINE, EVERYTHING, Aim, Blow
 from paid.chaos.stage import Stage
 from paid.errors import ContainerError
 
@@ -18,17 +18,20 @@ Say = Callable[[str], None]
 
 
 class Striker:
-    """Strikes one blow after the other, and keeps what was struck and when."""
+    """Strikes one blow after the other, and keeps what was struck and when.
 
-    def __init__(self, stage: Stage, say: Say) -> None:
-        self._stage, self._say = stage, say
+    Some blows wait: for a call to Docker, for `patience_seconds` at most, while others fall; or for
+    a target that is not there yet, because it was killed a moment ago.
+    """
+
+    def __init__(self, stage: Stage, patience_seconds: float, say: Say) -> None:
+        self._stage, self._patience_seconds, self._say = stage, patience_seconds, say
         self.struck: list[Struck] = []
         self.missed_aims = 0
         self.fell_on_nothing = 0
         self.destroyed: dict[int, tuple[str, ...]] = defaultdict(tuple)
-        self._lock = threading.Lock()
-        self._waiting: Blow | None = None
-        self._owed: Blow | None = None
+        self._waiting: list[tuple[float, Blow, Ambush]] = []
+        self._owed: list[tuple[float, Blow]] = []
         self._timers: list[threading.Timer] = []
 
     def strike(self, blow: Blow) -> None:
@@ -38,82 +41,65 @@ class Striker:
         if blow.vendor is not None:
             self._stage.model.fail(blow.vendor)
         if blow.aim is not None:
-            self._lie_in_wait(blow)
+            self._lie_in_wait(blow, blow.aim)
         else:
-            self._owed = blow
-            self.strike_what_is_owed()
+            self._try(blow, time.monotonic() + self._patience_seconds)
 
-    def strike_what_is_owed(self) -> None:
-        """Try a blow again whose target was not there yet: it was killed a moment ago."""
-        blow = self._owed
-        if blow is not None and (came := self._fall(blow)):
-            self._owed = None
-            self._say(f"{blow}: {came}")
+    def look(self) -> None:
+        """Strike what is owed, and what has waited for its call too long."""
+        for waiting in list(self._waiting):
+            due, blow, ambush = waiting
+            if not self._stage.door.waits(ambush):
+                self._waiting.remove(waiting)
+            elif due < time.monotonic():
+                self._waiting.remove(waiting)
+                if self._stage.door.leave(ambush):
+                    self.missed_aims += 1
+                    self._say(f"{blow}: its call did not come")
+                    self._try(blow, time.monotonic() + self._patience_seconds)
+        owed, self._owed = self._owed, []
+        for due, blow in owed:
+            self._try(blow, due)
 
-    def wait_no_longer(self) -> None:
-        """Let the blow that still lies in wait fall, wherever the worker is; or give it up."""
-        blow = self._taken()
-        self._stage.door.lie_in_wait(None)
-        if blow is not None:
-            self.missed_aims += 1
-            self._say(f"{blow}: its call did not come")
-            self._owed = blow
-            self.strike_what_is_owed()
-
-    def give_up(self) -> None:
-        """No longer owe a blow: the next one is due."""
-        if self._owed is not None:
-            self.fell_on_nothing += 1
-            self._say(f"{self._owed}: what it should hit was not there")
-            self._owed = None
-
-    def rest(self) -> None:
-        """Wait until nothing is frozen or away any more."""
-        self.wait_no_longer()
-        self.give_up()
-        for timer in self._timers:
-            timer.join()
+    def busy(self) -> bool:
+        """Whether something still waits, is frozen or is away."""
+        return bool(self._waiting or self._owed) or any(it.is_alive() for it in self._timers)
 
     def release(self) -> None:
-        """Let everything go on at once, because the round is broken off."""
-        self._taken()
-        self._stage.door.lie_in_wait(None)
+        """Let everything go on at once, because the round is broken off; no effect at its end."""
+        for _, _, ambush in self._waiting:
+            self._stage.door.leave(ambush)
         for timer in self._timers:
             if timer.is_alive():
                 timer.cancel()
                 timer.function(*timer.args, **timer.kwargs)
 
-    # --- blows that lie in wait -------------------------------------------------------------------
+    def _try(self, blow: Blow, due: float) -> None:
+        """Let it fall; a blow whose target is not there is owed until it is due."""
+        if came := self._fall(blow):
+            self._say(f"{blow}: {came}")
+        elif time.monotonic() < due:
+            self._owed.append((due, blow))
+        else:
+            self.fell_on_nothing += 1
+            self._say(f"{blow}: what it should hit was not there")
 
-    def _lie_in_wait(self, blow: Blow) -> None:
-        assert blow.aim is not None  # noqa: S101 - asked for only with an aim
-        self._waiting = blow
-        processes = self._stage.paid.processes
+    def _lie_in_wait(self, blow: Blow, aim: Aim) -> None:
+        processes, due = self._stage.paid.processes, time.monotonic() + self._patience_seconds
 
-        def strike(call: Call) -> None:
-            if self._taken() is None:
-                return
-            came = self._fall(blow)
-            if came:
-                self._say(f"{blow}: {came} (run {call.run_id})")
-            else:
-                self._owed = blow
+        def strike(_call: Call) -> None:
+            self._try(blow, due)
 
-        self._stage.door.lie_in_wait(
-            Ambush(
-                blow.aim,
-                lambda call: call.pid == processes.pid("worker"),
-                strike,
-                cuts=blow.target == "worker",
-            )
+        ambush = Ambush(
+            aim,
+            lambda call: call.pid == processes.pid("worker"),
+            strike,
+            cuts=blow.target == "worker",
         )
-        self._provoke(blow.aim.call)
-
-    def _taken(self) -> Blow | None:
-        """The blow that lies in wait, for one thread alone to let it fall."""
-        with self._lock:
-            blow, self._waiting = self._waiting, None
-            return blow
+        self._say(f"{blow}: waits")
+        self._waiting.append((due, blow, ambush))
+        self._stage.door.lie_in_wait(ambush)
+        self._provoke(aim.call)
 
     def _provoke(self, call: str) -> None:
         """Bring about a call that comes rarely by itself: a base is prepared for a new commit, and

@@ -152,6 +152,28 @@ def test_a_blow_on_another_process_lets_the_call_through(tmp_path: Path) -> None
         assert len(calls) == 3
 
 
+def test_blows_wait_side_by_side_and_one_that_left_falls_no_more(tmp_path: Path) -> None:
+    struck: list[str] = []
+    with standing(tmp_path) as (door, _):
+        first, second, third = (
+            Ambush(
+                Aim("start verify", moment),
+                lambda _: True,
+                lambda _, name=name: struck.append(name),  # type: ignore[misc]
+                cuts=False,
+            )
+            for name, moment in (("1", "before"), ("2", "after"), ("3", "before"))
+        )
+        for ambush in (first, second, third):
+            door.lie_in_wait(ambush)
+        assert door.leave(first)
+        with closing(_Client(tmp_path / "door")) as client:
+            assert client.call("POST", start(1)) == 204
+            assert client.call("POST", start(1)) == 204
+        assert struck == ["3", "2"]
+        assert not door.leave(third)
+
+
 def test_a_door_that_is_shut_refuses_and_cuts_until_it_is_opened(tmp_path: Path) -> None:
     with standing(tmp_path) as (door, _):
         with closing(_Client(tmp_path / "door")) as client:
