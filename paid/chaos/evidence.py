@@ -102,4 +102,4 @@ class Evidence:
     chains: Mapping[str, tuple[LinkSeen, ...]] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
     deaths: tuple[str, ...] = ()
-    """What ended though no blow had hit it."""
+    """What ended by itself: `paid up` never does, whatever happens to its parts."""

@@ -51,7 +51,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *_of_ledger(evidence),
         *(found for name, links in evidence.chains.items() for found in _of_chain(name, links)),
         *(Finding("orphaned", left.name, left.kind) for left in evidence.left),
-        *(Finding("lost", name, "ended though nothing had hit it") for name in evidence.deaths),
+        *(Finding("lost", name, "ended by itself") for name in evidence.deaths),
     ]
 
 
