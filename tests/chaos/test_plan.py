@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from paid.chaos.__main__ import main
 from paid.chaos.plan import CALLS, EVERYTHING, PROCESSES, Blow, plan
 from paid.chaos.program import TASK
 from paid.chaos.tasks import AGENT_COMMAND, task
@@ -47,3 +50,14 @@ def test_an_issue_says_what_the_agent_reads() -> None:
     assert found[0].startswith(f"chaos-mark:{asked.mark} asks:{asked.asks} ")
     assert AGENT_COMMAND[:2] == ["python3", "-c"]
     assert task(4, 9) == asked != task(5, 9)
+
+
+def test_the_command_prints_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--plan", "--kills", "9", "--seed", "4"]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(blow) for blow in plan(4, 9)]
+
+
+@pytest.mark.parametrize("wrong", [["--kills", "-1"], ["--interval", "0"], ["--at-once", "0"]])
+def test_the_command_refuses_what_makes_no_round(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(wrong)
