@@ -58,8 +58,8 @@ def play(options: Options, blows: list[Blow], folder: Path) -> int:
             dossier.keep(folder / "findings", stage, outcome.evidence, findings)
     told = table.facts(outcome, findings, options.seed)
     print(table.as_json(told, findings) if options.json else table.markdown(told))
-    for found in findings:
-        _say(str(found))
+    for line in (*told["longest pauses"], *findings):
+        _say(str(line))
     return WRONG if findings else 0
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
+SHOWN = 8
+"""So many of the longest pauses are told one by one."""
+
 
 @dataclass(frozen=True)
 class Struck:
@@ -28,23 +31,43 @@ class Life:
 
 
 @dataclass(frozen=True)
-class Pauses:
-    """Seconds after each blow until the first run went on, and until each single one did."""
+class Pause:
+    """Seconds after one blow until each run that was alive went on, the soonest first."""
 
-    first: tuple[float, ...]
-    each: tuple[float, ...]
+    blow: Struck
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """Those after all blows that hit a run."""
+
+    all: tuple[Pause, ...] = ()
+
+    @property
+    def first(self) -> tuple[float, ...]:
+        """Until the first run went on."""
+        return tuple(pause.seconds[0] for pause in self.all)
+
+    @property
+    def each(self) -> tuple[float, ...]:
+        """Until each single one did."""
+        return tuple(seconds for pause in self.all for seconds in pause.seconds)
+
+    @property
+    def longest(self) -> tuple[Pause, ...]:
+        """The blows after which the first run took longest."""
+        return tuple(sorted(self.all, key=lambda it: -it.seconds[0])[:SHOWN])
 
 
 def pauses(blows: Sequence[Struck], lives: Sequence[Life]) -> Pauses:
     """Of the runs that were alive at a blow. A blow on nobody is left out."""
-    first: list[float] = []
-    each: list[float] = []
+    found: list[Pause] = []
     for blow in blows:
         waits = [wait for life in lives if (wait := _wait(blow, life)) is not None]
-        each += waits
         if waits:
-            first.append(min(waits))
-    return Pauses(tuple(first), tuple(each))
+            found.append(Pause(blow, tuple(sorted(waits))))
+    return Pauses(tuple(found))
 
 
 def _wait(blow: Struck, life: Life) -> float | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from paid.chaos.judge import WRONGS, Finding
-from paid.chaos.pauses import figures
+from paid.chaos.pauses import Pause, figures
 from paid.chaos.round import Outcome
 
 TITLES = {
@@ -48,6 +49,7 @@ def facts(outcome: Outcome, findings: Sequence[Finding], seed: int) -> dict[str,
         "vendor's bill, micro-dollars": sum(line.amount for line in evidence.bill),
         PAUSES[0]: figures(outcome.pauses.first),
         PAUSES[1]: figures(outcome.pauses.each),
+        "longest pauses": [_told(pause) for pause in outcome.pauses.longest],
         "calls to Docker": outcome.calls,
     }
 
@@ -65,6 +67,13 @@ def markdown(told: dict[str, Any]) -> str:
         *(f"| {title} | {_seconds(told[title])} |" for title in PAUSES),
     ]
     return "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _told(pause: Pause) -> str:
+    """One long pause, with the time of day at which the blow fell, as logs have it."""
+    at = datetime.fromtimestamp(pause.blow.at, UTC)
+    seconds = ", ".join(f"{seconds:.1f}" for seconds in pause.seconds)
+    return f"{at:%H:%M:%S} {pause.blow.kind}: {seconds} s"
 
 
 def _seconds(found: dict[str, float]) -> str:

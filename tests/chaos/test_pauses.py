@@ -13,6 +13,7 @@ def test_the_first_and_each_run_that_was_alive_are_timed_from_the_end_of_the_blo
     quick = Life(0, 40, [1, 9.5, 12, 27, 40])
     slow = Life(5, 50, [6, 18, 24, 33, 50])
     seen = pauses([KILL, FREEZE], [quick, slow])
+    assert [pause.blow for pause in seen.longest] == [KILL, FREEZE]
     assert seen.first == (2, 1)
     assert seen.each == (2, 8, 1, 7)
 
