@@ -65,10 +65,6 @@ class ServerProcess:
         """True when the server has stopped, for whatever reason."""
         return self._lifeline.poll() is not None
 
-    def was_killed(self) -> bool:
-        """True when SIGKILL ended it, or the program that ties it to us: it did not give up."""
-        return self._lifeline.poll() in (signal.SIGKILL, -signal.SIGKILL)
-
     def stop(self) -> None:
         """Stop the server and wait until it is gone; safe to call twice."""
         if self._lifeline.stdin is not None:

@@ -198,10 +198,11 @@ class EmbeddedPaid:
         for part in self._parts:
             part.start()
         endpoints.write(self.settings.data_dir, endpoints.Endpoints.of(self.settings))
-        self._wait_until_ready(since)
         servers = [server for server in (self._postgres, self._temporal) if server is not None]
         self._supervisor = Supervisor([*servers, *self._parts], self._say)
+        # before all are ready: a part or a server that is killed meanwhile must not end the others
         self._supervisor.start()
+        self._wait_until_ready(since)
 
     def _final_settings(self) -> Settings:
         settings = self.settings
