@@ -18,6 +18,7 @@ from paid.chaos.stage import ROBOT, Stage
 from paid.chaos.table import facts, markdown
 from tests.acceptance.conftest import need_docker
 
+pytestmark = pytest.mark.timeout(900)
 SEED, KILLS, INTERVAL_SECONDS, AT_ONCE = 882, 7, 5.0, 3
 
 
@@ -33,8 +34,8 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def outcome(stage: Stage) -> Outcome:
-    said: list[str] = []
-    return Round(stage, AT_ONCE, INTERVAL_SECONDS, said.append).play(plan(SEED, KILLS))
+    """Its course is printed, for whoever reads that the test failed."""
+    return Round(stage, AT_ONCE, INTERVAL_SECONDS, print).play(plan(SEED, KILLS))
 
 
 def test_nothing_is_lost_doubled_stuck_or_left_after_a_short_round(outcome: Outcome) -> None:
