@@ -199,11 +199,12 @@ class EmbeddedPaid:
         for part in self._parts:
             part.start()
         endpoints.write(self.settings.data_dir, endpoints.Endpoints.of(self.settings))
-        self._wait_until_ready(since)
         servers = [server for server in (self._postgres, self._temporal) if server is not None]
         away = partial(dependencies.away, self.settings)
         self._supervisor = Supervisor(self._parts, self._say, servers, away)
+        # before all are ready: a part or a server that is killed meanwhile must not end the others
         self._supervisor.start()
+        self._wait_until_ready(since)
 
     def _final_settings(self) -> Settings:
         settings = self.settings

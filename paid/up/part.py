@@ -12,6 +12,8 @@ from paid.embedded.process import Command, ServerProcess, end_leftover
 from paid.settings import Settings, child_environment
 
 GRACE_SECONDS = 15
+FAIR_STARTS = 3
+"""A program that ended so often before it did its work has a reason that stays."""
 MODEL_KEYS = frozenset({"anthropic_api_key", "openai_api_key", "gemini_api_key"})
 TOKENS = frozenset({"github_token"})
 
@@ -39,6 +41,7 @@ class Part:
         self._settings = settings
         self._logs = logs
         self._process: ServerProcess | None = None
+        self._starts = 0
 
     @property
     def log_file(self) -> Path:
@@ -50,6 +53,7 @@ class Part:
         command = self._command()
         end_leftover(command.pid_file, self._marker, signal.SIGTERM, GRACE_SECONDS)
         self._process = ServerProcess(command)
+        self._starts += 1
 
     def ended(self) -> bool:
         """True when it runs no more, though nobody stopped it."""
@@ -62,9 +66,16 @@ class Part:
             self._process = None
 
     def is_ready(self, since: float) -> bool:
-        """Whether it does its work. Raises EmbeddedServiceError when it ended instead."""
-        if self._process is not None and self._process.ended():
-            raise self._process.failure("ended while it was starting")
+        """Whether it does its work.
+
+        One that ended is started again by the supervisor: it was killed, or a server that it needs
+        was. Raises EmbeddedServiceError when it ended at each of `FAIR_STARTS` starts.
+        """
+        process = self._process
+        if process is not None and process.ended():
+            if self._starts >= FAIR_STARTS:
+                raise process.failure("ended while it was starting")
+            return False
         return self.program.ready(self._settings, since)
 
     @property

@@ -22,7 +22,7 @@ ALLOWED_IN_WORKFLOWS = (
     "paid.workflows.announcements",
     "paid.workflows.steps",
 )
-_TOOLS = ("paid/containers/image/", "paid/setup/", "paid/bench/")
+_TOOLS = ("paid/containers/image/", "paid/setup/", "paid/bench/", "paid/chaos/")
 """Programs of their own: in the container, before there are settings, and around a whole run."""
 _BY_POSTGRES_CLOCK = ("paid/models/", "paid/store/", "paid/activities/", "paid/jobs/")
 _TELLS_OTHERS_THE_TIME = {"paid/jobs/post.py"}

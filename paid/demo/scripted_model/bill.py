@@ -6,11 +6,12 @@ that a mistake in Paid's own way of pricing shows as a difference between two bi
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from paid.demo.scripted_model.conversation import Usage
+from paid.demo.scripted_model.conversation import Ask, Usage
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ PRICES = {
     "gpt-5.3-codex": Price("1.75", "0.175", "14"),
     "gpt-5.5": Price("5", "0.5", "30"),
 }
+MARK = re.compile(r"\bmark:([\w-]+)")
+"""In a conversation, what its requests are to be known by on the bill."""
 VENDORS = {"claude": "anthropic", "gemini": "gemini", "gpt": "openai"}
 
 
@@ -59,6 +62,8 @@ class Entry:
     reasoning_tokens: int
     cost_microdollars: int | None
     complete: bool
+    mark: str = ""
+    """The NAME of a word `mark:NAME` in the conversation; empty where there is none."""
 
     def as_json(self) -> dict[str, Any]:
         """The entry as `GET /_script/bill` shows it."""
@@ -80,13 +85,28 @@ def cost_microdollars(model: str, usage: Usage) -> int | None:
     return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
+def mark_of(ask: Ask) -> str:
+    """What the requests of a conversation are to be known by."""
+    found = (MARK.search(entry.text) for entry in ask.entries if entry.role != "system")
+    return next((mark[1] for mark in found if mark), "")
+
+
 class Bill:
     """The requests that cost something, in order."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
 
-    def add(self, vendor: str, model: str, path: str, usage: Usage, *, complete: bool) -> None:
+    def add(
+        self,
+        vendor: str,
+        model: str,
+        path: str,
+        usage: Usage,
+        *,
+        complete: bool,
+        mark: str = "",
+    ) -> None:
         """Write one request down; a stream that was cut has the output that was sent."""
         self._entries.append(
             Entry(
@@ -101,6 +121,7 @@ class Bill:
                 reasoning_tokens=usage.reasoning,
                 cost_microdollars=cost_microdollars(model, usage),
                 complete=complete,
+                mark=mark,
             )
         )
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from paid.demo.scripted_model.anthropic_wire import AnthropicWire
 from paid.demo.scripted_model.author import answer
-from paid.demo.scripted_model.bill import Bill
+from paid.demo.scripted_model.bill import Bill, mark_of
 from paid.demo.scripted_model.chat_wire import ChatWire
 from paid.demo.scripted_model.conversation import Json, Reply, Usage
 from paid.demo.scripted_model.delivery import Delivery, hang_up
@@ -129,7 +129,9 @@ class Vendors:
             usage = replace(usage, cache_write=0)
 
         def charge(spent: Usage, complete: bool) -> None:
-            self.bill.add(wire.vendor, ask.model, request.path, spent, complete=complete)
+            self.bill.add(
+                wire.vendor, ask.model, request.path, spent, complete=complete, mark=mark_of(ask)
+            )
 
         delivery = Delivery(
             wire, ask, given.reply, usage, fault, charge, given.seconds, self.tokens_per_second

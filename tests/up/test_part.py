@@ -1,0 +1,70 @@
+"""A program of Paid's that ends while `paid up` waits for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from paid.embedded import TemporalServer
+from paid.embedded.process import read_pid
+from paid.errors import EmbeddedServiceError
+from paid.settings import Settings
+from paid.up.installation import EmbeddedPaid
+from paid.up.part import Program
+from tests.waiting import wait_until
+
+SLEEPS = "import time; time.sleep(600)"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, temporal_server: TemporalServer) -> Settings:
+    """Servers that run already, so that `paid up` starts programs alone."""
+    return Settings(
+        data_dir=tmp_path / "data",
+        database_url=SecretStr(database_url),
+        temporal_address=temporal_server.address,
+    )
+
+
+def paid_with(line: str, settings: Settings, starts: int) -> EmbeddedPaid:
+    """An installation of one program, which is this line of Python, ready at so many starts."""
+    logs = settings.data_dir / "logs"
+    logs.mkdir(parents=True)
+    (logs / "sleeper.py").write_text(line)
+    seen: set[int] = set()
+
+    def ready(_settings: Settings, _since: float) -> bool:
+        seen.update(pid for pid in [read_pid(logs / "sleeper.pid")] if pid)
+        return len(seen) >= starts
+
+    program = Program("sleeper", "sleeper", "sleeps", ready, frozenset())
+    return EmbeddedPaid(settings, programs=(program,))
+
+
+def test_one_that_is_killed_during_the_start_is_started_again(settings: Settings) -> None:
+    pid_file = settings.data_dir / "logs" / "sleeper.pid"
+    paid = paid_with(SLEEPS, settings, starts=2)
+    starting = threading.Thread(target=paid.start)
+    starting.start()
+    try:
+        wait_until(lambda: read_pid(pid_file), "the program's start")
+        os.kill(read_pid(pid_file) or 0, signal.SIGKILL)
+        starting.join(60)
+        assert not starting.is_alive()
+        assert read_pid(pid_file)
+    finally:
+        paid.stop()
+
+
+def test_one_that_gives_up_again_and_again_ends_the_start_with_its_last_words(
+    settings: Settings,
+) -> None:
+    paid = paid_with("raise SystemExit('no such port')", settings, starts=99)
+    with pytest.raises(EmbeddedServiceError, match="no such port"):
+        paid.start()
+    assert not (settings.data_dir / "up.json").exists()
