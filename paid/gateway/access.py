@@ -49,6 +49,14 @@ class Grant:
         )
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What is done under a token, and how it is cut."""
+
+    digest: bytes
+    cut: Callable[[], object]
+
+
 def token_of(headers: Mapping[str, str], target: str = "") -> str | None:
     """The token that a model client sent, in whichever header its vendor uses.
 
@@ -71,7 +79,7 @@ class Access:
         self._look_up = Batches(self._look_up_many)
         self._remembered: OrderedDict[bytes, tuple[float, Grant | None]] = OrderedDict()
         self._heard = 0
-        self._busy: dict[int, dict[asyncio.Task[Any], bytes]] = {}
+        self._busy: dict[int, dict[asyncio.Task[Any], _Work]] = {}
         self._news: dict[int, asyncio.Event] = {}
         self._when_dead: list[Callable[[int | None], None]] = []
         self.hears = False
@@ -102,15 +110,16 @@ class Access:
         return found
 
     @contextlib.contextmanager
-    def working(self, grant: Grant) -> Any:
-        """Mark the present task as work under a token, to be cancelled when that is revoked.
+    def working(self, grant: Grant, cut: Callable[[], object] | None = None) -> Any:
+        """Mark the present task as work under a token, to be cut when that is revoked.
 
-        What was revoked just before this is not heard of any more: see `grant`.
+        Without `cut` the task is cancelled. What was revoked just before this is not heard of any
+        more: see `grant`.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - only requests come here
         tasks = self._busy.setdefault(grant.run_id, {})
-        tasks[task] = grant.token_hash
+        tasks[task] = _Work(grant.token_hash, cut or task.cancel)
         try:
             yield
         finally:
@@ -162,14 +171,14 @@ class Access:
             tell(run_id)
 
     async def _cut_what_died_unheard(self) -> None:
-        """Cancel the work under tokens that were revoked while nobody listened."""
-        working = list({digest for tasks in self._busy.values() for digest in tasks.values()})
+        """Cut the work under tokens that were revoked while nobody listened."""
+        working = list({work.digest for tasks in self._busy.values() for work in tasks.values()})
         grants = await asyncio.gather(*map(self._look_up.submit, working))
         dead = {digest for digest, grant in zip(working, grants, strict=True) if grant is None}
         for tasks in self._busy.values():
-            for task, digest in tasks.items():
-                if digest in dead:
-                    task.cancel()
+            for work in list(tasks.values()):
+                if work.digest in dead:
+                    work.cut()
 
     def _hear(self, channel: str, run_id: int) -> None:
         if channel == "paid_hold":
@@ -182,8 +191,8 @@ class Access:
             if grant is not None and grant.run_id == run_id:
                 del self._remembered[digest]
         self._tell(run_id)
-        for task in self._busy.get(run_id, {}):
-            task.cancel()
+        for work in list(self._busy.get(run_id, {}).values()):
+            work.cut()
 
     async def _look_up_many(self, digests: Sequence[bytes]) -> list[Grant | None]:
         """One question for all that ask now; many requests of a run come with the same token."""

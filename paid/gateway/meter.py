@@ -42,7 +42,8 @@ class Metered:
     `basis` vendor: the vendor counted all of it. partial: it counted the input, and the output is
     estimated from what was seen. estimated: it counted nothing. Without counts, the answer was a
     refusal, though it began as a stream. `more` has what was done besides and is billed apart.
-    `seen_bytes` is the text that passed; `is_whole` tells an answer that its vendor ended.
+    `seen_bytes` is the text that passed; `is_whole` tells an answer that its vendor ended, and
+    `is_failed` one that it broke off with an error.
     """
 
     counts: Mapping[str, int]
@@ -52,6 +53,7 @@ class Metered:
     more: tuple[Mapping[str, int], ...] = ()
     seen_bytes: int = 0
     is_whole: bool = False
+    is_failed: bool = False
 
 
 class Meter(ABC):
@@ -117,7 +119,8 @@ class Meter(ABC):
         seen = -(-self._text_bytes // BYTES_PER_TOKEN)
         if counted.get("input_tokens"):
             written = counted | {"output_tokens": max(counted.get("output_tokens", 0), seen)}
-            return Metered(written, "partial", *said, (), self._text_bytes, ended)
+            failed = self._is_refusal
+            return Metered(written, "partial", *said, (), self._text_bytes, ended, failed)
         guess = {
             "input_tokens": -(-self._sent_bytes // BYTES_PER_TOKEN),
             "output_tokens": seen,

@@ -56,6 +56,20 @@ DOES_MORE = frozenset(
     {"output_image_mtok", "output_audio_mtok", "output_video_mtok", "cache_image_read_mtok"}
 )
 """What only models that draw or speak have a price for."""
+SHOWS_ALL = (
+    "gpt-4o*",
+    "gpt-4.1*",
+    "gpt-4-*",
+    "gpt-4",
+    "gpt-3.5*",
+    "claude-3-5-*",
+    "claude-3-haiku*",
+    "claude-3-opus*",
+    "claude-3-sonnet*",
+    "gemini-2.0-flash*",
+)
+"""Models that write nothing but what passes. All others may think, and show little or nothing of
+it: what an answer of theirs costs can only be known from the vendor."""
 DEARER_TIERS = frozenset({"fast", "priority"})
 COUNTRIES = frozenset({"us"})
 IN_ONE_COUNTRY = Decimal("1.1")
@@ -288,6 +302,11 @@ def _context(tier: Mapping[str, str] | None) -> PriceContext | None:
     if not tier:
         return None
     return {name: tier[name] for name in _TIERS if name in tier}
+
+
+def shows_all(model: str) -> bool:
+    """Whether all that this model writes can be seen in its answer."""
+    return any(fnmatchcase(model, pattern) for pattern in SHOWS_ALL)
 
 
 def dearer(tier: Mapping[str, str]) -> dict[str, str]:

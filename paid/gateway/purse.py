@@ -19,7 +19,7 @@ from paid.gateway.books import Books, Cap, Reservation
 from paid.gateway.estimate import Ask, squeeze
 from paid.gateway.job import Job
 from paid.gateway.metering import METERS, Meter, Metered
-from paid.gateway.prices import Prices, Tariff, dearer
+from paid.gateway.prices import Prices, Tariff, dearer, shows_all
 from paid.gateway.spool import Edit
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,9 @@ class Sending:
     """Whether the reservation was settled or released for this sending."""
 
     def __post_init__(self) -> None:
-        self.meter: Meter = METERS[self.job.route.wire](sent_bytes=self.job.spool.size)
+        self.meter: Meter = METERS[self.job.route.wire](
+            sent_bytes=self.job.spool.size, copies=self.job.ask.copies
+        )
 
 
 class Purse:
@@ -153,24 +155,60 @@ class Purse:
     def _priced(self, sending: Sending, metered: Metered) -> tuple[int, Metered]:
         """Micro-dollars, by the model that the vendor says it ran, if that has a price.
 
-        An estimate never is above what was reserved; a vendor's own count may be, and is charged.
+        What the vendor did not count itself is charged at its worst, which is never above what was
+        reserved; a vendor's own count may be, and is charged.
         """
-        vendor, reserved = sending.job.route.vendor, sending.reservation.amount_microdollars
+        served = self._served(sending, metered)
+        self._learn(sending, metered)
+        try:
+            if metered.basis != "vendor":
+                return self._at_most(sending, metered, served), metered
+            # What is not told of the tier was as asked for: others' tiers are none of it.
+            tier = {**sending.job.ask.tier, **metered.tier}
+            passes = (metered.counts, *metered.more)
+            return sum(served.cost(counts, tier) for counts in passes), metered
+        except (ValueError, ArithmeticError, TypeError, LookupError):
+            log.warning("%s reports a usage that makes no sense", sending.job.route.vendor)
+            reserved = sending.reservation.amount_microdollars
+            return reserved, replace(metered, basis="estimated", counts={}, more=())
+
+    def _served(self, sending: Sending, metered: Metered) -> Tariff:
         served = sending.tariff
         if metered.model and metered.model != served.model and served.rule is None:
             with suppress(PriceUnknownError):
-                served = self._prices.tariff(vendor, metered.model[:200])
-        # A stream that was cut may not have said yet how it was served: then it was as asked for.
-        tier = {**self._with_usual_tier(sending.job, sending.tariff).tier, **metered.tier}
-        if metered.tier:
-            self._usual_tiers[vendor, sending.tariff.model] = dearer(metered.tier)
-        try:
-            passes = (metered.counts, *metered.more)
-            amount = sum(served.cost(counts, tier) for counts in passes)
-        except (ValueError, ArithmeticError, TypeError, LookupError):
-            log.warning("%s reports a usage that makes no sense", vendor)
-            return reserved, replace(metered, basis="estimated")
-        return (amount if metered.basis == "vendor" else min(amount, reserved)), metered
+                served = self._prices.tariff(sending.job.route.vendor, metered.model[:200])
+        return served
+
+    def _learn(self, sending: Sending, metered: Metered) -> None:
+        """In which tier the account is served without asking; what was asked for tells nothing."""
+        asked = sending.job.ask.tier.keys() | _named(sending.job)
+        told = {name: value for name, value in metered.tier.items() if name not in asked}
+        if told:
+            key = (sending.job.route.vendor, sending.tariff.model)
+            kept = {n: v for n, v in self._usual_tiers.get(key, {}).items() if n not in told}
+            self._usual_tiers[key] = kept | dearer(told)
+
+    def _at_most(self, sending: Sending, metered: Metered, served: Tariff) -> int:
+        """The worst case by what is known: the vendor's count of the input, or all that was
+        reserved; and the most that may be written, also where nobody could see it.
+
+        Only an answer that its vendor ended, of a model that hides nothing, wrote what was seen: at
+        most a token a byte.
+        """
+        reserved = sending.reservation.amount_microdollars
+        ask = self._with_usual_tier(sending.job, sending.tariff)
+        is_seen = metered.is_whole and shows_all(sending.tariff.model)
+        written = metered.seen_bytes if is_seen else ask.output_tokens(sending.tariff)
+        if metered.basis == "partial" and ask.passes == 1:
+            counts = {**metered.counts, "output_tokens": written}
+            if metered.is_failed and sending.job.route.wire == "messages":
+                # Anthropic streams what it thinks, and bills no more than came before its error.
+                counts = {**metered.counts}
+            tiers = [{}, {**ask.tier, **metered.tier}]
+            return min(reserved, max(served.cost(counts, tier) for tier in tiers))
+        if is_seen:
+            return min(reserved, replace(ask, most_output=written, copies=1).worst(sending.tariff))
+        return reserved
 
     async def _wait_for_others(self, cap: Cap, left: float) -> None:
         """Until something was settled here; other hosts settle too, so not for long."""
@@ -205,6 +243,18 @@ def _wish(job: Job, tariff: Tariff, amount: int) -> Reservation:
     return Reservation(grant.run_id, grant.token_hash, amount, job.route.vendor, tariff.model)
 
 
+def _named(job: Job) -> set[str]:
+    """The tiers that a request has its own word on, `auto` being none."""
+    names = {"service_tier": "service_tier", "serviceTier": "service_tier", "speed": "speed"}
+    names |= {"inference_geo": "inference_geo"}
+    found = {}
+    for name, tier in names.items():
+        member = job.scan.members.get(name)
+        if member is not None and member.value not in (None, "auto"):
+            found[tier] = member
+    return set(found)
+
+
 def _squeezed(job: Job, ask: Ask, tariff: Tariff, cap: Cap) -> tuple[int, Sequence[Edit]] | None:
     """The same request with an output that the cap's rest can pay, and others beside it."""
     room = cap.limit_microdollars - cap.spent_microdollars - cap.reserved_microdollars
@@ -220,15 +270,21 @@ def _details(sending: Sending, metered: Metered, status: int) -> Mapping[str, An
     counts = {
         column: sum(counts.get(name, 0) for counts in passes) for column, name in _COUNTS.items()
     }
+    is_ours = sending.job.caller.is_stopped and metered.basis != "vendor"
     return counts | {
-        "basis": metered.basis,
+        "basis": "expired" if is_ours else metered.basis,
         "model": sending.tariff.model,
         "detail": {
             "status": status,
             "wire": sending.job.route.wire,
             "streamed": sending.meter.is_stream,
-            "served_model": metered.model,
-            "tier": dict(metered.tier),
+            "served_model": _printable(metered.model),
+            "tier": {name: _printable(value) for name, value in metered.tier.items()},
             "reserved_microdollars": sending.reservation.amount_microdollars,
         },
     }
+
+
+def _printable(told: str | None) -> str | None:
+    """A vendor's word as PostgreSQL takes it."""
+    return told and "".join(letter for letter in str(told)[:200] if letter.isprintable())

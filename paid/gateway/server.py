@@ -24,6 +24,7 @@ from paid.gateway import known_vendors
 from paid.gateway.access import Access
 from paid.gateway.advances import Advances
 from paid.gateway.books import Books
+from paid.gateway.caller import MOST_READ_ON, Callers
 from paid.gateway.delivery import Delivery
 from paid.gateway.egress import Egress
 from paid.gateway.front import MOST_CONNECTIONS, Front, Gate
@@ -43,8 +44,12 @@ from paid.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
+READ_ON_SECONDS = 7.0
+"""How long vendors' answers are waited for at the end. Together with what follows it is less than
+the 15 s that `paid up` gives a program."""
+CLOSE_SECONDS = 1.0
 BACKLOG = 1024
-SPARE_DESCRIPTORS = 128
+SPARE_DESCRIPTORS = 128 + MOST_READ_ON
 
 
 async def serve(
@@ -57,9 +62,9 @@ async def serve(
     path = settings.gateway_socket_path
     # The socket's owner first: what it left open is settled by the parts.
     with _owning(path):
-        async with _parts(settings) as (relay, egress):
-            handle = _handler(relay, settings.vendors_with_keys)
-            http = web.Server(handle, handler_cancellation=True)
+        callers = Callers(read_on_seconds=settings.read_on_seconds)
+        async with _parts(settings, callers) as (relay, egress):
+            http = web.Server(_handler(relay, settings.vendors_with_keys))
             with _listening(path) as listener:
                 gate = Gate(most=_most_connections())
                 server = await asyncio.get_running_loop().create_unix_server(
@@ -72,7 +77,9 @@ async def serve(
                     ready.set()
                 await stop.wait()
                 server.close()
-                await http.shutdown(DRAIN_SECONDS)
+                http.pre_shutdown()
+                await callers.finish(min(READ_ON_SECONDS, settings.read_on_seconds))
+                await http.shutdown(CLOSE_SECONDS)
                 await gate.close()
 
 
@@ -99,7 +106,7 @@ def _handler(relay: Relay, vendors_with_keys: Sequence[str]) -> Callable[[web.Ba
 
 
 @asynccontextmanager
-async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
+async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Relay, Egress]]:
     if settings.database_url is None:
         raise ConfigurationError(
             "The gateway needs a database.", hint="Set DATABASE_URL, or use `paid up`."
@@ -127,7 +134,7 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = _relay(settings, access, purse, upstream, Refusals(pool))
+        relay = _relay(settings, access, callers, purse, upstream, Refusals(pool))
         egress = Egress(
             access=access,
             pool=pool,
@@ -163,7 +170,12 @@ def _money(
 
 
 def _relay(
-    settings: Settings, access: Access, purse: Purse, upstream: Upstream, refusals: Refusals
+    settings: Settings,
+    access: Access,
+    callers: Callers,
+    purse: Purse,
+    upstream: Upstream,
+    refusals: Refusals,
 ) -> Relay:
     known = vendors(settings)
     delivery = Delivery(
@@ -171,6 +183,7 @@ def _relay(
     )
     return Relay(
         access=access,
+        callers=callers,
         purse=purse,
         delivery=delivery,
         listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
