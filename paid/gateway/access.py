@@ -82,12 +82,17 @@ class Access:
         self._busy: dict[int, dict[asyncio.Task[Any], _Work]] = {}
         self._news: dict[int, asyncio.Event] = {}
         self._when_dead: list[Callable[[int | None], None]] = []
+        self._when_capped: list[Callable[[], None]] = []
         self.hears = False
         """Whether a revocation is heard of at once now."""
 
     def when_dead(self, tell: Callable[[int | None], None]) -> None:
         """Tell of each run whose token died, and with None that any could have died unheard."""
         self._when_dead.append(tell)
+
+    def when_capped(self, tell: Callable[[], None]) -> None:
+        """Tell that a limit of money was changed."""
+        self._when_capped.append(tell)
 
     async def grant(self, token: str | None) -> Grant | None:
         """What a token is good for; None for a wrong, foreign or dead one.
@@ -138,7 +143,7 @@ class Access:
         await self._line.close()
 
     async def listen(self) -> None:
-        """Hear of revoked tokens and changed holds; reconnects; runs until cancelled."""
+        """Hear of revoked tokens, changed holds and limits; reconnects; runs until cancelled."""
         while True:
             try:
                 async for channel, run_id in self._notices():
@@ -154,6 +159,7 @@ class Access:
         async with connection:
             await connection.execute("LISTEN paid_run_token")
             await connection.execute("LISTEN paid_hold")
+            await connection.execute("LISTEN paid_budget")
             self._forget()
             await self._cut_what_died_unheard()
             self.hears = True
@@ -185,6 +191,10 @@ class Access:
             event = self._news.pop(run_id, None)
             if event is not None:
                 event.set()
+            return
+        if channel == "paid_budget":
+            for tell in self._when_capped:
+                tell()
             return
         self._heard += 1
         for digest, (_, grant) in list(self._remembered.items()):

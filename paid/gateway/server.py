@@ -159,6 +159,7 @@ def _money(
 ) -> tuple[Purse, Advances]:
     advances = Advances(books, taken, lambda: access.hears, quick_seconds=settings.ahead_seconds)
     access.when_dead(advances.forget)
+    access.when_capped(advances.forget)
     purse = Purse(
         books=books,
         advances=advances,
