@@ -174,6 +174,6 @@ def _spend(session: Session, run_id: int, amount: int, basis: str = "vendor") ->
 def _ended(session: Session, rows: Rows) -> int:
     run_id = add_run(session, rows.project_id, add_issue(session, rows.project_id))
     run = session.get_one(Run, run_id)
-    run.ended_at, run.status = clock.now(session), "completed"
+    run.ended_at, run.status = clock.now(session), "no_changes"
     session.flush()
     return run_id
