@@ -99,6 +99,18 @@ class _Closing:
             self._item = _item(self.reservation) | {"amount": None} | dict(bill or {})
         return self._item
 
+    def make_plain(self) -> bool:
+        """Charge the reservation, without a word of the vendor's; False when that was done before.
+
+        A value that PostgreSQL cannot hold must not leave a reservation open.
+        """
+        plain = _item(self.reservation) | {
+            "amount": self.reservation.amount_microdollars,
+            "basis": "estimated",
+        }
+        is_new, self._item = self._item != plain, plain
+        return is_new
+
 
 class Books:
     """Reserve, settle and hold, through the functions of migrations 0002 and 0005."""
@@ -233,8 +245,10 @@ class Books:
             try:
                 await self._settle.submit(closing)
             except RefusedByDatabaseError as error:
-                # Its reservation, which nobody extends any more, expires at its full amount.
                 log.error("a request cannot be settled: %s (%r)", closing.item(), error.__cause__)
+                if isinstance(error.__cause__, psycopg.DataError) and closing.make_plain():
+                    continue
+                # Its reservation, which nobody extends any more, expires at its full amount.
             except DatabaseError as error:
                 log.warning("a request is not settled yet: %s", error)
                 await asyncio.sleep(SETTLE_PAUSE_SECONDS)

@@ -164,7 +164,7 @@ def _money(
         books=books,
         advances=advances,
         access=access,
-        prices=Prices(settings.data_dir / "prices.json"),
+        prices=Prices(settings.data_dir / "prices.json", openai_url=settings.openai_base_url),
         grace_seconds=settings.hold_grace_seconds,
     )
     return purse, advances

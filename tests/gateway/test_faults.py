@@ -718,6 +718,44 @@ async def test_a_tier_that_the_account_has_anyway_is_reserved_for_from_then_on(
     assert 1.9 * reserved[0] < reserved[1] < 2.1 * reserved[0]
 
 
+async def test_a_tier_that_one_run_asked_for_is_neither_charged_nor_reserved_to_others(
+    bench: Bench,
+) -> None:
+    head = {"object": "chat.completion", "model": "gpt-5", "choices": []}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    fast = json.dumps(head | {"usage": usage, "service_tier": "priority"}).encode()
+    silent = json.dumps(head | {"usage": usage}).encode()
+    bench.vendor.plays = [Play(silent), Play(fast), Play(silent), Play(fast), Play(silent)]
+    tiers = [None, "priority", None, None, None]
+    for number, tier in enumerate(tiers):
+        asked = {"service_tier": tier} if tier else {}
+        async with bench.post(CHAT, {"model": "gpt-5", "messages": []} | asked) as got:
+            assert got.status == 200
+        await bench.settled(number + 1)
+    entries = await bench.settled(len(tiers))
+    usual = 1250 + 1000
+    assert [e.amount_microdollars for e in entries] == [usual, 2 * usual, usual, 2 * usual, usual]
+    reserved = [e.detail["reserved_microdollars"] for e in entries]
+    assert reserved[2] == reserved[3] == reserved[0]
+    assert reserved[4] > 1.9 * reserved[0], "this one was served to who had not asked"
+
+
+async def test_a_speed_that_one_run_asked_for_is_not_the_accounts(bench: Bench) -> None:
+    body = BODY | {"model": "claude-opus-5"}
+    usage = anthropic_usage(1000, 10) | {"speed": "fast"}
+    bench.vendor.plays = [
+        Play(anthropic_message("claude-opus-5", usage)),
+        Play(anthropic_message("claude-opus-5", anthropic_usage(1000, 10))),
+    ]
+    for number, asked in enumerate(({"speed": "fast"}, {})):
+        async with bench.post(ANTHROPIC, body | asked) as got:
+            assert got.status == 200
+        await bench.settled(number + 1)
+    fast, usual = await bench.settled(2)
+    assert fast.amount_microdollars > 1.5 * usual.amount_microdollars
+    assert fast.detail["reserved_microdollars"] > 1.5 * usual.detail["reserved_microdollars"]
+
+
 @pytest.mark.parametrize("asked", ["priority", None])
 async def test_a_cut_answer_is_charged_in_the_tier_that_was_asked_for_or_is_usual(
     bench: Bench, asked: str | None
