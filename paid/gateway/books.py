@@ -207,6 +207,14 @@ class Books:
             await self._rows(question, (self._owner, list(taken)))
         return await self._expire(self._owner)
 
+    async def expired(self, request_ids: Sequence[str]) -> set[str]:
+        """Those of these requests that were charged whole because nobody settled them."""
+        question = (
+            "SELECT request_id::text AS id FROM ledger_reservation"
+            " WHERE request_id = ANY (%s::uuid[]) AND state = 'expired'"
+        )
+        return {row["id"] for row in await self._rows(question, (list(request_ids),))}
+
     async def keep(self) -> None:
         """Keep reservations of live streams, and expire dead ones; runs until cancelled."""
         while True:

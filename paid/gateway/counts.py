@@ -21,6 +21,14 @@ _REQUIRED: Mapping[str, tuple[str, str]] = {
     "responses": ("input_tokens", "output_tokens"),
 }
 """What genai-prices insists on: the names of input and output."""
+COLUMNS = {
+    "input_tokens": "input_tokens",
+    "cache_read_tokens": "cache_read_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "output_tokens": "output_tokens",
+    "reasoning_tokens": "output_reasoning_tokens",
+}
+"""The ledger's columns, and what genai-prices calls them."""
 _COUNTS = ("_tokens", "TokenCount", "tokenCount")
 """How the names of counts end."""
 

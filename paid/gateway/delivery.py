@@ -22,9 +22,11 @@ from paid.gateway.encodings import encoding_of, is_readable, pieces
 from paid.gateway.headers import headers_down, headers_up
 from paid.gateway.job import Job
 from paid.gateway.keys import KeyPool, meaning, read_error, rest_seconds
+from paid.gateway.meter import BULK_BYTES
 from paid.gateway.prices import Tariff
 from paid.gateway.purse import Purse, Sending
 from paid.gateway.routes import Route
+from paid.gateway.stored import StoredAnswers
 from paid.gateway.upstream import ClosedMeanwhileError, Upstream
 from paid.gateway.vendors import Vendor
 
@@ -55,6 +57,7 @@ class Delivery:
         vendors: Mapping[str, Vendor],
         quota_seconds: float,
     ) -> None:
+        self._stored = StoredAnswers(upstream, vendors)
         self._purse = purse
         self._upstream = upstream
         self._vendors = vendors
@@ -196,6 +199,8 @@ class Delivery:
         except Exception as error:
             log.warning("an answer of %s was cut: %r", sending.job.route.vendor, error)
             caller.break_off()
+            if sending.stored_as is not None:
+                sending.recalled = await self._stored.counted(sending.stored_as)
         finally:
             self._purse.charge(sending, answer.status, is_whole=is_whole)
         return response
@@ -206,8 +211,12 @@ class Delivery:
         """Every piece to the meter, and to the client while there is one."""
         meter, caller = sending.meter, sending.job.caller
         meter.is_stream = answer.content_type == "text/event-stream"
+        is_kept, looked_at = sending.job.route.wire == "responses" and meter.is_stream, 0
         async for chunk in pieces(answer):
             meter.feed(chunk)
+            if is_kept and sending.stored_as is None and looked_at < BULK_BYTES:
+                looked_at += len(chunk)
+                self._purse.note(sending)
             await caller.tell(response, chunk)
 
 

@@ -102,6 +102,10 @@ class Meter(ABC):
         if len(self._buffer) > BULK_BYTES:
             self._read_lines()
 
+    def stored_as(self) -> str | None:
+        """The id by which the vendor can be asked for this answer again, once it is known."""
+        return None
+
     def result(self, *, is_whole: bool) -> Metered:
         """What was used. `is_whole` tells an answer that ended from one that was cut."""
         if not self.is_stream and not self._buffer.startswith(_EVENTS):

@@ -6,12 +6,16 @@ the vendor ended the answer in order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from paid.gateway.meter import Basis, Meter, Metered
+from paid.gateway.meter import BULK_BYTES, Basis, Meter, Metered
 
 __all__ = ["METERS", "Basis", "Meter", "Metered"]
+
+_ID = re.compile(rb'"id"\s*:\s*"(resp_[A-Za-z0-9_-]{1,200})"')
+_NOT_STORED = re.compile(rb'"store"\s*:\s*false')
 
 
 class AnthropicMeter(Meter):
@@ -123,6 +127,14 @@ class ResponsesMeter(_OpenAIMeter):
     _ENDS = frozenset(
         f"response.{end}" for end in ("completed", "incomplete", "failed", "cancelled", "done")
     )
+
+    def stored_as(self) -> str | None:
+        """The first event has it, and says whether the answer is kept at all."""
+        first, found, _ = bytes(self._buffer[:BULK_BYTES]).partition(b"\n\n")
+        if not found or _NOT_STORED.search(first) is not None:
+            return None
+        named = _ID.search(first)
+        return None if named is None else named[1].decode()
 
     def _event(self, event: Any) -> None:
         self._see_finish("response", event.get("type") in self._ENDS)

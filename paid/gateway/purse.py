@@ -16,24 +16,18 @@ from paid.gateway.access import Access
 from paid.gateway.advances import Advances
 from paid.gateway.answers import AnswerError, busy, no_money
 from paid.gateway.books import Books, Cap, Reservation
+from paid.gateway.counts import COLUMNS
 from paid.gateway.estimate import Ask, squeeze
 from paid.gateway.job import Job
 from paid.gateway.metering import METERS, Meter, Metered
 from paid.gateway.prices import Prices, Tariff, dearer, shows_all
 from paid.gateway.spool import Edit
+from paid.gateway.stored import Note, NotesFile
 
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.5
 NEWS_SECONDS = 2.0
-_COUNTS = {
-    "input_tokens": "input_tokens",
-    "cache_read_tokens": "cache_read_tokens",
-    "cache_write_tokens": "cache_write_tokens",
-    "output_tokens": "output_tokens",
-    "reasoning_tokens": "output_reasoning_tokens",
-}
-"""The ledger's columns, and what genai-prices calls them."""
 
 
 @dataclass
@@ -45,6 +39,9 @@ class Sending:
     reservation: Reservation
     is_closed: bool = False
     """Whether the reservation was settled or released for this sending."""
+    stored_as: str | None = None
+    recalled: Metered | None = None
+    """What the vendor counted, when it was asked for a lost answer again."""
 
     def __post_init__(self) -> None:
         self.meter: Meter = METERS[self.job.route.wire](
@@ -65,8 +62,10 @@ class Purse:
         advances: Advances,
         access: Access,
         prices: Prices,
+        notes: NotesFile,
         grace_seconds: float,
     ) -> None:
+        self._notes = notes
         self._books = books
         self._advances = advances
         self._access = access
@@ -132,6 +131,18 @@ class Purse:
         """Let a run wait so long, for a vendor's limit to pass."""
         await self._books.hold(run_id, "quota", span, {"vendor": vendor})
 
+    def note(self, sending: Sending) -> None:
+        """Keep the id of an answer that its vendor keeps, for who comes after a killed gateway."""
+        answer_id = sending.stored_as = sending.meter.stored_as()
+        if answer_id is not None:
+            note = Note(
+                str(sending.reservation.request_id),
+                sending.job.grant.run_id,
+                sending.tariff.model,
+                answer_id,
+            )
+            self._notes.add(note, self._books.open_requests())
+
     def charge(self, sending: Sending, status: int, *, is_whole: bool) -> None:
         """Settle once: with what was used, or with nothing for what the vendor refused."""
         if sending.is_closed:
@@ -146,7 +157,7 @@ class Purse:
         self._advances.ended(sending.reservation)
 
     def _bill(self, sending: Sending, status: int, *, is_whole: bool) -> Mapping[str, Any] | None:
-        metered = sending.meter.result(is_whole=is_whole)
+        metered = sending.recalled or sending.meter.result(is_whole=is_whole)
         if not metered.counts:
             return None
         amount, metered = self._priced(sending, metered)
@@ -268,7 +279,7 @@ def _squeezed(job: Job, ask: Ask, tariff: Tariff, cap: Cap) -> tuple[int, Sequen
 def _details(sending: Sending, metered: Metered, status: int) -> Mapping[str, Any]:
     passes = (metered.counts, *metered.more)
     counts = {
-        column: sum(counts.get(name, 0) for counts in passes) for column, name in _COUNTS.items()
+        column: sum(counts.get(name, 0) for counts in passes) for column, name in COLUMNS.items()
     }
     is_ours = sending.job.caller.is_stopped and metered.basis != "vendor"
     return counts | {

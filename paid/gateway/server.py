@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from aiohttp import web
 
-from paid.errors import ConfigurationError
+from paid.errors import ConfigurationError, DatabaseError
 from paid.gateway import known_vendors
 from paid.gateway.access import Access
 from paid.gateway.advances import Advances
@@ -36,6 +36,7 @@ from paid.gateway.purse import Purse
 from paid.gateway.refusals import Refusals
 from paid.gateway.registries import Registries
 from paid.gateway.relay import Relay
+from paid.gateway.stored import Corrections, Note, NotesFile, StoredAnswers
 from paid.gateway.taken import TakenFile
 from paid.gateway.upstream import Upstream
 from paid.gateway.vendors import vendors
@@ -118,18 +119,22 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
     registries = Registries(settings.data_dir / "registries.json")
     books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
     access = Access(url)
-    taken = TakenFile(_taken_path(settings))
-    purse, advances = _money(settings, books, access, taken)
+    taken = TakenFile(_beside(settings, "taken"))
+    notes = NotesFile(_beside(settings, "answers"))
+    purse, advances = _money(settings, books, access, taken, notes)
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
         left = await books.expire_left_behind(taken.left_behind())
         taken.begin()
+        noted = notes.left_behind()
+        notes.begin()
         if left:
             log.warning("%s requests of an earlier gateway were charged in full", left)
         background += [
             asyncio.create_task(books.keep()),
             asyncio.create_task(advances.keep()),
+            asyncio.create_task(_correct(books, noted, upstream, settings)),
             asyncio.create_task(access.listen()),
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
@@ -149,13 +154,14 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
         await asyncio.gather(*background, return_exceptions=True)
         await books.finish(DRAIN_SECONDS)
         taken.close()
+        notes.close()
         await access.close()
         await upstream.close()
         await pool.close()
 
 
 def _money(
-    settings: Settings, books: Books, access: Access, taken: TakenFile
+    settings: Settings, books: Books, access: Access, taken: TakenFile, notes: NotesFile
 ) -> tuple[Purse, Advances]:
     advances = Advances(books, taken, lambda: access.hears, quick_seconds=settings.ahead_seconds)
     access.when_dead(advances.forget)
@@ -164,7 +170,8 @@ def _money(
         books=books,
         advances=advances,
         access=access,
-        prices=Prices(settings.data_dir / "prices.json", openai_url=settings.openai_base_url),
+        notes=notes,
+        prices=_prices(settings),
         grace_seconds=settings.hold_grace_seconds,
     )
     return purse, advances
@@ -194,10 +201,26 @@ def _relay(
     )
 
 
-def _taken_path(settings: Settings) -> Path:
-    """One for each socket, and not beside it: containers get that folder mounted."""
-    name = hashlib.sha256(bytes(settings.gateway_socket_path)).hexdigest()[:16]
-    return settings.data_dir / f"taken-{name}"
+async def _correct(
+    books: Books, notes: Sequence[Note], upstream: Upstream, settings: Settings
+) -> None:
+    """Ask OpenAI for what an earlier gateway lost."""
+    if notes:
+        stored = StoredAnswers(upstream, vendors(settings))
+        try:
+            await Corrections(books, _prices(settings), stored).make(notes)
+        except DatabaseError as error:
+            log.warning("what was lost is not corrected: %s", error)
+
+
+def _prices(settings: Settings) -> Prices:
+    return Prices(settings.data_dir / "prices.json", openai_url=settings.openai_base_url)
+
+
+def _beside(settings: Settings, name: str) -> Path:
+    """A file for each socket, and not beside it: containers get that folder mounted."""
+    socket_name = hashlib.sha256(bytes(settings.gateway_socket_path)).hexdigest()[:16]
+    return settings.data_dir / f"{name}-{socket_name}"
 
 
 @contextmanager
