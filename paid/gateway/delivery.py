@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from paid.gateway.answers import AnswerError, resting, vendors_refusal
+from paid.gateway.billing import Sending
 from paid.gateway.books import Reservation
 from paid.gateway.caller import CallerLeftError
 from paid.gateway.departure import Departure
@@ -24,7 +25,7 @@ from paid.gateway.job import Job
 from paid.gateway.keys import KeyPool, meaning, read_error, rest_seconds
 from paid.gateway.meter import BULK_BYTES
 from paid.gateway.prices import Tariff
-from paid.gateway.purse import Purse, Sending
+from paid.gateway.purse import Purse
 from paid.gateway.routes import Route
 from paid.gateway.stored import StoredAnswers
 from paid.gateway.upstream import ClosedMeanwhileError, Upstream

@@ -23,6 +23,7 @@ from paid.errors import ConfigurationError, DatabaseError
 from paid.gateway import known_vendors
 from paid.gateway.access import Access
 from paid.gateway.advances import Advances
+from paid.gateway.billing import Billing
 from paid.gateway.books import Books
 from paid.gateway.caller import MOST_READ_ON, Callers
 from paid.gateway.delivery import Delivery
@@ -171,7 +172,7 @@ def _money(
         advances=advances,
         access=access,
         notes=notes,
-        prices=_prices(settings),
+        billing=Billing(_prices(settings)),
         grace_seconds=settings.hold_grace_seconds,
     )
     return purse, advances
