@@ -16,6 +16,10 @@ from paid.gateway.job import Job
 from paid.gateway.metering import METERS, Meter, Metered
 from paid.gateway.prices import Prices, Tariff, dearer, shows_all
 
+MOST_BYTES_A_TOKEN = 100
+"""A count of the input that is smaller than this allows is a placeholder: some servers begin with
+one, and say the true count at the end."""
+
 log = logging.getLogger(__name__)
 
 
@@ -112,7 +116,8 @@ class Billing:
         ask = self.in_usual_tier(sending.job, sending.tariff)
         is_seen = metered.is_whole and shows_all(sending.tariff.model)
         written = metered.seen_bytes if is_seen else ask.output_tokens(sending.tariff)
-        if metered.basis == "partial" and ask.passes == 1:
+        is_counted = metered.counts.get("input_tokens", 0) * MOST_BYTES_A_TOKEN >= ask.input_bytes
+        if metered.basis == "partial" and ask.passes == 1 and is_counted:
             counts = {**metered.counts, "output_tokens": written}
             if metered.is_failed and sending.job.route.wire == "messages":
                 # Anthropic streams what it thinks, and bills no more than came before its error.

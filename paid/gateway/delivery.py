@@ -200,7 +200,7 @@ class Delivery:
         except Exception as error:
             log.warning("an answer of %s was cut: %r", sending.job.route.vendor, error)
             caller.break_off()
-            if sending.stored_as is not None:
+            if sending.stored_as:
                 sending.recalled = await self._stored.counted(sending.stored_as)
         finally:
             self._purse.charge(sending, answer.status, is_whole=is_whole)
@@ -212,10 +212,10 @@ class Delivery:
         """Every piece to the meter, and to the client while there is one."""
         meter, caller = sending.meter, sending.job.caller
         meter.is_stream = answer.content_type == "text/event-stream"
-        is_kept, looked_at = sending.job.route.wire == "responses" and meter.is_stream, 0
+        looked_at = 0
         async for chunk in pieces(answer):
             meter.feed(chunk)
-            if is_kept and sending.stored_as is None and looked_at < BULK_BYTES:
+            if sending.stored_as is None and meter.is_stream and looked_at < BULK_BYTES:
                 looked_at += len(chunk)
                 self._purse.note(sending)
             await caller.tell(response, chunk)

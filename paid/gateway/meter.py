@@ -103,8 +103,9 @@ class Meter(ABC):
             self._read_lines()
 
     def stored_as(self) -> str | None:
-        """The id by which the vendor can be asked for this answer again, once it is known."""
-        return None
+        """The id by which the vendor can be asked for this answer again; empty when it keeps none,
+        and None until that is known."""
+        return ""
 
     def result(self, *, is_whole: bool) -> Metered:
         """What was used. `is_whole` tells an answer that ended from one that was cut."""

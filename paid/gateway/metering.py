@@ -131,10 +131,10 @@ class ResponsesMeter(_OpenAIMeter):
     def stored_as(self) -> str | None:
         """The first event has it, and says whether the answer is kept at all."""
         first, found, _ = bytes(self._buffer[:BULK_BYTES]).partition(b"\n\n")
-        if not found or _NOT_STORED.search(first) is not None:
+        if not found:
             return None
-        named = _ID.search(first)
-        return None if named is None else named[1].decode()
+        named = None if _NOT_STORED.search(first) is not None else _ID.search(first)
+        return "" if named is None else named[1].decode()
 
     def _event(self, event: Any) -> None:
         self._see_finish("response", event.get("type") in self._ENDS)

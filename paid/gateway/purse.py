@@ -103,7 +103,7 @@ class Purse:
     def note(self, sending: Sending) -> None:
         """Keep the id of an answer that its vendor keeps, for who comes after a killed gateway."""
         answer_id = sending.stored_as = sending.meter.stored_as()
-        if answer_id is not None:
+        if answer_id:
             note = Note(
                 str(sending.reservation.request_id),
                 sending.job.grant.run_id,

@@ -46,7 +46,7 @@ from paid.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
-READ_ON_SECONDS = 7.0
+READ_ON_SECONDS = 6.0
 """How long vendors' answers are waited for at the end. Together with what follows it is less than
 the 15 s that `paid up` gives a program."""
 CLOSE_SECONDS = 1.0

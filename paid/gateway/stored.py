@@ -181,5 +181,5 @@ class Corrections:
 
 def _bill(note: Note, metered: Metered, amount: int) -> dict[str, Any]:
     counts = {column: metered.counts.get(name, 0) for column, name in COLUMNS.items()}
-    detail = {"wire": "responses", "stored_as": note.answer_id, "tier": dict(metered.tier)}
+    detail = {"wire": "responses", "answer_id": note.answer_id, "tier": dict(metered.tier)}
     return counts | {"amount": amount, "basis": "vendor", "model": note.model, "detail": detail}

@@ -190,6 +190,15 @@ class TestSilence:
         assert entry.amount_microdollars == 1000 * 3 + 100 * 15
         assert entry.amount_microdollars < entry.detail["reserved_microdollars"]
 
+    async def test_a_count_of_the_input_that_is_a_placeholder_is_none(self, bench: Bench) -> None:
+        """Some servers begin with a number, and say how much it was at the end."""
+        stream = anthropic_stream(SONNET, anthropic_usage(10, 50)).split(b"event: message_d")[0]
+        bench.vendor.plays = [Play(stream, headers=SSE, hang=asyncio.Event())]
+        text = [{"role": "user", "content": "word " * 2000}]
+        await leaves(bench, ANTHROPIC, STREAMED | {"messages": text}, first_bytes)
+        (entry,) = await bench.settled()
+        assert entry.amount_microdollars == entry.detail["reserved_microdollars"]
+
 
 @pytest.mark.parametrize("cut", [True, False])
 async def test_a_stream_without_usage_costs_what_was_seen_only_if_it_ended_and_hid_nothing(
