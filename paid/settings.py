@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     """A vendor's limit that lasts longer than this parks the run."""
     vendor_read_seconds: float = Field(default=900, gt=0)
     """How long a vendor may be silent; reasoning models are, for minutes."""
+    read_on_seconds: float = Field(default=20, ge=0)
+    """How long the gateway reads on when a client has left before the vendor said what its answer
+    costs. Without an end by then, what was reserved is charged; the vendor may bill meanwhile."""
     body_silent_seconds: float = Field(default=20, gt=0)
     """The longest pause within a model request's body; its sender is a process on this host."""
     largest_body_mib: int = Field(default=128, ge=1)

@@ -88,6 +88,7 @@ class GitHubActivities:
             branch=run.branch,
             pull_request_url=run.pr_url,
             cost_microdollars=cost.spent_microdollars if run.ended else None,
+            estimated_microdollars=cost.estimated_microdollars,
             tokens=cost.input_tokens + cost.output_tokens,
             rounds=run.iterations,
             findings=hidden_in(facts.issue.pinned_title or "", facts.issue.pinned_body or ""),

@@ -135,6 +135,7 @@ class PublishActivities:
             checks=checks,
             rounds=run.iterations,
             cost_microdollars=cost.spent_microdollars,
+            estimated_microdollars=cost.estimated_microdollars,
             tokens=cost.input_tokens + cost.output_tokens,
             minutes=took.total_seconds() / 60,
             run_url=f"{self._host.settings.dashboard_url}/runs/{run.id}",

@@ -15,6 +15,7 @@ from paid.cli.output import Json, dollars, say, shown
 from paid.cli.project_set import apply as set_project
 from paid.cli.runs import RunNumber
 from paid.cli.waking import wake
+from paid.costs import said
 from paid.errors import BadInputError
 from paid.models.ledger import ORGANISATION
 from paid.store import budgets, caps, estimates, exports, holds, ledger, projects, runs
@@ -90,10 +91,14 @@ def _print(limits: Mapping[str, Limit], spent: Mapping[str, Spent]) -> None:
     rows = []
     for period, limit in limits.items():
         amount = spent.get(period)
-        used = dollars(amount.spent_microdollars) if amount else "-"
+        used = _used(amount) if amount else "-"
         held = dollars(amount.reserved_microdollars) if amount else "-"
         rows.append((period, used, held, output.cents(limit.cents) + _raised(limit)))
     output.table(["PERIOD", "SPENT", "RESERVED", "LIMIT"], rows, right="SPENT,RESERVED,LIMIT")
+
+
+def _used(amount: Spent) -> str:
+    return said(amount.spent_microdollars, amount.estimated_microdollars, dollars)
 
 
 def _raised(limit: Limit) -> str:

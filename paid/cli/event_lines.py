@@ -125,7 +125,8 @@ def _model_usage(data: Data) -> str:
     cost = data.get("amount_microdollars", data.get("cost_microdollars"))
     money = dollars(cost) if isinstance(cost, int) else ""
     tokens = f"{_count(data, 'input_tokens')} in, {_count(data, 'output_tokens')} out"
-    return f"{one_line(str(data.get('model', '')), 40)}  {tokens}  {money}"
+    known = "" if data.get("basis", "vendor") == "vendor" else "  at most (estimated)"
+    return f"{one_line(str(data.get('model', '')), 40)}  {tokens}  {money}{known}"
 
 
 def _count(data: Data, name: str) -> str:

@@ -80,7 +80,8 @@ def _cells(seen: RunSeen) -> tuple[object, ...]:
     elif run.waits:
         state = f"{state} (waits: {WAITS_FOR.get(run.error_code, run.error_code)})"
     issue = f"#{seen.issue.number} {one_line(seen.issue.title, 40)}"
-    cost = dollars(seen.cost.spent_microdollars)
+    at_most = "up to " if seen.cost.estimated_microdollars else ""
+    cost = at_most + dollars(seen.cost.spent_microdollars)
     return (
         run.id,
         seen.project.full_name,
@@ -118,6 +119,7 @@ def as_row(seen: RunSeen) -> dict[str, Any]:
         # the ledger's, because a run's last requests are settled after its turn's end, or its own
         "tokens_used": seen.cost.input_tokens + seen.cost.output_tokens,
         "cost_microdollars": seen.cost.spent_microdollars,
+        "estimated_microdollars": seen.cost.estimated_microdollars,
         "estimate": vars(seen.estimate) if seen.estimate else None,
         "pull_request": run.pr_url,
         "error_code": run.error_code,

@@ -49,6 +49,14 @@ class Grant:
         )
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What is done under a token, and how it is cut."""
+
+    digest: bytes
+    cut: Callable[[], object]
+
+
 def token_of(headers: Mapping[str, str], target: str = "") -> str | None:
     """The token that a model client sent, in whichever header its vendor uses.
 
@@ -71,15 +79,20 @@ class Access:
         self._look_up = Batches(self._look_up_many)
         self._remembered: OrderedDict[bytes, tuple[float, Grant | None]] = OrderedDict()
         self._heard = 0
-        self._busy: dict[int, dict[asyncio.Task[Any], bytes]] = {}
+        self._busy: dict[int, dict[asyncio.Task[Any], _Work]] = {}
         self._news: dict[int, asyncio.Event] = {}
         self._when_dead: list[Callable[[int | None], None]] = []
+        self._when_capped: list[Callable[[], None]] = []
         self.hears = False
         """Whether a revocation is heard of at once now."""
 
     def when_dead(self, tell: Callable[[int | None], None]) -> None:
         """Tell of each run whose token died, and with None that any could have died unheard."""
         self._when_dead.append(tell)
+
+    def when_capped(self, tell: Callable[[], None]) -> None:
+        """Tell that a limit of money was changed."""
+        self._when_capped.append(tell)
 
     async def grant(self, token: str | None) -> Grant | None:
         """What a token is good for; None for a wrong, foreign or dead one.
@@ -102,15 +115,16 @@ class Access:
         return found
 
     @contextlib.contextmanager
-    def working(self, grant: Grant) -> Any:
-        """Mark the present task as work under a token, to be cancelled when that is revoked.
+    def working(self, grant: Grant, cut: Callable[[], object] | None = None) -> Any:
+        """Mark the present task as work under a token, to be cut when that is revoked.
 
-        What was revoked just before this is not heard of any more: see `grant`.
+        Without `cut` the task is cancelled. What was revoked just before this is not heard of any
+        more: see `grant`.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - only requests come here
         tasks = self._busy.setdefault(grant.run_id, {})
-        tasks[task] = grant.token_hash
+        tasks[task] = _Work(grant.token_hash, cut or task.cancel)
         try:
             yield
         finally:
@@ -129,7 +143,7 @@ class Access:
         await self._line.close()
 
     async def listen(self) -> None:
-        """Hear of revoked tokens and changed holds; reconnects; runs until cancelled."""
+        """Hear of revoked tokens, changed holds and limits; reconnects; runs until cancelled."""
         while True:
             try:
                 async for channel, run_id in self._notices():
@@ -145,6 +159,7 @@ class Access:
         async with connection:
             await connection.execute("LISTEN paid_run_token")
             await connection.execute("LISTEN paid_hold")
+            await connection.execute("LISTEN paid_budget")
             self._forget()
             await self._cut_what_died_unheard()
             self.hears = True
@@ -162,14 +177,14 @@ class Access:
             tell(run_id)
 
     async def _cut_what_died_unheard(self) -> None:
-        """Cancel the work under tokens that were revoked while nobody listened."""
-        working = list({digest for tasks in self._busy.values() for digest in tasks.values()})
+        """Cut the work under tokens that were revoked while nobody listened."""
+        working = list({work.digest for tasks in self._busy.values() for work in tasks.values()})
         grants = await asyncio.gather(*map(self._look_up.submit, working))
         dead = {digest for digest, grant in zip(working, grants, strict=True) if grant is None}
         for tasks in self._busy.values():
-            for task, digest in tasks.items():
-                if digest in dead:
-                    task.cancel()
+            for work in list(tasks.values()):
+                if work.digest in dead:
+                    work.cut()
 
     def _hear(self, channel: str, run_id: int) -> None:
         if channel == "paid_hold":
@@ -177,13 +192,17 @@ class Access:
             if event is not None:
                 event.set()
             return
+        if channel == "paid_budget":
+            for tell in self._when_capped:
+                tell()
+            return
         self._heard += 1
         for digest, (_, grant) in list(self._remembered.items()):
             if grant is not None and grant.run_id == run_id:
                 del self._remembered[digest]
         self._tell(run_id)
-        for task in self._busy.get(run_id, {}):
-            task.cancel()
+        for work in list(self._busy.get(run_id, {}).values()):
+            work.cut()
 
     async def _look_up_many(self, digests: Sequence[bytes]) -> list[Grant | None]:
         """One question for all that ask now; many requests of a run come with the same token."""

@@ -99,6 +99,18 @@ class _Closing:
             self._item = _item(self.reservation) | {"amount": None} | dict(bill or {})
         return self._item
 
+    def make_plain(self) -> bool:
+        """Charge the reservation, without a word of the vendor's; False when that was done before.
+
+        A value that PostgreSQL cannot hold must not leave a reservation open.
+        """
+        plain = _item(self.reservation) | {
+            "amount": self.reservation.amount_microdollars,
+            "basis": "estimated",
+        }
+        is_new, self._item = self._item != plain, plain
+        return is_new
+
 
 class Books:
     """Reserve, settle and hold, through the functions of migrations 0002 and 0005."""
@@ -195,6 +207,14 @@ class Books:
             await self._rows(question, (self._owner, list(taken)))
         return await self._expire(self._owner)
 
+    async def expired(self, request_ids: Sequence[str]) -> set[str]:
+        """Those of these requests that were charged whole because nobody settled them."""
+        question = (
+            "SELECT request_id::text AS id FROM ledger_reservation"
+            " WHERE request_id = ANY (%s::uuid[]) AND state = 'expired'"
+        )
+        return {row["id"] for row in await self._rows(question, (list(request_ids),))}
+
     async def keep(self) -> None:
         """Keep reservations of live streams, and expire dead ones; runs until cancelled."""
         while True:
@@ -233,8 +253,10 @@ class Books:
             try:
                 await self._settle.submit(closing)
             except RefusedByDatabaseError as error:
-                # Its reservation, which nobody extends any more, expires at its full amount.
                 log.error("a request cannot be settled: %s (%r)", closing.item(), error.__cause__)
+                if isinstance(error.__cause__, psycopg.DataError) and closing.make_plain():
+                    continue
+                # Its reservation, which nobody extends any more, expires at its full amount.
             except DatabaseError as error:
                 log.warning("a request is not settled yet: %s", error)
                 await asyncio.sleep(SETTLE_PAUSE_SECONDS)

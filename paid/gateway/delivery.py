@@ -15,14 +15,19 @@ import aiohttp
 from aiohttp import web
 
 from paid.gateway.answers import AnswerError, resting, vendors_refusal
+from paid.gateway.billing import Sending
 from paid.gateway.books import Reservation
+from paid.gateway.caller import CallerLeftError
 from paid.gateway.departure import Departure
+from paid.gateway.encodings import encoding_of, is_readable, pieces
 from paid.gateway.headers import headers_down, headers_up
 from paid.gateway.job import Job
 from paid.gateway.keys import KeyPool, meaning, read_error, rest_seconds
+from paid.gateway.meter import BULK_BYTES
 from paid.gateway.prices import Tariff
-from paid.gateway.purse import Purse, Sending
+from paid.gateway.purse import Purse
 from paid.gateway.routes import Route
+from paid.gateway.stored import StoredAnswers
 from paid.gateway.upstream import ClosedMeanwhileError, Upstream
 from paid.gateway.vendors import Vendor
 
@@ -35,6 +40,8 @@ LARGEST_REFUSAL_BYTES = 1 << 20
 MEANWHILE_SECONDS = 2.0
 """A connection that is closed later than this was at work for the request."""
 MOST_TRIES = 3
+NOT_SENT = 499
+"""The status of a request whose client left before anything was sent."""
 
 
 class Delivery:
@@ -51,6 +58,7 @@ class Delivery:
         vendors: Mapping[str, Vendor],
         quota_seconds: float,
     ) -> None:
+        self._stored = StoredAnswers(upstream, vendors)
         self._purse = purse
         self._upstream = upstream
         self._vendors = vendors
@@ -77,12 +85,16 @@ class Delivery:
         vendor, pool = self._vendors[job.route.vendor], self._keys[job.route.vendor]
         refused = resting(vendor.name, pool)
         for key in pool.usable():
+            if job.caller.is_gone:
+                break
             sending = Sending(job, tariff, reservation)
             found = await self._send(sending, vendor, key, departure)
             if isinstance(found, web.StreamResponse) or sending.is_closed:
                 return found
             refused = found
         self._purse.release(reservation)
+        if job.caller.is_gone:
+            raise CallerLeftError
         if refused.status in LIMITED and not pool.usable():
             await self._park(job.grant.run_id, vendor.name, pool)
         return refused
@@ -111,12 +123,11 @@ class Delivery:
     ) -> web.StreamResponse | AnswerError:
         """Send it once. What was sent and not refused is charged, also when nobody waits for it."""
         try:
-            async with await self.answered(sending.job, vendor, key, departure) as answer:
-                if not 200 <= answer.status < 600:
-                    raise aiohttp.ClientError(f"{answer.status} is no answer")
-                if answer.status >= 400:
-                    return await self._judge(sending, vendor, key, answer)
-                return await self._pass_on(sending, answer)
+            with sending.job.caller.at_vendor():
+                return await self._converse(sending, vendor, key, departure)
+        except CallerLeftError:
+            self._purse.charge(sending, NOT_SENT, is_whole=False)
+            raise
         except aiohttp.ClientConnectorError as error:
             log.warning("%s cannot be reached: %r", vendor.name, error)
             return AnswerError(502, f"{vendor.name} cannot be reached.", "vendor")
@@ -126,9 +137,19 @@ class Delivery:
             status = 504 if isinstance(error, TimeoutError) else 502
             return AnswerError(status, f"{vendor.name} does not answer.", "vendor")
         except BaseException:
-            # Cancelled by the client or by the end of its run: it may have been read all the same.
+            # Nobody reads on any more. The vendor may have worked all the same.
             self._purse.charge(sending, 0, is_whole=False)
             raise
+
+    async def _converse(
+        self, sending: Sending, vendor: Vendor, key: str, departure: Departure
+    ) -> web.StreamResponse | AnswerError:
+        async with await self.answered(sending.job, vendor, key, departure) as answer:
+            if not 200 <= answer.status < 600:
+                raise aiohttp.ClientError(f"{answer.status} is no answer")
+            if answer.status >= 400:
+                return await self._judge(sending, vendor, key, answer)
+            return await self._pass_on(sending, answer)
 
     async def _judge(
         self, sending: Sending, vendor: Vendor, key: str, answer: aiohttp.ClientResponse
@@ -163,28 +184,52 @@ class Delivery:
         """Give the answer to the client as it comes, and charge for it however that ends."""
         if 300 <= answer.status < 400:
             return AnswerError(502, "The vendor redirects; the gateway does not follow.", "vendor")
-        meter, request = sending.meter, sending.job.request
-        meter.is_stream = answer.content_type == "text/event-stream"
-        response = web.StreamResponse(status=answer.status)
-        for name, value in headers_down(answer.headers):
-            response.headers.add(name, value)
-        response.headers["x-paid-request-id"] = str(sending.reservation.request_id)
+        caller, encoding = sending.job.caller, encoding_of(answer.headers)
+        response = _begun(sending, answer, encoding)
         is_whole = False
         try:
-            await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                meter.feed(chunk)
-                await response.write(chunk)
-            is_whole = True
-            await response.write_eof()
+            await caller.begin(response)
+            if is_readable(encoding):
+                await self._flow(sending, answer, response)
+                is_whole = True
+            else:
+                log.warning("an answer packed with %s cannot be metered", encoding)
+                async for chunk in answer.content.iter_any():
+                    await caller.tell(response, chunk)
+            await caller.end(response)
         except Exception as error:
-            # The status is gone already: only an end without an end tells that this was cut.
             log.warning("an answer of %s was cut: %r", sending.job.route.vendor, error)
-            if request.transport is not None:
-                request.transport.abort()
+            caller.break_off()
+            if sending.stored_as:
+                sending.recalled = await self._stored.counted(sending.stored_as)
         finally:
             self._purse.charge(sending, answer.status, is_whole=is_whole)
         return response
+
+    async def _flow(
+        self, sending: Sending, answer: aiohttp.ClientResponse, response: web.StreamResponse
+    ) -> None:
+        """Every piece to the meter, and to the client while there is one."""
+        meter, caller = sending.meter, sending.job.caller
+        meter.is_stream = answer.content_type == "text/event-stream"
+        looked_at = 0
+        async for chunk in pieces(answer):
+            meter.feed(chunk)
+            if sending.stored_as is None and meter.is_stream and looked_at < BULK_BYTES:
+                looked_at += len(chunk)
+                self._purse.note(sending)
+            await caller.tell(response, chunk)
+
+
+def _begun(sending: Sending, answer: aiohttp.ClientResponse, encoding: str) -> web.StreamResponse:
+    """The head of the answer for the client."""
+    response = web.StreamResponse(status=answer.status)
+    for name, value in headers_down(answer.headers):
+        response.headers.add(name, value)
+    if not is_readable(encoding):
+        response.headers["content-encoding"] = encoding
+    response.headers["x-paid-request-id"] = str(sending.reservation.request_id)
+    return response
 
 
 def may_do_better(status: int) -> bool:
@@ -196,9 +241,8 @@ async def _words_of(refusal: aiohttp.ClientResponse) -> bytes:
     """What came of them: the status alone decides, also when the rest is lost on the way."""
     words = bytearray()
     with suppress(aiohttp.ClientError, TimeoutError):
-        while len(words) < LARGEST_REFUSAL_BYTES:
-            piece = await refusal.content.read(LARGEST_REFUSAL_BYTES - len(words))
-            if not piece:
-                break
+        async for piece in pieces(refusal):
             words += piece
-    return bytes(words)
+            if len(words) >= LARGEST_REFUSAL_BYTES:
+                break
+    return bytes(words[:LARGEST_REFUSAL_BYTES])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from paid.gateway.access import Grant
+from paid.gateway.caller import Caller
 from paid.gateway.estimate import Ask
 from paid.gateway.routes import Route
 from paid.gateway.scan import Scan
@@ -21,6 +22,7 @@ class Job:
     """What came, what it asks for, and as whom. `edits` are what must differ from the bytes."""
 
     request: web.BaseRequest
+    caller: Caller
     route: Route
     grant: Grant
     spool: Spool

@@ -14,6 +14,7 @@ from paid.gateway.access import Grant
 from paid.gateway.answers import AnswerError, no_key
 from paid.gateway.delivery import Delivery, may_do_better
 from paid.gateway.departure import Departure
+from paid.gateway.encodings import pieces
 from paid.gateway.headers import headers_down, headers_up
 from paid.gateway.job import Job
 from paid.gateway.routes import Route
@@ -79,7 +80,7 @@ class Listing:
 async def _read(sent: Sent) -> tuple[aiohttp.ClientResponse, bytes]:
     async with await sent as answer:
         whole = b""
-        async for chunk in answer.content.iter_any():
+        async for chunk in pieces(answer):
             whole += chunk
             if len(whole) > LARGEST_ANSWER_BYTES:
                 raise AnswerError(502, "The vendor's answer is too long.", "vendor")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from genai_prices import Usage as GenaiUsage
 from genai_prices import data_snapshot
@@ -56,9 +58,32 @@ DOES_MORE = frozenset(
     {"output_image_mtok", "output_audio_mtok", "output_video_mtok", "cache_image_read_mtok"}
 )
 """What only models that draw or speak have a price for."""
+SHOWS_ALL = (
+    "gpt-4o*",
+    "gpt-4.1*",
+    "gpt-4-*",
+    "gpt-4",
+    "gpt-3.5*",
+    "claude-3-5-*",
+    "claude-3-haiku*",
+    "claude-3-opus*",
+    "claude-3-sonnet*",
+    "gemini-2.0-flash*",
+)
+"""Models that write nothing but what passes. All others may think, and show little or nothing of
+it: what an answer of theirs costs can only be known from the vendor."""
 DEARER_TIERS = frozenset({"fast", "priority"})
 COUNTRIES = frozenset({"us"})
 IN_ONE_COUNTRY = Decimal("1.1")
+REGIONAL_HOST = re.compile(r"[a-z0-9-]+\.api\.openai\.com")
+REGIONAL = Decimal("1.1")
+"""What OpenAI adds at its regional addresses (eu.api.openai.com and others) for gpt-5.4 and later
+models: its page of prices, 2026."""
+BEFORE_REGIONAL = re.compile(
+    r"(ft:)?(gpt-[1-4]($|[.o-])|gpt-5(\.[0-3])?($|-)|chatgpt-4o|o[134]($|-)|codex-mini|computer-use"
+    r"|davinci|babbage|text-)"
+)
+"""The names of OpenAI's models that are older; what is not known is taken to be later."""
 MOST_REMEMBERED = 512
 _LIMITS = ("context_window", "max_output_tokens")
 _TIERS = ("service_tier", "speed", "processing")
@@ -83,6 +108,8 @@ class Tariff:
     max_output_tokens: int
     rule: Rule | None = None
     info: ModelInfo | None = None
+    uplift: Decimal = Decimal(1)
+    """What the vendor adds on every kind of token for where it serves."""
     _rates: dict[tuple[object, ...], tuple[Decimal, Decimal]] = field(default_factory=dict)
     _long: list[int] | None = None
 
@@ -165,14 +192,15 @@ class Tariff:
         assert self.info is not None  # noqa: S101 - a tariff has a rule or a model
         context: PriceContext | None = _context(tier)
         price = self.info.get_prices(datetime.now(UTC), context)
-        return Decimal(price.calc_price(usage)["total_price"]) * _place(tier)
+        return Decimal(price.calc_price(usage)["total_price"]) * _place(tier) * self.uplift
 
 
 class Prices:
     """All tariffs of an installation."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, openai_url: str = "") -> None:
         self._file = file
+        self._is_regional = bool(REGIONAL_HOST.fullmatch(urlsplit(openai_url).hostname or ""))
         self._read_at: tuple[int, int] | None = None
         self._rules: list[Rule] = []
         self._unknown: Rule | None = None
@@ -205,7 +233,12 @@ class Prices:
             (most for pattern, most in MOST_OUTPUT.items() if fnmatchcase(model, pattern)),
             DEFAULT_MOST_OUTPUT,
         )
-        return Tariff(model, window, min(most, window), rule, None if rule else info)
+        uplift = Decimal(1) if rule else self._uplift(vendor, model)
+        return Tariff(model, window, min(most, window), rule, None if rule else info, uplift)
+
+    def _uplift(self, vendor: str, model: str) -> Decimal:
+        is_dearer = vendor == "openai" and self._is_regional and not BEFORE_REGIONAL.match(model)
+        return REGIONAL if is_dearer else Decimal(1)
 
     def _rule(self, vendor: str, model: str) -> Rule | None:
         names = (model, f"{vendor}/{model}")
@@ -288,6 +321,11 @@ def _context(tier: Mapping[str, str] | None) -> PriceContext | None:
     if not tier:
         return None
     return {name: tier[name] for name in _TIERS if name in tier}
+
+
+def shows_all(model: str) -> bool:
+    """Whether all that this model writes can be seen in its answer."""
+    return any(fnmatchcase(model, pattern) for pattern in SHOWS_ALL)
 
 
 def dearer(tier: Mapping[str, str]) -> dict[str, str]:

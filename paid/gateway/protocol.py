@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -23,7 +24,7 @@ LINGER_SECONDS = 2.0
 class Protocol(web.RequestHandler):
     """One connection. Errors that come before there is a request look like all others."""
 
-    __slots__ = ()
+    __slots__ = ("when_lost",)
 
     def __init__(self, server: web.Server) -> None:
         super().__init__(
@@ -37,6 +38,14 @@ class Protocol(web.RequestHandler):
             max_line_size=LONGEST_LINE_BYTES,
             max_field_size=LONGEST_FIELD_BYTES,
         )
+        self.when_lost: Callable[[], None] | None = None
+        """Told when the client of the present request has left; nothing else ends its work."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """As the base has it."""
+        super().connection_lost(exc)
+        if self.when_lost is not None:
+            self.when_lost()
 
     def handle_error(
         self,

@@ -6,48 +6,25 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
-from typing import Any
 
-from paid.errors import PriceUnknownError
 from paid.gateway.access import Access
 from paid.gateway.advances import Advances
 from paid.gateway.answers import AnswerError, busy, no_money
+from paid.gateway.billing import Billing, Sending
 from paid.gateway.books import Books, Cap, Reservation
 from paid.gateway.estimate import Ask, squeeze
 from paid.gateway.job import Job
-from paid.gateway.metering import METERS, Meter, Metered
-from paid.gateway.prices import Prices, Tariff, dearer
+from paid.gateway.prices import Tariff
 from paid.gateway.spool import Edit
+from paid.gateway.stored import Note, NotesFile
 
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.5
 NEWS_SECONDS = 2.0
-_COUNTS = {
-    "input_tokens": "input_tokens",
-    "cache_read_tokens": "cache_read_tokens",
-    "cache_write_tokens": "cache_write_tokens",
-    "output_tokens": "output_tokens",
-    "reasoning_tokens": "output_reasoning_tokens",
-}
-"""The ledger's columns, and what genai-prices calls them."""
-
-
-@dataclass
-class Sending:
-    """One job sent with one key under one reservation."""
-
-    job: Job
-    tariff: Tariff
-    reservation: Reservation
-    is_closed: bool = False
-    """Whether the reservation was settled or released for this sending."""
-
-    def __post_init__(self) -> None:
-        self.meter: Meter = METERS[self.job.route.wire](sent_bytes=self.job.spool.size)
 
 
 class Purse:
@@ -62,26 +39,24 @@ class Purse:
         books: Books,
         advances: Advances,
         access: Access,
-        prices: Prices,
+        billing: Billing,
+        notes: NotesFile,
         grace_seconds: float,
     ) -> None:
+        self._notes = notes
         self._books = books
         self._advances = advances
         self._access = access
-        self._prices = prices
+        self._billing = billing
         self._grace_seconds = grace_seconds
-        self._usual_tiers: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def tariff(self, vendor: str, model: str, tier: Mapping[str, str]) -> Tariff:
         """The price of a model in a tier. Raises PriceUnknownError."""
-        tariff = self._prices.tariff(vendor, model)
-        if not tariff.has_price_for(tier):
-            raise PriceUnknownError(f"The model {model!r} has no price in the tier asked for.")
-        return tariff
+        return self._billing.tariff(vendor, model, tier)
 
     def paid_ahead(self, job: Job, tariff: Tariff) -> Reservation | None:
         """What was reserved ahead for the worst case, or None: reserve it."""
-        amount = self._with_usual_tier(job, tariff).worst(tariff)
+        amount = self._billing.in_usual_tier(job, tariff).worst(tariff)
         return self._advances.take(_wish(job, tariff, amount))
 
     async def reserve(
@@ -92,7 +67,7 @@ class Purse:
         At a cap, waits for money, and says so. Raises AnswerError without it, and DatabaseError.
         """
         deadline = monotonic() + self._grace_seconds
-        amount, edits = self._with_usual_tier(job, tariff).worst(tariff), job.edits
+        amount, edits = self._billing.in_usual_tier(job, tariff).worst(tariff), job.edits
         has_hurried = False
         while True:
             wish = _wish(job, tariff, amount)
@@ -108,7 +83,7 @@ class Purse:
             if not has_hurried and await self._books.settle_now():
                 has_hurried = True  # once: others end all the time
                 continue
-            smaller = _squeezed(job, self._with_usual_tier(job, tariff), tariff, answer.cap)
+            smaller = _squeezed(job, self._billing.in_usual_tier(job, tariff), tariff, answer.cap)
             if smaller is not None and smaller[0] < amount:
                 amount, edits = smaller
                 continue
@@ -117,11 +92,6 @@ class Purse:
             else:
                 await self._wait_for_money(job.grant.run_id, answer.cap, amount, left)
 
-    def _with_usual_tier(self, job: Job, tariff: Tariff) -> Ask:
-        """What is asked for, in the tier in which the account was served without asking."""
-        usual = self._usual_tiers.get((job.route.vendor, tariff.model))
-        return replace(job.ask, tier={**usual, **job.ask.tier}) if usual else job.ask
-
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back: nothing was spent."""
         self._books.release(reservation)
@@ -129,6 +99,18 @@ class Purse:
     async def park(self, run_id: int, span: timedelta, vendor: str) -> None:
         """Let a run wait so long, for a vendor's limit to pass."""
         await self._books.hold(run_id, "quota", span, {"vendor": vendor})
+
+    def note(self, sending: Sending) -> None:
+        """Keep the id of an answer that its vendor keeps, for who comes after a killed gateway."""
+        answer_id = sending.stored_as = sending.meter.stored_as()
+        if answer_id:
+            note = Note(
+                str(sending.reservation.request_id),
+                sending.job.grant.run_id,
+                sending.tariff.model,
+                answer_id,
+            )
+            self._notes.add(note, self._books.open_requests())
 
     def charge(self, sending: Sending, status: int, *, is_whole: bool) -> None:
         """Settle once: with what was used, or with nothing for what the vendor refused."""
@@ -139,38 +121,9 @@ class Purse:
             self._books.release(sending.reservation)
             return
         self._books.settle(
-            sending.reservation, lambda: self._bill(sending, status, is_whole=is_whole)
+            sending.reservation, lambda: self._billing.bill(sending, status, is_whole=is_whole)
         )
         self._advances.ended(sending.reservation)
-
-    def _bill(self, sending: Sending, status: int, *, is_whole: bool) -> Mapping[str, Any] | None:
-        metered = sending.meter.result(is_whole=is_whole)
-        if not metered.counts:
-            return None
-        amount, metered = self._priced(sending, metered)
-        return {"amount": amount, **_details(sending, metered, status)}
-
-    def _priced(self, sending: Sending, metered: Metered) -> tuple[int, Metered]:
-        """Micro-dollars, by the model that the vendor says it ran, if that has a price.
-
-        An estimate never is above what was reserved; a vendor's own count may be, and is charged.
-        """
-        vendor, reserved = sending.job.route.vendor, sending.reservation.amount_microdollars
-        served = sending.tariff
-        if metered.model and metered.model != served.model and served.rule is None:
-            with suppress(PriceUnknownError):
-                served = self._prices.tariff(vendor, metered.model[:200])
-        # A stream that was cut may not have said yet how it was served: then it was as asked for.
-        tier = {**self._with_usual_tier(sending.job, sending.tariff).tier, **metered.tier}
-        if metered.tier:
-            self._usual_tiers[vendor, sending.tariff.model] = dearer(metered.tier)
-        try:
-            passes = (metered.counts, *metered.more)
-            amount = sum(served.cost(counts, tier) for counts in passes)
-        except (ValueError, ArithmeticError, TypeError, LookupError):
-            log.warning("%s reports a usage that makes no sense", vendor)
-            return reserved, replace(metered, basis="estimated")
-        return (amount if metered.basis == "vendor" else min(amount, reserved)), metered
 
     async def _wait_for_others(self, cap: Cap, left: float) -> None:
         """Until something was settled here; other hosts settle too, so not for long."""
@@ -213,22 +166,3 @@ def _squeezed(job: Job, ask: Ask, tariff: Tariff, cap: Cap) -> tuple[int, Sequen
         return None
     tokens, edits = found
     return replace(ask, most_output=tokens).worst(tariff), [*job.edits, *edits]
-
-
-def _details(sending: Sending, metered: Metered, status: int) -> Mapping[str, Any]:
-    passes = (metered.counts, *metered.more)
-    counts = {
-        column: sum(counts.get(name, 0) for counts in passes) for column, name in _COUNTS.items()
-    }
-    return counts | {
-        "basis": metered.basis,
-        "model": sending.tariff.model,
-        "detail": {
-            "status": status,
-            "wire": sending.job.route.wire,
-            "streamed": sending.meter.is_stream,
-            "served_model": metered.model,
-            "tier": dict(metered.tier),
-            "reserved_microdollars": sending.reservation.amount_microdollars,
-        },
-    }

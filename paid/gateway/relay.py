@@ -16,6 +16,7 @@ from paid.errors import DatabaseError, PriceUnknownError
 from paid.gateway.access import Access, Grant, token_of
 from paid.gateway.answers import CLOSE, AnswerError, no_key, refusal
 from paid.gateway.books import Reservation
+from paid.gateway.caller import Caller, CallerLeftError, Callers
 from paid.gateway.delivery import Delivery
 from paid.gateway.departure import Departure
 from paid.gateway.estimate import WANTED, read_ask
@@ -23,6 +24,7 @@ from paid.gateway.intake import Held, IntakeError, take_in
 from paid.gateway.job import Job, followed, may_leave_early
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Tariff
+from paid.gateway.protocol import Protocol
 from paid.gateway.purse import Purse
 from paid.gateway.refusal import RefusedError
 from paid.gateway.refusals import Refusals
@@ -46,6 +48,7 @@ class Relay:
         self,
         *,
         access: Access,
+        callers: Callers,
         purse: Purse,
         delivery: Delivery,
         listing: Listing,
@@ -54,6 +57,7 @@ class Relay:
         silent_seconds: float,
     ) -> None:
         self._access = access
+        self._callers = callers
         self._purse = purse
         self._delivery = delivery
         self._listing = listing
@@ -65,10 +69,15 @@ class Relay:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; every error comes in the form of the vendor that was asked."""
         vendor = vendor_of(request.raw_path)
+        caller, protocol = Caller(request, self._callers), request.protocol
+        assert isinstance(protocol, Protocol)  # noqa: S101 - the gateway's own server calls this
+        protocol.when_lost = caller.leave
         try:
-            return await self._answer(request)
+            return await self._answer(request, caller)
         except AnswerError as error:
             return refusal(vendor, error)
+        except CallerLeftError:
+            return refusal(vendor, AnswerError(499, "The client has left.", "left", CLOSE))
         except DatabaseError as failure:
             log.warning("%s (%r)", failure, failure.__cause__)
             silent = AnswerError(503, "The ledger does not answer; nothing was spent.", "ledger")
@@ -80,18 +89,24 @@ class Relay:
         except Exception:
             log.exception("a request failed in the gateway")
             return refusal(vendor, AnswerError(500, "The gateway failed.", "gateway", CLOSE))
+        finally:
+            protocol.when_lost = None
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         route = _route(request)
         grant = await self._access.grant(token_of(request.headers, request.raw_path))
         if grant is None:
             raise AnswerError(401, "This run token is not known here, or its run ended.", "token")
-        with self._access.working(grant), self._held.counting(grant.run_id) as count:
+        caller.run_id = grant.run_id
+        with (
+            self._access.working(grant, caller.cut),
+            self._held.counting(grant.run_id) as count,
+        ):
             if route.operation in ("list", "describe"):
                 return await self._listing.models(request, route, grant)
             spool = Spool(count=count)
             try:
-                return await self._with_body(request, route, grant, spool)
+                return await self._with_body(request, caller, route, grant, spool)
             except AnswerError as error:
                 await self._refusals.tell(grant, route.vendor, error)
                 raise
@@ -99,11 +114,11 @@ class Relay:
                 spool.close()
 
     async def _with_body(
-        self, request: web.BaseRequest, route: Route, grant: Grant, spool: Spool
+        self, request: web.BaseRequest, caller: Caller, route: Route, grant: Grant, spool: Spool
     ) -> web.StreamResponse:
         departure = self._delivery.departure(request, route)
         try:
-            job = await self._read(request, route, grant, spool, departure)
+            job = await self._read(request, caller, route, grant, spool, departure)
             if not grant.allows(route.vendor, job.ask.model):
                 message = f"This project does not allow {job.ask.model}."
                 raise AnswerError(403, message, "model_forbidden")
@@ -116,6 +131,7 @@ class Relay:
     async def _read(
         self,
         request: web.BaseRequest,
+        caller: Caller,
         route: Route,
         grant: Grant,
         spool: Spool,
@@ -145,7 +161,7 @@ class Relay:
             raise AnswerError(error.status, str(error), "body", CLOSE) from error
         except (BadBodyError, RefusedError) as error:
             raise AnswerError(400, str(error), "body") from error
-        return Job(request, route, grant, spool, scan, ask, edits)
+        return Job(request, caller, route, grant, spool, scan, ask, edits)
 
     async def _generate(self, job: Job, departure: Departure) -> web.StreamResponse:
         """The model that was asked for; where no key gets an answer, the project's fall-backs."""

@@ -19,11 +19,13 @@ from typing import IO, Any
 
 from aiohttp import web
 
-from paid.errors import ConfigurationError
+from paid.errors import ConfigurationError, DatabaseError
 from paid.gateway import known_vendors
 from paid.gateway.access import Access
 from paid.gateway.advances import Advances
+from paid.gateway.billing import Billing
 from paid.gateway.books import Books
+from paid.gateway.caller import MOST_READ_ON, Callers
 from paid.gateway.delivery import Delivery
 from paid.gateway.egress import Egress
 from paid.gateway.front import MOST_CONNECTIONS, Front, Gate
@@ -35,6 +37,7 @@ from paid.gateway.purse import Purse
 from paid.gateway.refusals import Refusals
 from paid.gateway.registries import Registries
 from paid.gateway.relay import Relay
+from paid.gateway.stored import Corrections, Note, NotesFile, StoredAnswers
 from paid.gateway.taken import TakenFile
 from paid.gateway.upstream import Upstream
 from paid.gateway.vendors import vendors
@@ -43,8 +46,12 @@ from paid.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
+READ_ON_SECONDS = 6.0
+"""How long vendors' answers are waited for at the end. Together with what follows it is less than
+the 15 s that `paid up` gives a program."""
+CLOSE_SECONDS = 1.0
 BACKLOG = 1024
-SPARE_DESCRIPTORS = 128
+SPARE_DESCRIPTORS = 128 + MOST_READ_ON
 
 
 async def serve(
@@ -57,9 +64,9 @@ async def serve(
     path = settings.gateway_socket_path
     # The socket's owner first: what it left open is settled by the parts.
     with _owning(path):
-        async with _parts(settings) as (relay, egress):
-            handle = _handler(relay, settings.vendors_with_keys)
-            http = web.Server(handle, handler_cancellation=True)
+        callers = Callers(read_on_seconds=settings.read_on_seconds)
+        async with _parts(settings, callers) as (relay, egress):
+            http = web.Server(_handler(relay, settings.vendors_with_keys))
             with _listening(path) as listener:
                 gate = Gate(most=_most_connections())
                 server = await asyncio.get_running_loop().create_unix_server(
@@ -72,7 +79,9 @@ async def serve(
                     ready.set()
                 await stop.wait()
                 server.close()
-                await http.shutdown(DRAIN_SECONDS)
+                http.pre_shutdown()
+                await callers.finish(min(READ_ON_SECONDS, settings.read_on_seconds))
+                await http.shutdown(CLOSE_SECONDS)
                 await gate.close()
 
 
@@ -99,7 +108,7 @@ def _handler(relay: Relay, vendors_with_keys: Sequence[str]) -> Callable[[web.Ba
 
 
 @asynccontextmanager
-async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
+async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Relay, Egress]]:
     if settings.database_url is None:
         raise ConfigurationError(
             "The gateway needs a database.", hint="Set DATABASE_URL, or use `paid up`."
@@ -111,23 +120,27 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
     registries = Registries(settings.data_dir / "registries.json")
     books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
     access = Access(url)
-    taken = TakenFile(_taken_path(settings))
-    purse, advances = _money(settings, books, access, taken)
+    taken = TakenFile(_beside(settings, "taken"))
+    notes = NotesFile(_beside(settings, "answers"))
+    purse, advances = _money(settings, books, access, taken, notes)
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
         left = await books.expire_left_behind(taken.left_behind())
         taken.begin()
+        noted = notes.left_behind()
+        notes.begin()
         if left:
             log.warning("%s requests of an earlier gateway were charged in full", left)
         background += [
             asyncio.create_task(books.keep()),
             asyncio.create_task(advances.keep()),
+            asyncio.create_task(_correct(books, noted, upstream, settings)),
             asyncio.create_task(access.listen()),
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = _relay(settings, access, purse, upstream, Refusals(pool))
+        relay = _relay(settings, access, callers, purse, upstream, Refusals(pool))
         egress = Egress(
             access=access,
             pool=pool,
@@ -142,28 +155,36 @@ async def _parts(settings: Settings) -> AsyncIterator[tuple[Relay, Egress]]:
         await asyncio.gather(*background, return_exceptions=True)
         await books.finish(DRAIN_SECONDS)
         taken.close()
+        notes.close()
         await access.close()
         await upstream.close()
         await pool.close()
 
 
 def _money(
-    settings: Settings, books: Books, access: Access, taken: TakenFile
+    settings: Settings, books: Books, access: Access, taken: TakenFile, notes: NotesFile
 ) -> tuple[Purse, Advances]:
     advances = Advances(books, taken, lambda: access.hears, quick_seconds=settings.ahead_seconds)
     access.when_dead(advances.forget)
+    access.when_capped(advances.forget)
     purse = Purse(
         books=books,
         advances=advances,
         access=access,
-        prices=Prices(settings.data_dir / "prices.json"),
+        notes=notes,
+        billing=Billing(_prices(settings)),
         grace_seconds=settings.hold_grace_seconds,
     )
     return purse, advances
 
 
 def _relay(
-    settings: Settings, access: Access, purse: Purse, upstream: Upstream, refusals: Refusals
+    settings: Settings,
+    access: Access,
+    callers: Callers,
+    purse: Purse,
+    upstream: Upstream,
+    refusals: Refusals,
 ) -> Relay:
     known = vendors(settings)
     delivery = Delivery(
@@ -171,6 +192,7 @@ def _relay(
     )
     return Relay(
         access=access,
+        callers=callers,
         purse=purse,
         delivery=delivery,
         listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
@@ -180,10 +202,26 @@ def _relay(
     )
 
 
-def _taken_path(settings: Settings) -> Path:
-    """One for each socket, and not beside it: containers get that folder mounted."""
-    name = hashlib.sha256(bytes(settings.gateway_socket_path)).hexdigest()[:16]
-    return settings.data_dir / f"taken-{name}"
+async def _correct(
+    books: Books, notes: Sequence[Note], upstream: Upstream, settings: Settings
+) -> None:
+    """Ask OpenAI for what an earlier gateway lost."""
+    if notes:
+        stored = StoredAnswers(upstream, vendors(settings))
+        try:
+            await Corrections(books, _prices(settings), stored).make(notes)
+        except DatabaseError as error:
+            log.warning("what was lost is not corrected: %s", error)
+
+
+def _prices(settings: Settings) -> Prices:
+    return Prices(settings.data_dir / "prices.json", openai_url=settings.openai_base_url)
+
+
+def _beside(settings: Settings, name: str) -> Path:
+    """A file for each socket, and not beside it: containers get that folder mounted."""
+    socket_name = hashlib.sha256(bytes(settings.gateway_socket_path)).hexdigest()[:16]
+    return settings.data_dir / f"{name}-{socket_name}"
 
 
 @contextmanager

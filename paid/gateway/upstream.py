@@ -78,6 +78,7 @@ class Upstream:
                 headers=sent,
                 data=None if body is None else body.data,
                 allow_redirects=False,
+                auto_decompress=False,
                 proxy=self._proxy_for(url),
             )
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:

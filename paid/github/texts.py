@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from paid import check_lines
+from paid.costs import said
 from paid.github.neutral import code, neutralise, neutralise_inline, plain_title, quoted
 from paid.github.words import Comment
 
@@ -67,6 +68,7 @@ class StatusView:
     branch: str | None = None
     pull_request_url: str | None = None
     cost_microdollars: int | None = None
+    estimated_microdollars: int = 0
     tokens: int = 0
     rounds: int = 0
     findings: tuple[str, ...] = ()
@@ -74,7 +76,9 @@ class StatusView:
     @property
     def cost(self) -> str:
         """Dollars, or nothing while none is known."""
-        return "" if self.cost_microdollars is None else dollars(self.cost_microdollars)
+        if self.cost_microdollars is None:
+            return ""
+        return said(self.cost_microdollars, self.estimated_microdollars, dollars)
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class PullRequestView:
     checks: tuple[CheckSeen, ...] = ()
     rounds: int = 1
     cost_microdollars: int = 0
+    estimated_microdollars: int = 0
     tokens: int = 0
     minutes: float | None = None
     run_url: str | None = None
@@ -212,8 +217,9 @@ def _check(check: CheckSeen) -> str:
 
 
 def _cost(view: PullRequestView) -> str:
-    said = f"{dollars(view.cost_microdollars)} for {view.tokens:,} tokens"
-    return said + (f", {view.minutes:.1f} minutes." if view.minutes is not None else ".")
+    cost = said(view.cost_microdollars, view.estimated_microdollars, dollars)
+    told = f"{cost} for {view.tokens:,} tokens"
+    return told + (f", {view.minutes:.1f} minutes." if view.minutes is not None else ".")
 
 
 def _listed(findings: Sequence[str]) -> str:

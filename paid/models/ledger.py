@@ -121,6 +121,10 @@ class LedgerAccount(SQLModel, table=True):
     ends_at: datetime | None = Field(default=None, sa_column=moment())
     spent_microdollars: int = Field(default=0, sa_column=big(default=0))
     reserved_microdollars: int = Field(default=0, sa_column=big(default=0))
+    estimated_microdollars: int = Field(default=0, sa_column=big(default=0))
+    """How much of what was spent is an upper bound, because the vendor did not count it."""
+    unconfirmed_microdollars: int = Field(default=0, sa_column=big(default=0))
+    """How much of that a gateway's own end cut off: it holds no cap at first (`ledger_held`)."""
     warned_percent: int = Field(
         default=0, sa_column=Column(Integer, nullable=False, server_default="0")
     )
@@ -173,9 +177,9 @@ class LedgerReservation(SQLModel, table=True):
 class LedgerEntry(SQLModel, table=True):
     """One model request that cost something, or could have.
 
-    `basis` says how the amount is known: `vendor` reported it; `partial` and `estimated` count
-    what was seen of a cut or silent answer; `expired` is the whole reservation of a request whose
-    gateway was killed, until that request is heard of again.
+    `basis` says how the amount is known: `vendor` reported it; all others are upper bounds.
+    `partial`: the vendor counted the input, the output is at its most. `estimated`: it counted
+    nothing. `expired`: the gateway's own end cut the request off; corrected when it is heard of.
     """
 
     __tablename__ = "ledger_entry"

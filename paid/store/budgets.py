@@ -187,10 +187,14 @@ def raise_issue(
 _ROOM = text(
     """
     SELECT w.scope, w.period,
-           ledger_cap(w.scope, w.scope_id, w.period, r.project_id, now())
-           - coalesce(a.spent_microdollars + a.reserved_microdollars, 0) AS left_over
+           c.cap - coalesce(
+               ledger_held(a.spent_microdollars, a.unconfirmed_microdollars, c.cap)
+               + a.reserved_microdollars, 0) AS left_over
     FROM ledger_places(:run, now()) w
     JOIN run r ON r.id = :run
+    CROSS JOIN LATERAL (
+        SELECT ledger_cap(w.scope, w.scope_id, w.period, r.project_id, now()) AS cap
+    ) c
     LEFT JOIN ledger_account a USING (scope, scope_id, period, starts_on)
     ORDER BY left_over NULLS LAST LIMIT 1
     """

@@ -50,7 +50,7 @@ _QUANTILES = text(
     FROM (
         SELECT sum(e.amount_microdollars)::bigint AS cost
         FROM run r JOIN ledger_entry e ON e.run_id = r.id
-        WHERE r.project_id = :project AND r.ended_at IS NOT NULL
+        WHERE r.project_id = :project AND r.ended_at IS NOT NULL AND e.basis = 'vendor'
           AND r.status IN ('completed', 'no_changes', 'failed', 'budget_exceeded')
         GROUP BY r.id ORDER BY r.id DESC LIMIT 200
     ) latest
@@ -61,7 +61,8 @@ _QUANTILES = text(
 def estimate(session: Session, project_id: int) -> Estimate:
     """What the next run will likely cost, from the last 200 that ended and were not cancelled.
 
-    Runs that asked no model are left out.
+    Runs that asked no model are left out, and so is what no vendor counted: an upper bound of one
+    request would make the next run look ten times as dear.
     """
     row = session.connection().execute(_QUANTILES, {"project": project_id}).one()
     return Estimate(row.runs, row.p10, row.p50, row.p90)

@@ -38,7 +38,10 @@ _SUMS = """
     sum(e.cache_write_tokens)::bigint AS cache_write_tokens,
     sum(e.output_tokens)::bigint AS output_tokens,
     sum(e.reasoning_tokens)::bigint AS reasoning_tokens,
-    sum(e.amount_microdollars)::bigint AS amount_microdollars
+    sum(e.amount_microdollars)::bigint AS amount_microdollars,
+    count(*) FILTER (WHERE e.basis <> 'vendor') AS estimated_requests,
+    coalesce(sum(e.amount_microdollars) FILTER (WHERE e.basis <> 'vendor'), 0)::bigint
+        AS estimated_microdollars
 """
 Row = dict[str, Any]
 

@@ -24,6 +24,8 @@ class Spent:
     reserved_microdollars: int
     limit_microdollars: int | None
     ends_at: datetime | None
+    estimated_microdollars: int = 0
+    """How much of what is spent is an upper bound."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class RunCost:
     input_tokens: int = 0
     output_tokens: int = 0
     requests: int = 0
+    estimated_microdollars: int = 0
+    """How much of what is spent is an upper bound, because the vendor did not count it."""
 
 
 _SPENT = text(
@@ -55,6 +59,7 @@ _SPENT = text(
     )
     SELECT w.period, coalesce(a.spent_microdollars, 0) AS spent,
            coalesce(a.reserved_microdollars, 0) AS reserved, w.ends_at,
+           coalesce(a.estimated_microdollars, 0) AS estimated,
            ledger_cap(w.scope, w.scope_id, w.period, (
                SELECT project_id FROM run WHERE :scope = 'run' AND id = :id
                UNION ALL SELECT project_id FROM issue WHERE :scope = 'issue' AND id = :id), now()
@@ -67,13 +72,17 @@ _SPENT = text(
 def spent(session: Session, scope: Scope, scope_id: int) -> dict[str, Spent]:
     """By period: `total` for a run or an issue; the present `day`, `week` and `month` otherwise."""
     rows = session.connection().execute(_SPENT, {"scope": scope, "id": scope_id})
-    return {row.period: Spent(row.spent, row.reserved, row.cap, row.ends_at) for row in rows}
+    return {
+        row.period: Spent(row.spent, row.reserved, row.cap, row.ends_at, row.estimated)
+        for row in rows
+    }
 
 
 _RUN_COSTS = text(
     """
     SELECT r.id, coalesce(a.spent_microdollars, 0) AS spent,
            coalesce(a.reserved_microdollars, 0) AS reserved,
+           coalesce(a.estimated_microdollars, 0) AS estimated,
            coalesce(sum(e.input_tokens), 0)::bigint AS input_tokens,
            coalesce(sum(e.output_tokens), 0)::bigint AS output_tokens, count(e.id) AS requests
     FROM run r
@@ -82,7 +91,7 @@ _RUN_COSTS = text(
         AND a.starts_on = date '1970-01-01'
     LEFT JOIN ledger_entry e ON e.run_id = r.id
     WHERE r.id IN :ids
-    GROUP BY r.id, a.spent_microdollars, a.reserved_microdollars
+    GROUP BY r.id, a.spent_microdollars, a.reserved_microdollars, a.estimated_microdollars
     """
 ).bindparams(bindparam("ids", expanding=True))
 
@@ -91,7 +100,14 @@ def run_costs(session: Session, run_ids: Iterable[int]) -> dict[int, RunCost]:
     """The cost of each of these runs; one that does not exist is missing."""
     rows = session.connection().execute(_RUN_COSTS, {"ids": list(run_ids)})
     return {
-        row.id: RunCost(row.spent, row.reserved, row.input_tokens, row.output_tokens, row.requests)
+        row.id: RunCost(
+            row.spent,
+            row.reserved,
+            row.input_tokens,
+            row.output_tokens,
+            row.requests,
+            row.estimated,
+        )
         for row in rows
     }
 

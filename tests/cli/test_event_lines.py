@@ -73,6 +73,19 @@ def told(kind: str, **data: Any) -> str:
             {"model": "m", "input_tokens": 7630, "output_tokens": 55, "amount_microdollars": 39800},
             "m  7,630 in, 55 out  $0.0398",
         ),
+        *(
+            (
+                "model.usage",
+                {"model": "m", "cost_microdollars": 4_050_000, "basis": basis},
+                "m  ? in, ? out  $4.05  at most (estimated)",
+            )
+            for basis in ("partial", "estimated", "expired")
+        ),
+        (
+            "model.usage",
+            {"model": "m", "cost_microdollars": 40_000, "basis": "vendor"},
+            "m  ? in, ? out  $0.04",
+        ),
     ],
 )
 def test_an_event_is_said_in_a_line(kind: str, data: dict[str, Any], expected: str) -> None:

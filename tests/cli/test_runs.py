@@ -362,3 +362,22 @@ def test_a_database_that_is_away_is_unavailable(
     answer = paid("runs")
     assert answer.code == 4
     assert "secret-canary" not in answer.err
+
+
+@pytest.mark.parametrize("basis", ["partial", "estimated", "expired"])
+def test_what_is_estimated_is_marked_wherever_it_is_told(
+    paid: Paid, database: Database, run_id: int, basis: str
+) -> None:
+    reserved = item(run_id, 4_050_000)
+    with database.session() as session:
+        reserve(session, reserved)
+        settle(session, settlement(reserved, 4_050_000, basis=basis))
+    (row,) = paid("runs", "--json").json
+    assert (row["cost_microdollars"], row["estimated_microdollars"]) == (4_050_000, 4_050_000)
+    assert "up to $4.05" in paid("runs").out
+    assert "$4.05  at most (estimated)" in paid("logs", str(run_id)).out
+    for command in (("budget", "show"), ("budget", "show", "acme/greeter")):
+        assert "$4.05 at most (estimated)" in paid(*command).out
+        shown = paid(*command, "--json").json
+        assert shown["spent"]["day"]["estimated_microdollars"] == 4_050_000
+    assert "estimated_requests,estimated_microdollars" in paid("export", "--by", "run").out

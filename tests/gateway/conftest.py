@@ -96,6 +96,7 @@ def gateway_settings(folder: Path, database_url: str, vendor_url: str, **values:
     defaults = {
         "hold_grace_seconds": 0.3,
         "ahead_seconds": 0.1,
+        "read_on_seconds": 5,
         "https_proxy": None,
         "anthropic_api_key": [KEYS["anthropic"]],
         "openai_api_key": [SecretStr(KEYS["openai"])],

@@ -225,3 +225,34 @@ def test_what_was_taken_is_known_until_the_machine_starts_anew(tmp_path: Path) -
     file.close()
     path.write_bytes(b"another start\n" + path.read_bytes().partition(b"\n")[2])
     assert TakenFile(path).left_behind() is None
+
+
+async def test_a_cap_that_is_lowered_in_full_talk_lets_nothing_more_pass(bench: Bench) -> None:
+    """What was reserved ahead under the old one is given back as soon as the new one is there."""
+    await in_full_talk(bench)
+    for _ in range(5):
+        await ask(bench)
+    with bench.database.session() as session:
+        budgets.set_limits(session, bench.rows.project_id, run_cents=0)
+    run = bench.rows.run_id
+    await happens(lambda: not rows_ahead(bench.database, run, "open"), "the giving back")
+    asked = len(bench.vendor.arrived)
+    assert [await ask(bench) for _ in range(5)] == [402] * 5
+    assert len(bench.vendor.arrived) == asked
+
+
+@pytest.mark.parametrize("whose", ["project", "organisation"])
+async def test_any_cap_that_is_lowered_is_heard_of(bench: Bench, whose: str) -> None:
+    await in_full_talk(bench)
+    try:
+        with bench.database.session() as session:
+            if whose == "project":
+                budgets.set_limits(session, bench.rows.project_id, week_cents=0)
+            else:
+                budgets.set_organisation_limits(session, month_cents=0)
+        run = bench.rows.run_id
+        await happens(lambda: not rows_ahead(bench.database, run, "open"), "the giving back")
+        assert await ask(bench) == 402
+    finally:
+        with bench.database.session() as session:
+            budgets.set_organisation_limits(session, month_cents=None)

@@ -237,3 +237,49 @@ def test_a_refused_key_rests_for_minutes_and_the_first_good_one_is_used() -> Non
     seconds = 360.0
     assert pool.usable() == ["a", "b"]
     assert "a" not in repr(pool).replace("KeyPool", "")
+
+
+REGIONS = [
+    "https://eu.api.openai.com/v1",
+    "https://us.api.openai.com/v1",
+    "https://JP.api.openai.com",
+]
+ELSEWHERE = ["https://api.openai.com/v1", "https://openrouter.example/v1",
+             "https://eu.api.openai.com.example/v1"]  # fmt: skip
+LATER = ["gpt-5.4", "gpt-5.4-mini", "gpt-5.5", "gpt-6-sol", "gpt-6.1-terra"]
+EARLIER = ["gpt-5", "gpt-5-mini", "gpt-5.1", "gpt-5.2", "gpt-5.3-codex", "gpt-4.1", "gpt-4o", "o3"]
+TOKENS = {"input_tokens": 100_000, "cache_read_tokens": 40_000, "output_tokens": 10_000}
+
+
+@pytest.mark.parametrize("model", LATER)
+@pytest.mark.parametrize("url", REGIONS)
+def test_openais_regional_addresses_cost_a_tenth_more_for_later_models(
+    file: Path, url: str, model: str
+) -> None:
+    usual, regional = (
+        Prices(file, openai_url=each).tariff("openai", model) for each in (ELSEWHERE[0], url)
+    )
+    assert regional.cost(TOKENS) == pytest.approx(1.1 * usual.cost(TOKENS), abs=1)
+    worst = [each.worst(1000, 1000, {}, hour_cache=False) for each in (usual, regional)]
+    assert worst[1] == pytest.approx(1.1 * worst[0], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "models"), [(REGIONS[0], EARLIER), *((u, LATER) for u in ELSEWHERE)]
+)
+def test_nothing_is_added_for_earlier_models_or_at_other_addresses(
+    file: Path, url: str, models: list[str]
+) -> None:
+    for model in models:
+        usual = Prices(file).tariff("openai", model)
+        assert Prices(file, openai_url=url).tariff("openai", model).cost(TOKENS) == usual.cost(
+            TOKENS
+        )
+
+
+def test_nothing_is_added_to_a_price_of_ones_own_or_to_another_vendors(file: Path) -> None:
+    write(file, {"models": {"gpt-5.4": {"input_mtok": 1, "output_mtok": 2}}})
+    regional = Prices(file, openai_url=REGIONS[0])
+    assert regional.tariff("openai", "gpt-5.4").cost(TOKENS) == 100_000 + 20_000
+    sonnet = regional.tariff("anthropic", "claude-sonnet-4-6")
+    assert sonnet.cost(TOKENS) == Prices(file).tariff("anthropic", "claude-sonnet-4-6").cost(TOKENS)

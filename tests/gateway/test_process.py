@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 
 from paid.settings import Settings
-from paid.store import budgets, tokens
+from paid.store import budgets, ledger, tokens
 from paid.store.database import Database
 from tests.gateway.conftest import ANTHROPIC, CHAT, gateway_settings
 from tests.gateway.vendor import (
@@ -210,3 +210,60 @@ def _most_memory(process: Process) -> int:
     status = Path(f"/proc/{process._child.pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) << 10
+
+
+async def test_a_gateway_that_is_told_to_stop_waits_for_what_its_vendors_count(
+    process: Process, database: Database, vendor: FakeVendor
+) -> None:
+    """Nobody's fault: neither who stays to the end nor who left pays an estimate."""
+    going_on = asyncio.Event()
+    stream = anthropic_stream(SONNET, anthropic_usage(1000, 50))
+    vendor.default = lambda _: Play(stream[:-200], headers=SSE, hang=going_on)
+    vendor.tail = stream[-200:]
+    async with process.client() as client:
+        left = await client.post(ANTHROPIC, data=json.dumps(STREAM))
+        await left.content.readuntil(b"text_delta")
+        left.close()
+        async with client.post(ANTHROPIC, data=json.dumps(STREAM)) as got:
+            await got.content.readuntil(b"text_delta")
+            stopping = asyncio.create_task(process.stop())
+            socket_path = process.settings.gateway_socket_path
+            await happens(lambda: not is_listening(socket_path), "the end of its listening")
+            going_on.set()
+            await got.read()
+    assert await stopping == 0
+    assert bases(database, process) == [("vendor", 3750)] * 2
+
+
+async def test_what_is_cut_by_the_gateways_own_end_is_an_upper_bound_that_holds_no_run(
+    process: Process, database: Database, vendor: FakeVendor
+) -> None:
+    vendor.default = lambda _: Play(b"", headers=SSE, hang=asyncio.Event())
+    async with process.client() as client:
+        asking = asyncio.create_task(_ask(client))
+        await happens(lambda: vendor.arrived, "the question at the vendor")
+        assert await process.stop() == 0
+        await asking
+    ((basis, amount),) = bases(database, process)
+    assert (basis, amount > 500 * 15) == ("expired", True)
+    with database.session() as session:
+        assert budgets.room(session, process.rows.run_id).microdollars == 10_000 * 10_000
+
+
+async def _ask(client: aiohttp.ClientSession) -> None:
+    with suppress(aiohttp.ClientError):
+        async with client.post(ANTHROPIC, data=json.dumps(STREAM)) as got:
+            await got.read()
+
+
+def bases(database: Database, process: Process) -> list[tuple[str, int]]:
+    with database.session() as session:
+        found = ledger.entries(session, process.rows.run_id)
+        return [(entry.basis, entry.amount_microdollars) for entry in found]
+
+
+def is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as one, suppress(OSError):
+        one.connect(str(path))
+        return True
+    return False

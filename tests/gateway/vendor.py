@@ -51,6 +51,8 @@ class FakeVendor:
         """Answers that are given when a body's first bytes came."""
         self.plays: list[Play] = []
         self.default: Answer | None = None
+        self.tail = b""
+        """What follows a play's body after its `hang`."""
         self.url = ""
         self._runner: web.ServerRunner | None = None
 
@@ -116,6 +118,8 @@ class FakeVendor:
             await asyncio.sleep(play.chunk_pause)
         if play.hang is not None:
             await play.hang.wait()
+            if self.tail:
+                await response.write(self.tail)
         if play.cut_at is not None:
             await asyncio.sleep(0.01)
             request.transport.close()  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -236,3 +237,12 @@ def test_there_is_one_comment_whatever_happens() -> None:
     again = status.say(github, "acme/x", number, running, first)
     assert again != first
     assert len(github.comments("acme/x", number)) == 1
+
+
+def test_a_cost_that_no_vendor_counted_is_said_to_be_the_most() -> None:
+    whole = StatusView("failed", run_id=1, cost_microdollars=4_050_000)
+    assert "at most" not in status_comment(whole)
+    bound = replace(whole, estimated_microdollars=4_050_000)
+    assert "| Cost | $4.05 at most (estimated) |" in status_comment(bound)
+    part = replace(whole, estimated_microdollars=4_000_000)
+    assert "$4.05 at most ($4.00 of it estimated)" in status_comment(part)

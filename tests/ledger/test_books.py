@@ -41,6 +41,36 @@ async def test_a_bill_that_fails_is_charged_whole_and_no_others_fail_with_it(
     assert charged == [(7, "vendor"), (1000, "estimated")]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"output_tokens": 10**30},
+        {"amount": 10**30},
+        {"detail": {"tier": {"service_tier": "\0"}}},
+        {"input_tokens": "many"},
+    ],
+    ids=str,
+)
+async def test_a_bill_that_postgresql_cannot_hold_leaves_no_reservation_open(
+    database: Database, odd: dict[str, Any]
+) -> None:
+    rows = add_rows(database)
+    with database.session() as session:
+        token = tokens.issue(session, rows.run_id)
+    url = "postgresql://" + database.url.partition("://")[2]
+    books = Books(make_pool(url), url, owner="test")
+    for bill in ({"amount": 7, "basis": "vendor"}, {"amount": 9, "basis": "vendor"} | odd):
+        wish = Reservation(rows.run_id, tokens.digest(token), 1000, "openai", "gpt-5")
+        assert (await books.reserve(wish)).outcome == "reserved"
+        books.settle(wish, lambda bill=bill: bill)  # type: ignore[misc]
+    await books.finish(60)
+    with database.session() as session:
+        found = ledger.entries(session, rows.run_id)
+        assert ledger.run_cost(session, rows.run_id).reserved_microdollars == 0
+    charged = sorted((entry.amount_microdollars, entry.basis) for entry in found)
+    assert charged == [(7, "vendor"), (1000, "estimated")]
+
+
 async def test_a_run_waits_for_a_span_from_the_databases_present(database: Database) -> None:
     rows = add_rows(database)
     url = "postgresql://" + database.url.partition("://")[2]

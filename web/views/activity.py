@@ -102,13 +102,21 @@ def _step(kind: str, data: Data) -> Item:
     return Item("other", title, detail=pretty(dict(data)) if data else "")
 
 
+_BASES = {
+    "partial": " at most (estimated: the vendor did not count the output)",
+    "estimated": " at most (estimated: the vendor did not count it)",
+    "expired": " at most (estimated: the gateway ended meanwhile)",
+}
+"""How the cost of a model request is known, where it is not the vendor's own count."""
+
+
 def _usage(_: str, data: Data) -> Item:
     tokens_in, tokens_out = number_of(data, "input_tokens"), number_of(data, "output_tokens")
     title = (
         f"{text_of(data, 'model') or 'model'}: {count(tokens_in)} in, {count(tokens_out)} out, "
         f"{money(number_of(data, 'cost_microdollars'))}"
     )
-    return Item("usage", title)
+    return Item("usage", title + _BASES.get(text_of(data, "basis"), ""))
 
 
 def _estimate(_: str, data: Data) -> Item:

@@ -44,8 +44,17 @@ def money_meter(name: str, spent: Spent) -> Meter:
         used=money(spent.spent_microdollars),
         limit=money(limit),
         percent=_percent(spent.spent_microdollars, limit),
-        note=f"{money(reserved)} reserved" if reserved else "",
+        note=", ".join(filter(None, (_estimated(spent), _reserved(reserved)))),
     )
+
+
+def _estimated(spent: Spent) -> str:
+    estimated = spent.estimated_microdollars
+    return f"up to {money(estimated)} of it estimated" if estimated else ""
+
+
+def _reserved(reserved: int) -> str:
+    return f"{money(reserved)} reserved" if reserved else ""
 
 
 def money_meters(detail: RunDetail) -> list[Meter]:
