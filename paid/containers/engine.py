@@ -24,6 +24,7 @@ from paid.containers.docker_api import CALL_SECONDS, ContainerConflictError, Doc
 from paid.containers.docker_log import DockerLog
 from paid.containers.instance import instance_id
 from paid.containers.openings import openings
+from paid.containers.task import put_system_files
 from paid.errors import (
     BundleRejectedError,
     ContainerError,
@@ -225,6 +226,7 @@ class DockerEngine:
     def _create(self, spec: StepSpec) -> bool:
         """Create the container; False when one of this name is there already."""
         spec = self._with_volume(spec)
+        put_system_files(spec.task_folder)  # an earlier version of Paid may have made the folder
         key = secrets.token_bytes(32)
         config = hardening.container_config(spec, self._instance, key.hex())
         with self.api.client() as client:

@@ -84,14 +84,20 @@ def write_task(
     folder = task_folder(data_dir, run_id, kind, number)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    for name, text in SYSTEM_FILES.items():
-        _write(folder / name, text)
+    put_system_files(folder)
     file = folder / "task.json"
     if file.exists():
         return folder
     task = dataclasses.replace(with_limits(task, limits or Limits()), step=f"{kind}-{number}")
     _write(file, json.dumps(dataclasses.asdict(task)))
     return folder
+
+
+def put_system_files(folder: Path) -> None:
+    """Write the files for /etc that are missing beside a task: its container mounts them."""
+    for name, text in SYSTEM_FILES.items():
+        if not (folder / name).exists():
+            _write(folder / name, text)
 
 
 def _write(file: Path, text: str) -> None:
