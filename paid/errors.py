@@ -97,9 +97,13 @@ class PolicyError(PaidError):
 
 
 class SecretFoundError(PolicyError):
-    """Raised when a change would publish a secret, or what looks like one."""
+    """Raised when a change would publish a secret, or what looks like one.
+
+    `fingerprints` are SHA-256 of the values, by which a person may let them go.
+    """
 
     code = "secret_found"
+    fingerprints: tuple[str, ...] = ()
 
 
 class BaseRewrittenError(GitError):
@@ -201,6 +205,18 @@ class BundleRejectedError(PaidError):
     """Raised when what came out of a workspace is not a bundle of the run's own branch."""
 
     code = "bundle_rejected"
+
+
+class ChangeTooLargeError(BundleRejectedError):
+    """Raised when a change is so large, or made so, that reading it passes a limit of the host.
+
+    Never retried: the change stays as large as it is.
+    """
+
+    code = "change_too_large"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint or "Let the agent make a smaller change, in parts.")
 
 
 class AgentError(PaidError):
