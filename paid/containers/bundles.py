@@ -2,9 +2,9 @@
 
 Not with `git fetch FILE`: up to git 2.44 that checks no object, whatever transfer.fsckObjects
 says (tried with 2.39.5: a tree with a `.git` folder came through). So the header is read here, and
-the pack behind it is read through by `paid.containers.packs`, which believes no size that it claims,
-and then goes through `git index-pack --strict` into a quarantine, from which it is moved once every
-check is passed. The git that does so has little memory and time.
+the pack behind it is read through by `paid.containers.packs`, which believes no size that it
+claims, and then goes through `git index-pack --strict` into a quarantine, from which it is moved
+once every check is passed. The git that does so has little memory and time.
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ def _part_name(key: bytes) -> str:
 def _by_charset(message: bytes, charset: str) -> bytes | None:
     """The message in UTF-8 as its charset says; None where it is that, or cannot be read."""
     name = charset.lower().replace("-", "_")
-    if not name or name in _CHARSETS_OF_BYTES or message.isascii() and name == "utf_8":
+    if not name or name in _CHARSETS_OF_BYTES or name in ("utf_8", "utf8"):
         return None
     try:
         return message.decode(name, "ignore").encode("utf-8", "ignore")

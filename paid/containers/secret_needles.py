@@ -89,8 +89,7 @@ def _folded_forms(raw: bytes) -> Iterator[bytes]:
 
 def _forms(raw: bytes) -> Iterator[bytes]:
     rot13 = codecs.encode(raw.decode("utf-8", "replace"), "rot13").encode()
-    for shown in (raw, raw[::-1], rot13):
-        yield shown
+    yield from (raw, raw[::-1], rot13)
     for bare in (raw, raw[::-1]):
         yield bare.hex().encode()
         yield from _base64_of(bare)

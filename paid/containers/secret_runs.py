@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _HEX = b"0123456789abcdefABCDEF"
 _LEAST_RUN = 20
-_SHORTEST_LINE = 8
+_SHORTEST_LINE = 2
 """Letters in a line that goes on where the line before ended."""
 _LONGEST_GAP = 24
 _GAP = re.compile(rb"(?:\\\\?[nr]|[^A-Za-z0-9/_-])*")
@@ -56,7 +56,10 @@ def runs_in(text: bytes) -> Iterator[Run]:
             if following is None:
                 break
             start = following
-        yield Run(b"".join(parts).translate(_STANDARD), at)
+        letters = b"".join(parts).translate(_STANDARD)
+        yield Run(letters, at)
+        if len(parts) > 1:  # the last line may be a word that stands behind the run
+            yield Run(letters[: -len(parts[-1])], at)
 
 
 def _next_line(text: bytes, classed: bytes, end: int) -> int | None:
@@ -65,8 +68,8 @@ def _next_line(text: bytes, classed: bytes, end: int) -> int | None:
     if start < 0:
         return None
     gap = text[end:start]
-    has_line_end = b"\n" in gap or b"\\n" in gap
-    return start if has_line_end and _GAP.fullmatch(gap) else None
+    goes_on = (b"\n" in gap or b"\\n" in gap) and b"=" not in gap
+    return start if goes_on and _GAP.fullmatch(gap) else None
 
 
 _SPACED_HEX = re.compile(rb"[0-9A-Fa-f]{2}(?:[\s:,;-]{1,3}[0-9A-Fa-f]{2}){7,}")

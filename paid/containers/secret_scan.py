@@ -69,7 +69,7 @@ class Budget:
         self._packed_left -= count
         if self._packed_left < 0:
             raise ChangeTooLargeError(
-                "What is packed in the change's files is too large to be looked through for secrets."
+                "What is packed in the change is too large to be looked through for secrets."
             )
 
 
@@ -111,7 +111,7 @@ class SecretScan:
             yield from self._secrets_in(mainframe)
         if depth == DEEPEST:
             return
-        inside = decoded(bare, is_first=depth == 0)
+        inside = decoded(bare, first=text if depth == 0 else b"")
         if inside.parts:
             for kind, value, at in self._look(inside.text(), depth + 1):
                 yield kind, value, min(inside.origin(at), len(text))

@@ -34,24 +34,24 @@ def _shape(name: str, pattern: bytes, *marks: bytes) -> Shape:
 SHAPES = (
     _shape(
         "a GitHub token",
-        rb"\bgh[pousr]_[A-Za-z0-9]{36,255}|\bgithub_pat_[A-Za-z0-9_]{50,255}",
+        rb"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255}",
         b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_",
     ),
-    _shape("an Anthropic key", rb"\bsk-ant-[A-Za-z0-9_-]{24,255}", b"sk-ant-"),
+    _shape("an Anthropic key", rb"sk-ant-[A-Za-z0-9_-]{24,255}", b"sk-ant-"),
     _shape(
         "an OpenAI key",
         # with a digit in it, which names of style sheets that begin with sk- have not
-        rb"\bsk-(?!ant-)(?=[A-Za-z_-]{0,250}[0-9])(?:proj-|svcacct-)?[A-Za-z0-9_-]{40,255}",
+        rb"(?<![A-Za-z0-9])sk-(?!ant-)(?=[A-Za-z_-]{0,250}[0-9])(?:proj-|svcacct-)?[A-Za-z0-9_-]{40,255}",
         b"sk-",
     ),
-    _shape("a Google key", rb"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])", b"AIza"),
-    _shape("an AWS key", rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b", b"AKIA", b"ASIA"),
-    _shape("a Slack token", rb"\bxox[abeprs]-[A-Za-z0-9-]{20,255}", b"xox"),
-    _shape("a Stripe key", rb"\b[sr]k_live_[A-Za-z0-9]{20,255}", b"sk_live_", b"rk_live_"),
-    _shape("a GitLab token", rb"\bglpat-[A-Za-z0-9_-]{20,255}", b"glpat-"),
-    _shape("an npm token", rb"\bnpm_[A-Za-z0-9]{36}\b", b"npm_"),
-    _shape("a PyPI token", rb"\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,255}", b"pypi-AgEI"),
-    _shape("a SendGrid key", rb"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b", b"SG."),
+    _shape("a Google key", rb"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])", b"AIza"),
+    _shape("an AWS key", rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9])", b"AKIA", b"ASIA"),
+    _shape("a Slack token", rb"xox[abeprs]-[A-Za-z0-9-]{20,255}", b"xox"),
+    _shape("a Stripe key", rb"[sr]k_live_[A-Za-z0-9]{20,255}", b"sk_live_", b"rk_live_"),
+    _shape("a GitLab token", rb"glpat-[A-Za-z0-9_-]{20,255}", b"glpat-"),
+    _shape("an npm token", rb"npm_[A-Za-z0-9]{36}\b", b"npm_"),
+    _shape("a PyPI token", rb"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,255}", b"pypi-AgEI"),
+    _shape("a SendGrid key", rb"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b", b"SG."),
     _shape(
         "a private key",
         rb"-----BEGIN (?:[A-Z0-9]+ ){0,6}PRIVATE KEY(?: BLOCK)?-----" + _KEY_BODY,
@@ -71,7 +71,10 @@ _DOCUMENTED = frozenset(
         (b"gh" + b"p_", b"16C7e42F292c6912E7710c838347Ae178B4a"),
         (b"gh" + b"u_", b"16C7e42F292c6912E7710c838347Ae178B4a"),
         (b"gh" + b"s_", b"16C7e42F292c6912E7710c838347Ae178B4a"),
-        (b"gh" + b"r_", b"1B4a2e77838347a7E420ce178F2E7c6912E169246c34E1ccbF66C46812d16D5B1A9Dc86A1498"),
+        (
+            b"gh" + b"r_",
+            b"1B4a2e77838347a7E420ce178F2E7c6912E169246c34E1ccbF66C46812d16D5B1A9Dc86A1498",
+        ),
         # developers.google.com
         (b"AI" + b"za", b"SyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe"),
         (b"AI" + b"za", b"SyDOCAbC123dEf456GhI789jKl01-MnO"),
@@ -82,7 +85,10 @@ _DOCUMENTED = frozenset(
     )
 )  # fmt: skip
 """Keys that vendors print in their documentation: they open nothing."""
-_BEGINNING = re.compile(rb"^(?:gh[a-z]_|github_pat_|sk-(?:ant-|proj-|svcacct-)?|AIza|AKIA|ASIA|xox[a-z]-|[sr]k_live_|glpat-|npm_)(?:api\d\d-)?")  # fmt: skip  # noqa: E501
+_BEGINNING = re.compile(
+    rb"^(?:gh[a-z]_|github_pat_|sk-(?:ant-|proj-|svcacct-)?|AIza|AKIA|ASIA|xox[a-z]-"
+    rb"|[sr]k_live_|glpat-|npm_)(?:api\d\d-)?"
+)
 
 
 def is_example(value: bytes) -> bool:

@@ -1,7 +1,8 @@
 """Other readings of a text in which a key may be hidden: plain, decoded, unpacked.
 
 Nothing here decides anything; a reading that is nonsense costs only time. So that readings of
-readings do not multiply, there is one plain reading of a text, and one of all that is decoded in it.
+readings do not multiply, there is one plain reading of a text, and one of all that is decoded in
+it.
 """
 
 from __future__ import annotations
@@ -130,16 +131,18 @@ class Decoded:
         return self._origins[max(0, bisect_right(self._starts, at) - 1)] if self._origins else 0
 
 
-def decoded(text: bytes, *, is_first: bool) -> Decoded:
-    """Everything in a text that may be base64, base32, hex, a dump, and in a first text more."""
+def decoded(text: bytes, first: bytes = b"") -> Decoded:
+    """Everything in a text that may be base64, base32 or hex, and in `first` what is rarer.
+
+    `first` is the text before `plain` read it, which would take escapes for what they are not.
+    """
     found = Decoded()
     for run in runs_in(text):
         _add_run(found, run)
     for part, at in spaced_hex_in(text):
         found.add(part, at)
-    if is_first:
-        for part, at in _from_rarer(text):
-            found.add(part, at)
+    for part, at in _from_rarer(first):
+        found.add(part, at)
     return found
 
 

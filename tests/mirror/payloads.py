@@ -1,7 +1,7 @@
 """Packs, objects and bundles with which an agent may attack the host's git: name, builder, end.
 
-A builder makes a bundle; what is to come of it is the words of a refusal, or None where it is to be
-taken. `tests/mirror/test_git_payloads.py` tries them, in a process whose memory and time it measures.
+A builder makes a bundle; what is to come of it is the words of a refusal, or None where it is to
+be taken. `test_git_payloads.py` tries them, in a process whose memory and time it measures.
 """
 
 from __future__ import annotations
