@@ -6,6 +6,7 @@ whether a retry can help (`retryable`), and, where a person can do something, wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -17,10 +18,16 @@ class PaidError(Exception):
     retry_after_seconds: float | None = None
     """When a retry makes sense; None leaves it to the retry policy."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    for_agent: str | None = None
+    """What the run's agent is told where it can mend the cause of what was refused."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, for_agent: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.for_agent = for_agent
 
     def __str__(self) -> str:
         if not self.hint:
@@ -99,11 +106,22 @@ class PolicyError(PaidError):
 class SecretFoundError(PolicyError):
     """Raised when a change would publish a secret, or what looks like one.
 
-    `fingerprints` are SHA-256 of the values, by which a person may let them go.
+    `found` are its secrets, as they may be told: kind, place, and the SHA-256 of the value by which
+    a person may let it go.
     """
 
     code = "secret_found"
-    fingerprints: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        for_agent: str | None = None,
+        found: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, for_agent=for_agent)
+        self.found = tuple(found)
 
 
 class BaseRewrittenError(GitError):
@@ -215,8 +233,11 @@ class ChangeTooLargeError(BundleRejectedError):
 
     code = "change_too_large"
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint or "Let the agent make a smaller change, in parts.")
+    def __init__(
+        self, message: str, *, hint: str | None = None, for_agent: str | None = None
+    ) -> None:
+        hint = hint or "Let the agent make a smaller change, in parts."
+        super().__init__(message, hint=hint, for_agent=for_agent or message)
 
 
 class AgentError(PaidError):

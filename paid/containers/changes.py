@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from paid.containers.git import Git
 from paid.containers.secret_check import Allowed, Told, check_objects, told_in_texts
@@ -168,12 +168,14 @@ def _refuse(told: Sequence[Told]) -> None:
         return
     shown = "; ".join(f"{each.kind} in {each.place}" for each in told[:_MOST_TOLD])
     more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
-    error = SecretFoundError(
+    raise SecretFoundError(
         f"The change holds {shown}{more}. Nothing was pushed.",
-        hint="Take it out of every commit, also of those that later ones undo.",
+        hint="If that is no secret, or may be published, a person lets it go: `paid release RUN`.",
+        for_agent=f"The change may not be published, because it holds {shown}{more}."
+        " Take it out of every commit, also of those that later ones undo: rewrite them. In a test"
+        " use a value that no service takes for a key, or read it from the environment.",
+        found=[asdict(each) for each in told],
     )
-    error.fingerprints = tuple(dict.fromkeys(each.fingerprint for each in told))
-    raise error
 
 
 def _sha(value: str) -> str:

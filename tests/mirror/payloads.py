@@ -87,7 +87,7 @@ def a_delta_that_claims_a_huge_base(pack: Pack) -> bytes:
     return on_a_blob(pack, delta(2**40, 100, copy(0, 100)))
 
 
-@payload("larger than 2147483648|larger than 2,147,483,648")
+@payload("change is larger")
 def forty_deltas_that_claim_ninety_megabytes_each(pack: Pack) -> bytes:
     place = pack.raw(header(BLOB, 100) + zlib.compress(b"x" * 100))
     for _ in range(40):

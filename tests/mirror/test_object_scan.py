@@ -227,7 +227,7 @@ def test_a_refusal_names_file_line_and_kind(mirror: Mirror) -> None:
     with pytest.raises(SecretFoundError, match=r"a GitHub token in config\.ini, line 3") as raised:
         mirror.check(pack, head)
     assert TOKEN not in str(raised.value)
-    assert raised.value.fingerprints == (fingerprint_of(TOKEN.encode()),)
+    assert [one["fingerprint"] for one in raised.value.found] == [fingerprint_of(TOKEN.encode())]
 
 
 def test_a_person_lets_a_value_or_a_path_go(mirror: Mirror) -> None:
