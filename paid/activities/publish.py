@@ -7,6 +7,7 @@ from typing import Any
 from temporalio import activity
 
 from paid.activities.heartbeat import heartbeats
+from paid.activities.own_secrets import model_keys
 from paid.activities.parts import GitHubFor, Host
 from paid.containers.changes import Changes, Policy, check_texts
 from paid.contracts import PublishInput, PullRequest, RunStatus
@@ -162,14 +163,8 @@ class PublishActivities:
         )
 
     def _secrets(self, facts: RunFacts) -> tuple[str, ...]:
-        settings = self._host.settings
-        keys = [
-            *settings.anthropic_api_key,
-            *settings.openai_api_key,
-            *settings.gemini_api_key,
-        ]
         token = self._host.remote(facts.project).token
-        return tuple(filter(None, [token, *(key.get_secret_value() for key in keys)]))
+        return tuple(filter(None, [token, *model_keys(self._host.settings)]))
 
 
 def _checks_of(session: Any, facts: RunFacts) -> tuple[CheckSeen, ...]:

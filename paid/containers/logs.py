@@ -3,13 +3,13 @@
 The engine sends frames: 8 bytes of header (stream, size), a time stamp with nanoseconds, a space,
 and up to 16 KiB of a line; the last frame of a line ends with a newline.
 
-A cursor is "anchor/skip/last/lines": the log from the time `anchor` on, less the first `skip` frames.
+A cursor is "anchor/skip/last/lines": the log from `anchor` on, less the first `skip` frames.
 Stamps are not quite in order (two pipes are copied by two threads), but the engine's filter on a
 fixed anchor always gives the same frames in the same order, so skipping by count is exact. The
 anchor moves on about once a second of log time, so that a resumed reader skips little. `last` is
 the newest stamp seen: a newer frame ends the skipping, because the engine throws the oldest part of
 a long log away and the count may be of frames that are gone. `lines` are those that ended behind
-that place: a line that ends beside one of the other stream that is half read cannot move it on.
+that place: a line that ends beside a half-read one of the other stream cannot move it on.
 """
 
 from __future__ import annotations

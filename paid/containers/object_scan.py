@@ -21,6 +21,7 @@ _MOST_OBJECT_BYTES = 110 * 1024 * 1024
 _MOST_LIST_BYTES = 64 * 1024 * 1024
 MOST_NEW_BYTES = 256 * 1024 * 1024
 _MOST_PATHS = 100
+_BATCH_BYTES = 256 * 1024
 _CHARSETS_OF_BYTES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape"})
 """Python's, not git's; two of them take time with the square of a text's length."""
 
@@ -36,6 +37,16 @@ class Finding:
     hit: Hit
     place: str
     paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A part of an object."""
+
+    kind: bytes
+    name: bytes
+    part: str
+    text: bytes
 
 
 @dataclass
@@ -139,11 +150,35 @@ class _Reading:
         self._new = {bytes.fromhex(line.decode("ascii")) for line in self.names.split()}
 
     def run(self, objects: Iterable[tuple[bytes, bytes, bytes]]) -> list[Finding]:
+        batch: list[_Text] = []
+        size = 0
         for kind, name, data in objects:
             for part, text in self._parts(kind, name, data):
-                for hit in self.scan.hits(text):
-                    self.seen.append(_Seen(hit, kind, name, part))
+                batch.append(_Text(kind, name, part, text))
+                size += len(text)
+                if size > _BATCH_BYTES:
+                    self._look_at(batch)
+                    batch, size = [], 0
+        self._look_at(batch)
         return [self._finding(seen) for seen in self.seen]
+
+    def _look_at(self, batch: list[_Text]) -> None:
+        """Most have nothing: small texts are looked through together, and one by one if need be.
+
+        A secret that is in none of them alone is in pieces, in several.
+        """
+        together = self.scan.hits(b"\n\n".join(each.text for each in batch))
+        if not together:
+            return
+        found = [
+            _Seen(hit, each.kind, each.name, each.part)
+            for each in batch
+            for hit in self.scan.hits(each.text)
+        ]
+        last = batch[-1]
+        known = {seen.hit.value for seen in found}
+        split = [_Seen(hit, b"", last.name, "") for hit in together if hit.value not in known]
+        self.seen += found + split
 
     def _parts(self, kind: bytes, name: bytes, data: bytes) -> Iterator[tuple[str, bytes]]:
         if kind == b"commit":
@@ -184,6 +219,8 @@ class _Reading:
 
     def _finding(self, seen: _Seen) -> Finding:
         short = seen.name[:10].decode("ascii")
+        if not seen.kind:
+            return Finding(seen.hit, "several commits, names or files, a piece in each")
         if seen.kind == b"commit":
             return Finding(seen.hit, f"the {seen.part} of commit {short}")
         paths = self._paths(bytes.fromhex(seen.name.decode("ascii")))

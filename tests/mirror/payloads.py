@@ -411,8 +411,8 @@ def thirty_messages_of_nearly_a_megabyte(pack: Pack) -> bytes:
 
 
 @payload(None)
-def ninety_megabytes_of_newlines(pack: Pack) -> bytes:
-    return pack.bundle(pack.file(b"\n" * 90 * MIB))
+def forty_megabytes_of_newlines(pack: Pack) -> bytes:
+    return pack.bundle(pack.file(b"\n" * 40 * MIB))
 
 
 @payload(None)
@@ -423,12 +423,12 @@ def a_shuffled_file_of_870_000_short_lines(pack: Pack) -> bytes:
 
 
 @payload("")
-def forty_shuffled_files_just_small_enough_to_be_compared(pack: Pack) -> bytes:
+def shuffled_files_just_small_enough_to_be_compared(pack: Pack) -> bytes:
     trees = []
     for seed in (0, 1000):
         entries = [
             entry(f"{number_:03}", "100644", pack.blob(shuffled_lines(250_000, seed + number_)))
-            for number_ in range(8)
+            for number_ in range(4)
         ]
         trees.append(pack.tree(*entries))
     return pack.bundle(pack.commit(trees[1], pack.commit(trees[0])))
@@ -446,7 +446,7 @@ def a_merge_of_1900_parents(pack: Pack) -> bytes:
 @payload(None)
 def four_hundred_commits_that_flip_a_large_file(pack: Pack) -> bytes:
     trees = [
-        pack.tree(entry("x", "100644", pack.blob(shuffled_lines(400_000, seed)))) for seed in (1, 2)
+        pack.tree(entry("x", "100644", pack.blob(shuffled_lines(300_000, seed)))) for seed in (1, 2)
     ]
     head = pack.base.commit
     for number_ in range(400):

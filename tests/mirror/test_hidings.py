@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from paid.activities.own_secrets import without_secrets
 from paid.containers.secret_scan import OURS, Budget, SecretScan
 from paid.errors import ChangeTooLargeError
 from tests.mirror.hidings import ANYBODYS, HONEST, OWN
@@ -61,3 +62,9 @@ def test_what_is_packed_may_not_become_any_size() -> None:
     bomb = gzip.compress(b"\0" * 20_000_000)
     with pytest.raises(ChangeTooLargeError, match="packed"):
         SecretScan(SECRETS, Budget(most_packed_bytes=1_000_000)).hits(bomb)
+
+
+def test_a_comment_says_that_words_with_a_key_are_left_out() -> None:
+    said = without_secrets(f"- the key is {TOKEN.decode()}", (), SECRETS)
+    assert said == "What was said here is left out, because it holds a GitHub token."
+    assert without_secrets("The checks fail.", (), SECRETS) == "The checks fail."

@@ -89,6 +89,12 @@ def undone(pack: Pack) -> str:
     return pack.commit(pack.base.tree, first)
 
 
+def in_two_messages(pack: Pack) -> str:
+    """The newer commit is read first."""
+    first = pack.commit(pack.base.tree, message=SECRET[9:].encode())
+    return pack.commit(pack.base.tree, first, message=SECRET[:9].encode())
+
+
 def two_links(pack: Pack) -> str:
     raw = SECRET.encode().ljust(40, b"=")
     entries = (entry(f"m{n}", "160000", raw[n : n + 20].hex()) for n in (0, 20))
@@ -265,7 +271,7 @@ def test_texts_are_looked_through_as_they_were(mirror: Mirror) -> None:
 def test_large_removals_and_moves_are_not_looked_through(mirror: Mirror) -> None:
     """What the base has is not read; it was refused as too large before."""
     old = Pack(mirror.base, level=0)
-    large = [old.blob(bytes([65 + n]) * 90_000_000) for n in range(4)]
+    large = [old.blob(bytes([65 + n]) * 70_000_000) for n in range(4)]
     tree = old.tree(*(entry(f"v{n}", "100644", blob) for n, blob in enumerate(large)))
     pack = Pack(mirror.rebase(old, old.commit(tree)))
     moved = pack.tree(*(entry(f"w{n}", "100644", blob) for n, blob in enumerate(large[:2])))
