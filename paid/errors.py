@@ -6,6 +6,7 @@ whether a retry can help (`retryable`), and, where a person can do something, wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -19,10 +20,16 @@ class PaidError(Exception):
     workflow_waits: ClassVar[bool] = False
     """Whether a run's workflow waits for what is missing, and tells people, instead of Temporal."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    for_agent: str | None = None
+    """What the run's agent is told where it can mend the cause of what was refused."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, for_agent: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.for_agent = for_agent
 
     def __str__(self) -> str:
         if not self.hint:
@@ -99,9 +106,24 @@ class PolicyError(PaidError):
 
 
 class SecretFoundError(PolicyError):
-    """Raised when a change would publish a secret, or what looks like one."""
+    """Raised when a change would publish a secret, or what looks like one.
+
+    `found` are its secrets, as they may be told: kind, place, and the SHA-256 of the value by which
+    a person may let it go.
+    """
 
     code = "secret_found"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        for_agent: str | None = None,
+        found: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, for_agent=for_agent)
+        self.found = tuple(found)
 
 
 class BaseRewrittenError(GitError):
@@ -224,6 +246,21 @@ class BundleRejectedError(PaidError):
     """Raised when what came out of a workspace is not a bundle of the run's own branch."""
 
     code = "bundle_rejected"
+
+
+class ChangeTooLargeError(BundleRejectedError):
+    """Raised when a change is so large, or made so, that reading it passes a limit of the host.
+
+    Never retried: the change stays as large as it is.
+    """
+
+    code = "change_too_large"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, for_agent: str | None = None
+    ) -> None:
+        hint = hint or "Let the agent make a smaller change, in parts."
+        super().__init__(message, hint=hint, for_agent=for_agent or message)
 
 
 class AgentError(PaidError):

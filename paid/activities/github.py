@@ -6,6 +6,7 @@ from sqlmodel import Session
 from temporalio import activity
 
 from paid.activities.heartbeat import heartbeats
+from paid.activities.own_secrets import model_keys, without_secrets
 from paid.activities.parts import GitHubFor
 from paid.contracts import RunInput, RunStatus
 from paid.github.status import say
@@ -80,7 +81,7 @@ class GitHubActivities:
         likely = estimates.of_run(session, run.id)
         return StatusView(
             status=_shown_status(run, pause),
-            message=run.error_message or (pause.text if pause else ""),
+            message=self._publishable(facts, run.error_message or (pause.text if pause else "")),
             likely=likely.said(dollars) if likely else "",
             run_id=run.id,
             run_url=f"{self._settings.dashboard_url}/runs/{run.id}",
@@ -93,6 +94,11 @@ class GitHubActivities:
             rounds=run.iterations,
             findings=hidden_in(facts.issue.pinned_title or "", facts.issue.pinned_body or ""),
         )
+
+    def _publishable(self, facts: RunFacts, message: str) -> str:
+        """The message before anything escapes it; it may be the agent's last words."""
+        known = (facts.issue.pinned_title or "", facts.issue.pinned_body or "")
+        return without_secrets(message, known, model_keys(self._settings))
 
     def _move_labels(self, facts: RunFacts) -> None:
         """Take the label that asked away, and put one that tells the end; one write, or none.

@@ -7,10 +7,11 @@ from typing import Any
 from temporalio import activity
 
 from paid.activities.heartbeat import heartbeats
+from paid.activities.own_secrets import model_keys
 from paid.activities.parts import GitHubFor, Host
 from paid.containers.changes import Changes, Policy, check_texts
 from paid.contracts import PublishInput, PullRequest, RunStatus
-from paid.errors import BaseRewrittenError
+from paid.errors import BaseRewrittenError, SecretFoundError
 from paid.github.texts import (
     CheckSeen,
     FileSeen,
@@ -19,7 +20,7 @@ from paid.github.texts import (
     pull_request_text,
 )
 from paid.github.untrusted import hidden_in
-from paid.store import clock, events, ledger, projects, runs, steps
+from paid.store import clock, events, ledger, projects, runs, secrets, steps
 from paid.store.runs import RunFacts
 
 
@@ -47,17 +48,41 @@ class PublishActivities:
             return self._open(given, facts, text, base)
 
     def _checked_text(self, given: PublishInput, facts: RunFacts) -> PullRequestText:
-        """The pull request's text, once policy and secret scan have let everything through."""
-        policy = Policy(
-            allow_workflow_changes=facts.policy.allow_workflow_changes,
-            secrets=self._secrets(facts),
-        )
+        """The text that policy and secret scan let through; what they found is on record."""
+        try:
+            return self._text_let_through(given, facts)
+        except SecretFoundError as error:
+            with self._host.database.session() as session:
+                run = runs.get(session, given.run_id)
+                runs.say(session, run, secrets.FOUND, commit=given.head_sha, found=error.found)
+            raise
+
+    def _text_let_through(self, given: PublishInput, facts: RunFacts) -> PullRequestText:
+        policy = self._policy(facts)
         changes = self._host.mirrors.check(
             projects.number(facts.project), given.workspace.base_sha, given.head_sha, policy
         )
-        text = pull_request_text(self._view(given, facts, changes))
-        check_texts(policy, given.workspace.branch, text.title, text.body)
+        view = self._view(given, facts, changes)
+        text = pull_request_text(view)
+        # as the agent wrote them: what is escaped for Markdown may not be known again
+        said = (view.summary, *(file.path for file in view.files), text.title, text.body)
+        known = (view.issue_title, view.issue_body)
+        check_texts(policy, given.workspace.branch, *said, known=known)
         return text
+
+    def _policy(self, facts: RunFacts) -> Policy:
+        allowed = facts.policy.allowed_secrets
+        return Policy(
+            allow_workflow_changes=facts.policy.allow_workflow_changes,
+            secrets=self._secrets(facts),
+            allowed_paths=tuple(each["path"] for each in allowed if "path" in each),
+            allowed_values=frozenset(
+                [
+                    *facts.run.released_secrets,
+                    *(each["value"] for each in allowed if "value" in each),
+                ]
+            ),
+        )
 
     def _standing_base(self, given: PublishInput, facts: RunFacts) -> str:
         """The branch that the pull request is for, under the name that it has now.
@@ -143,14 +168,8 @@ class PublishActivities:
         )
 
     def _secrets(self, facts: RunFacts) -> tuple[str, ...]:
-        settings = self._host.settings
-        keys = [
-            *settings.anthropic_api_key,
-            *settings.openai_api_key,
-            *settings.gemini_api_key,
-        ]
         token = self._host.remote(facts.project).token
-        return tuple(filter(None, [token, *(key.get_secret_value() for key in keys)]))
+        return tuple(filter(None, [token, *model_keys(self._host.settings)]))
 
 
 def _checks_of(session: Any, facts: RunFacts) -> tuple[CheckSeen, ...]:

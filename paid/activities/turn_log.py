@@ -21,6 +21,9 @@ from paid.store.steps import StepHold
 
 BATCH_CHARACTERS = 64 * 1024
 BATCH_EVENTS = 100
+RUN_CHARACTERS = 64 * 1024 * 1024
+"""Of output that is stored of a run, all turns together. A turn's own limit is paid-step's."""
+CUT = "[the output is cut here: the run has written more than {:,} characters]"
 SAME_LIMIT = 3
 """The same tool call with the same result, or the same message, so often in a row is a loop."""
 
@@ -44,6 +47,7 @@ class TurnLog:
         reader: ReportReader,
         on_loop: Callable[[], None],
         on_report: Callable[[str], None] = lambda _name: None,
+        most_characters: int = RUN_CHARACTERS,
     ) -> None:
         self._database, self._hold = database, hold
         self._transcript, self._reader = transcript, reader
@@ -54,6 +58,8 @@ class TurnLog:
         self._number = hold.batches
         self._lines: list[str] = []
         self._size = 0
+        self._most_characters = most_characters
+        self._room: int | None = None
         self._events: list[NewEvent] = []
         self._session: str | None = None
         self._cursor = hold.cursor
@@ -110,17 +116,33 @@ class TurnLog:
             self._events.append(NewEvent(f"step.{report.name}", dict(report.fields)))
 
     def _take_words(self, line: LogLine) -> None:
-        text = plain(line.text)
-        self._lines.append(text)
-        self._size += len(text) + 1
+        has_room = self._has_room_for(line.text)
+        if has_room:
+            text = plain(line.text)
+            self._lines.append(text)
+            self._size += len(text) + 1
         for event in self._transcript.feed(line.text):
-            self._take_event(event)
+            self._take_event(event, is_kept=has_room)
 
-    def _take_event(self, event: AgentEvent) -> None:
+    def _has_room_for(self, text: str) -> bool:
+        """Whether the run may store more; the first line that it may not leaves a marker."""
+        if not self._stored:
+            return True  # an attempt before has counted it
+        if self._room is None:
+            with self._database.session() as session:
+                stored = steps.output_size(session, self._hold.run_id)
+            self._room = self._most_characters - stored
+        had, self._room = self._room, self._room - len(text) - 1
+        if self._room < 0 <= had:
+            self._lines.append(CUT.format(self._most_characters))
+            self._size += len(self._lines[-1]) + 1
+        return self._room >= 0
+
+    def _take_event(self, event: AgentEvent, *, is_kept: bool) -> None:
         if isinstance(event, Session):
             self._session = event.session_id
-        said = event.as_json()
-        self._events.append(NewEvent(f"agent.{event.kind}", said))
+        if is_kept:
+            self._events.append(NewEvent(f"agent.{event.kind}", event.as_json()))
         if mark := _mark(event):
             self._digest.update(mark.encode())
             if self._loop.sees(event, mark):

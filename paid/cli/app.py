@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "ask",
     "runs": "runs",
     "cancel": "runs",
+    "release": "secrets",
     "logs": "logs",
     "project": "project",
     "agent": "agents",

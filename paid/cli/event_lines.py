@@ -71,6 +71,15 @@ def _file_change(data: Data) -> str:
     return f"{one_line(change, 20)} {one_line(path, WIDE)}"
 
 
+def _secrets(data: Data) -> str:
+    """Kinds and places; the fingerprints are for programs."""
+    given = data.get("found")
+    found = [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
+    told = "; ".join(f"{each.get('kind')} in {each.get('place')}" for each in found)
+    by = f"  by {data['by']}: {data.get('reason', '')}" if "by" in data else ""
+    return one_line(f"{told}{by}", WIDE)
+
+
 def _check(data: Data) -> str:
     argv = data.get("argv")
     command = (
@@ -174,6 +183,8 @@ LINES: Mapping[str, Callable[[Data], str | None]] = {
     "run.ended": _ended,
     "run.waiting": _waiting,
     "run.waited": _waiting,
+    "run.secrets_found": _secrets,
+    "run.secrets_released": _secrets,
     "budget.estimate": _estimate,
     "budget.hold": _hold,
     "quota.hold": _hold,

@@ -2,8 +2,9 @@
 
 Not with `git fetch FILE`: up to git 2.44 that checks no object, whatever transfer.fsckObjects
 says (tried with 2.39.5: a tree with a `.git` folder came through). So the header is read here, and
-the pack behind it goes through `git index-pack --strict` into a quarantine, from which it is moved
-once every check is passed.
+the pack behind it is read through by `paid.containers.packs`, which believes no size that it
+claims, and then goes through `git index-pack --strict` into a quarantine, from which it is moved
+once every check is passed. The git that does so has little memory and time.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from paid.containers import refs
+from paid.containers import packs, refs
 from paid.containers.changes import SHA
 from paid.containers.git import Git
-from paid.errors import BundleRejectedError, GitError, GitUnavailableError
+from paid.errors import BundleRejectedError, ChangeTooLargeError, GitError
 
 _MIB = 1024 * 1024
 _QUARANTINE = "paid-incoming-"
@@ -33,14 +34,32 @@ _NEEDED = re.compile(rb"-([0-9a-f]{40,64})(?: .*)?")
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one run may bring. GitHub refuses files over 100 MiB, so we do before it."""
+    """How much one run may bring. GitHub refuses files over 100 MiB, so we do before it.
+
+    `commit_bytes` is of one commit, `history_bytes` of all together, `folder_bytes` of all folders
+    (trees): each commit brings the whole list of every folder that it changes something in.
+    """
 
     bundle_bytes: int = 512 * _MIB
     file_bytes: int = 100 * _MIB
+    commit_bytes: int = _MIB
+    tree_bytes: int = 16 * _MIB
+    history_bytes: int = 16 * _MIB
+    folder_bytes: int = 512 * _MIB
     total_bytes: int = 1024 * _MIB
     objects: int = 500_000
     commits: int = 2_000
-    seconds: float = 300
+    seconds: float = 120
+
+    def of_pack(self) -> packs.PackLimits:
+        """What the pack may claim; a delta counts beside what it makes, hence the quarter more."""
+        return packs.PackLimits(
+            objects=self.objects,
+            file_bytes=self.file_bytes,
+            commit_bytes=self.commit_bytes,
+            tree_bytes=self.tree_bytes,
+            total_bytes=self.total_bytes + self.total_bytes // 4,
+        )
 
 
 LIMITS = Limits()
@@ -57,9 +76,11 @@ def take(
     """Check the bundle's one branch, keep it in the mirror, and return its head."""
     with _opened(bundle, limits.bundle_bytes) as file, _quarantine(git) as folder:
         head = _read_header(file, f"refs/heads/{branch}")
-        inside = Git(git.repository, quarantine=folder)
+        packs.survey(file, limits.of_pack())
+        inside = Git(git.repository, quarantine=folder).of_change()
         _index(inside, file, limits)
-        _require_sizes(inside, _new_objects(inside, base_sha, head, limits), limits)
+        objects = _new_objects(inside, base_sha, head, limits)
+        _require_sizes(inside, head, objects, limits)
         _release(folder, git.repository / "objects" / "pack")
     if not refs.create(git.repository, run_ref(run_id), head):
         git.run("update-ref", run_ref(run_id), head)
@@ -86,7 +107,7 @@ def _opened(path: Path, most_bytes: int) -> Iterator[IO[bytes]]:
         if not stat.S_ISREG(found.st_mode):
             raise BundleRejectedError("The bundle is not a regular file.")
         if found.st_size > most_bytes:
-            raise BundleRejectedError(f"The bundle is larger than {most_bytes} bytes.")
+            raise ChangeTooLargeError(f"The bundle is larger than {most_bytes:,} bytes.")
         with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
             yield file
     finally:
@@ -106,8 +127,8 @@ def _read_header(file: IO[bytes], ref: str) -> str:
     heads = []
     for line in lines[1:]:
         if line.startswith(b"@"):
-            if not line.startswith(b"@object-format="):
-                raise BundleRejectedError("The bundle was made with a filter.")
+            if line != b"@object-format=sha1":
+                raise BundleRejectedError("The bundle was made with a filter, or by SHA-256.")
         elif not _NEEDED.fullmatch(line):
             heads.append(line.decode("utf-8", "replace").partition(" "))
     if len(heads) != 1 or heads[0][2] != ref or not SHA.fullmatch(heads[0][0]):
@@ -132,12 +153,8 @@ def _index(git: Git, pack: IO[bytes], limits: Limits) -> None:
         git.run(
             "index-pack", "--stdin", "--fix-thin", "--strict", "--threads=1",
             f"--max-input-size={limits.bundle_bytes}",
-            # larger files are streamed, not held in memory
-            settings={"core.bigFileThreshold": "16m"},
             stdin=pack, timeout_seconds=limits.seconds,
         )  # fmt: skip
-    except GitUnavailableError as error:
-        raise BundleRejectedError(f"The bundle took too long to read: {error.message}") from None
     except GitError as error:
         raise BundleRejectedError(f"The bundle is not sound: {error.message}") from None
 
@@ -160,22 +177,43 @@ def _new_objects(git: Git, base_sha: str, head: str, limits: Limits) -> bytes:
     return b"".join(line for line in listed if not line.startswith(b"-"))
 
 
-def _require_sizes(git: Git, objects: bytes, limits: Limits) -> None:
-    """Every object is there, and neither one nor all together are too much."""
-    asked = "--batch-check=%(objecttype) %(objectsize)"
-    total = commits = 0
-    for line in git.run("cat-file", asked, stdin=objects).stdout.splitlines():
-        kind, _, size = line.partition(b" ")
+def _require_sizes(git: Git, head: str, objects: bytes, limits: Limits) -> None:
+    """The head is a commit, every object is there, and neither one nor all are too much."""
+    sizes: dict[bytes, list[int]] = {}
+    for line in git.run("cat-file", "--batch-check", stdin=objects).stdout.splitlines():
+        name, kind, size = (*line.split(b" "), b"", b"")[:3]
         if not size.isdigit():
             raise BundleRejectedError("The bundle is not whole: an object is missing.")
-        total += int(size)
-        commits += kind == b"commit"
-        if kind == b"blob" and int(size) > limits.file_bytes:
-            raise BundleRejectedError(f"A file is larger than {limits.file_bytes} bytes.")
-    if commits > limits.commits:
-        raise BundleRejectedError(f"The run made {commits} commits; {limits.commits} are accepted.")
-    if total > limits.total_bytes:
-        raise BundleRejectedError(f"The change is larger than {limits.total_bytes} bytes.")
+        if name == head.encode() and kind != b"commit":
+            raise BundleRejectedError("The run's branch is not a commit.")
+        sizes.setdefault(kind, []).append(int(size))
+    _require_each(sizes, limits)
+    _require_all(sizes, limits)
+
+
+def _require_each(sizes: Mapping[bytes, list[int]], limits: Limits) -> None:
+    for name, kind, most in (
+        ("file", b"blob", limits.file_bytes),
+        ("commit", b"commit", limits.commit_bytes),
+        ("folder", b"tree", limits.tree_bytes),
+    ):
+        if (largest := max(sizes.get(kind, ()), default=0)) > most:
+            raise ChangeTooLargeError(f"A {name} is larger than {most:,} bytes: {largest:,}.")
+
+
+def _require_all(sizes: Mapping[bytes, list[int]], limits: Limits) -> None:
+    commits, trees = sizes.get(b"commit", []), sizes.get(b"tree", [])
+    if len(commits) > limits.commits:
+        raise ChangeTooLargeError(
+            f"The run made {len(commits)} commits; {limits.commits} are accepted."
+        )
+    for what, total, most in (
+        ("The messages of the commits are", sum(commits), limits.history_bytes),
+        ("The lists of the changed folders are", sum(trees), limits.folder_bytes),
+        ("The change is", sum(map(sum, sizes.values())), limits.total_bytes),
+    ):
+        if total > most:
+            raise ChangeTooLargeError(f"{what} larger than {most:,} bytes in all: {total:,}.")
 
 
 def _release(folder: Path, packs: Path) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 
 from paid.containers.git import Git
-from paid.containers.secret_scan import SecretScan
-from paid.errors import BundleRejectedError, GitError, PolicyError, SecretFoundError
+from paid.containers.secret_check import Allowed, Told, check_objects, told_in_texts
+from paid.errors import GitError, PolicyError, SecretFoundError
 
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-MOST_PATCH_BYTES = 256 * 1024 * 1024
+MOST_LIST_BYTES = 40 * 1024 * 1024
+"""Of changed files, each of which takes twice its path and a hundred bytes: 150,000 files."""
 _HELD_FOLDERS = (b".github/workflows", b".github/actions")
 _PLAIN_DIFF = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
 _File = tuple[bytes, str, int | None, int | None]
 """Path, status, lines added and deleted, as git says them."""
+_MOST_TOLD = 5
 _CUT = "\n[… the rest of the diff is left out]\n"
 
 
@@ -65,15 +67,24 @@ class Changes:
 class Policy:
     """What may be published without a person.
 
-    `secrets` are ours that must never leave, such as the GitHub token and the model keys.
+    `secrets` are ours that must never leave, such as the GitHub token and the model keys. People
+    let values go by `allowed_values` (SHA-256 in hex), and files by `allowed_paths` (globs), in
+    which all but our own secrets may be.
     """
 
     allow_workflow_changes: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    allowed_paths: tuple[str, ...] = ()
+    allowed_values: frozenset[str] = frozenset()
+
+    def allowed(self) -> Allowed:
+        """What people let go."""
+        return Allowed(self.allowed_paths, self.allowed_values)
 
 
 def check(git: Git, base_sha: str, head_sha: str, policy: Policy) -> Changes:
     """The changes, or PolicyError when they touch workflows, SecretFoundError for a secret."""
+    git = git.of_change()
     files = list(_files(git, base_sha, head_sha))
     held = [_shown(path) for path, *_ in files if _is_held(path)]
     if held and not policy.allow_workflow_changes:
@@ -81,23 +92,22 @@ def check(git: Git, base_sha: str, head_sha: str, policy: Policy) -> Changes:
             f"The change touches {held[0]}, which decides what runs with the repository's rights.",
             hint="A person must look: allow workflow changes in the project's policy to let it go.",
         )
-    _scan(git, base_sha, head_sha, policy)
+    _refuse(check_objects(git, base_sha, head_sha, policy.secrets, policy.allowed()))
     return _changes(files, _commits(git, base_sha, head_sha))
 
 
-def check_texts(policy: Policy, *texts: str) -> None:
+def check_texts(policy: Policy, *texts: str, known: Iterable[str] = ()) -> None:
     """Look through what is published beside the commits: a title, a body, a branch's name.
 
-    Raises SecretFoundError.
+    The texts are to be as they were before anything escaped them. `known` are texts that are public
+    already: a secret in them is not new. Raises SecretFoundError.
     """
-    scan = SecretScan(policy.secrets)
-    for text in texts:
-        scan.feed(text.encode("utf-8", "replace") + b"\n")
-    _refuse(scan.end())
+    _refuse(told_in_texts(texts, known, policy.secrets, policy.allowed()))
 
 
 def read_changes(git: Git, base_sha: str, head_sha: str) -> Changes:
     """Files and commits between two commits."""
+    git = git.of_change()
     return _changes(_files(git, base_sha, head_sha), _commits(git, base_sha, head_sha))
 
 
@@ -112,7 +122,7 @@ def read_diff(git: Git, base_sha: str, head_sha: str, most_bytes: int) -> str:
     """The patch as text, cut with a marker after `most_bytes`."""
     patch = bytearray()
     arguments = ("diff-tree", "-p", *_PLAIN_DIFF, _sha(base_sha), _sha(head_sha))
-    for chunk in git.stream(*arguments):
+    for chunk in git.of_change().stream(*arguments):
         patch += chunk
         if len(patch) > most_bytes:
             return patch[:most_bytes].decode("utf-8", "replace") + _CUT
@@ -122,7 +132,8 @@ def read_diff(git: Git, base_sha: str, head_sha: str, most_bytes: int) -> str:
 def _files(git: Git, base_sha: str, head_sha: str) -> Iterator[_File]:
     """With -z, --raw gives `:modes shas STATUS NUL path NUL`, then --numstat `A TAB D TAB path`."""
     arguments = ("diff-tree", "-r", "-z", "--raw", "--numstat", *_PLAIN_DIFF)
-    fields = iter(git.run(*arguments, _sha(base_sha), _sha(head_sha)).stdout.split(b"\0"))
+    listed = git.run(*arguments, _sha(base_sha), _sha(head_sha), most_bytes=MOST_LIST_BYTES)
+    fields = iter(listed.stdout.split(b"\0"))
     statuses: dict[bytes, str] = {}
     for entry in fields:
         if entry.startswith(b":"):
@@ -152,28 +163,19 @@ def _is_held(path: bytes) -> bool:
     )
 
 
-def _scan(git: Git, base_sha: str, head_sha: str, policy: Policy) -> None:
-    """Look through each commit: what one adds and the next removes is published all the same."""
-    scan = SecretScan(policy.secrets)
-    arguments = (
-        "log", "-p", "-m", "-U0", "--text", "--no-decorate", *_PLAIN_DIFF,
-        "--format=%an <%ae> %cn <%ce>%n%B", _sha(head_sha), f"^{_sha(base_sha)}",
-    )  # fmt: skip
-    seen = 0
-    for chunk in git.stream(*arguments):
-        seen += len(chunk)
-        if seen > MOST_PATCH_BYTES:
-            raise BundleRejectedError("The change is too large to be looked through for secrets.")
-        scan.feed(chunk)
-    _refuse(scan.end())
-
-
-def _refuse(found: set[str]) -> None:
-    if found:
-        raise SecretFoundError(
-            f"The change holds {', '.join(sorted(found))}; nothing was pushed.",
-            hint="Look at the run's diff; if it is no secret, let the agent write it otherwise.",
-        )
+def _refuse(told: Sequence[Told]) -> None:
+    if not told:
+        return
+    shown = "; ".join(f"{each.kind} in {each.place}" for each in told[:_MOST_TOLD])
+    more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+    raise SecretFoundError(
+        f"The change holds {shown}{more}. Nothing was pushed.",
+        hint="If that is no secret, or may be published, a person lets it go: `paid release RUN`.",
+        for_agent=f"The change may not be published, because it holds {shown}{more}."
+        " Take it out of every commit, also of those that later ones undo: rewrite them. In a test"
+        " use a value that no service takes for a key, or read it from the environment.",
+        found=[asdict(each) for each in told],
+    )
 
 
 def _sha(value: str) -> str:

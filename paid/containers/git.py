@@ -1,7 +1,8 @@
 """Git on the host, kept harmless: only in Paid's own mirrors, never where an agent can write.
 
 Argument lists; an environment made from nothing; no hooks, no prompts, no system or user
-configuration; a list of protocols; a time limit on the whole process group. The token travels in
+configuration; a list of protocols; limits of memory, processor time and file size on every process,
+and a time limit on the whole group. The token travels in
 the environment of the one command that needs it, as configuration of one address: it is in no
 argument, no address, no file and no log.
 """
@@ -19,10 +20,10 @@ from pathlib import Path
 from typing import IO
 
 from paid.containers.git_environment import Access, environment, program
-from paid.containers.git_errors import Output, error_of
-from paid.errors import GitError
+from paid.containers.git_errors import Output, error_of, over_limit
+from paid.containers.git_limits import CHANGE, CHANGE_SETTINGS, REPOSITORY, ProcessLimits
+from paid.errors import ChangeTooLargeError, GitError
 
-QUICK_SECONDS = 60
 TRANSFER_SECONDS = 1800
 MOST_OUTPUT_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -36,9 +37,22 @@ class Git:
     repository: what is refused in the end never becomes part of it.
     """
 
-    def __init__(self, repository: Path, quarantine: Path | None = None) -> None:
+    def __init__(
+        self,
+        repository: Path,
+        quarantine: Path | None = None,
+        limits: ProcessLimits = REPOSITORY,
+    ) -> None:
         self.repository = repository
         self._quarantine = quarantine
+        self._limits = limits
+
+    def of_change(self) -> Git:
+        """The same repository, for commands whose work an agent's commits decide.
+
+        Their limits are narrow, and a command that meets one raises ChangeTooLargeError.
+        """
+        return Git(self.repository, self._quarantine, CHANGE)
 
     def run(
         self,
@@ -46,7 +60,7 @@ class Git:
         access: Access | None = None,
         settings: Mapping[str, str] | None = None,
         accept: Sequence[int] = (0,),
-        timeout_seconds: float = QUICK_SECONDS,
+        timeout_seconds: float | None = None,
         stdin: bytes | IO[bytes] = b"",
         most_bytes: int = MOST_OUTPUT_BYTES,
     ) -> Output:
@@ -54,16 +68,19 @@ class Git:
 
         Raises GitUnavailableError at the time limit and when the remote cannot be reached,
         GitHubUnauthorizedError and GitHubNotFoundError as the remote says, GitError for every
-        other exit code that is not in `accept` and for more output than `most_bytes`.
+        other exit code that is not in `accept` and for more output than `most_bytes`. With the
+        limits of a change, whatever passes one of them is ChangeTooLargeError instead.
+        `timeout_seconds` of None is what the limits say.
         """
         stdout = bytearray()
         with self._started(arguments, access, settings, timeout_seconds, stdin) as started:
             for chunk in started.chunks():
                 stdout += chunk
                 if len(stdout) > most_bytes:
-                    raise GitError(f"git {arguments[0]} printed more than {most_bytes} bytes.")
+                    raise self._too_much(arguments[0], most_bytes)
         output = started.output(bytes(stdout))
         if output.code not in accept:
+            self._raise_if_over(arguments[0], output, late=started.late)
             raise error_of(arguments[0], output, remote=access is not None, late=started.late)
         return output
 
@@ -72,15 +89,27 @@ class Git:
         printed = self.run(*arguments, accept=accept).stdout
         return printed.decode("utf-8", "replace").rstrip("\n")
 
-    def stream(
-        self, *arguments: str, timeout_seconds: float = QUICK_SECONDS * 5
-    ) -> Iterator[bytes]:
+    def stream(self, *arguments: str, stdin: bytes | IO[bytes] = b"") -> Iterator[bytes]:
         """Standard output piece by piece; the reader may stop early, and git is ended then."""
-        with self._started(arguments, None, None, timeout_seconds, b"") as started:
+        with self._started(arguments, None, None, None, stdin) as started:
             yield from started.chunks()
         output = started.output(b"")
         if output.code != 0:
+            self._raise_if_over(arguments[0], output, late=started.late)
             raise error_of(arguments[0], output, remote=False, late=started.late)
+
+    def _too_much(self, command: str, most_bytes: int) -> GitError | ChangeTooLargeError:
+        said = f"git {command} printed more than {most_bytes} bytes."
+        if self._limits is not CHANGE:
+            return GitError(said)
+        return ChangeTooLargeError(f"The change is too large to be listed: {said}")
+
+    def _raise_if_over(self, command: str, output: Output, *, late: bool) -> None:
+        if self._limits is CHANGE and (limit := over_limit(output, self._limits, late=late)):
+            raise ChangeTooLargeError(
+                f"The change is too large, or is made so, that git {command} needs more than"
+                f" {limit} for it."
+            )
 
     @contextmanager
     def _started(
@@ -88,12 +117,12 @@ class Git:
         arguments: Sequence[str],
         access: Access | None,
         settings: Mapping[str, str] | None,
-        timeout_seconds: float,
+        timeout_seconds: float | None,
         stdin: bytes | IO[bytes],
     ) -> Iterator[_Started]:
         with _readable(stdin) as given, tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
-                [program(), *arguments],
+                self._limits.command([program(), *arguments]),
                 cwd=self.repository,
                 env=self._environment(access, settings or {}),
                 stdin=given,
@@ -102,7 +131,7 @@ class Git:
                 start_new_session=True,  # so that the time limit also ends git's own children
             )
             started = _Started(process, errors, access.secrets() if access else ())
-            timer = threading.Timer(timeout_seconds, started.expire)
+            timer = threading.Timer(timeout_seconds or self._limits.wall_seconds, started.expire)
             timer.start()
             try:
                 yield started
@@ -112,6 +141,8 @@ class Git:
                 started.end()
 
     def _environment(self, access: Access | None, settings: Mapping[str, str]) -> Mapping[str, str]:
+        if self._limits is CHANGE:
+            settings = {**CHANGE_SETTINGS, **settings}
         made = environment(self.repository, access, settings)
         if self._quarantine is not None:
             made["GIT_OBJECT_DIRECTORY"] = str(self._quarantine)
@@ -180,4 +211,4 @@ class _Started:
             return
 
 
-__all__ = ["MOST_OUTPUT_BYTES", "QUICK_SECONDS", "TRANSFER_SECONDS", "Access", "Git", "Output"]
+__all__ = ["MOST_OUTPUT_BYTES", "TRANSFER_SECONDS", "Access", "Git", "Output"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
+from paid.containers.git_limits import ProcessLimits
 from paid.errors import (
     DiskFullError,
     GitError,
@@ -59,6 +61,26 @@ _HINTS_OF_A_REFUSAL = (
     ("saml sso", "Authorize the token for the organisation's single sign-on, as the remote says."),
     ("archived", "Unarchive the repository: nobody can push to it."),
 )
+
+
+_NO_MEMORY = ("out of memory", "malloc failed", "mmap failed", "cannot allocate memory")
+_ENDED_FOR_TIME = (-signal.SIGKILL, -signal.SIGXCPU)
+
+
+def over_limit(output: Output, limits: ProcessLimits, *, late: bool) -> str:
+    """Which limit a process met, in words; empty when it failed of something else."""
+    said = output.errors.lower()
+    if late:
+        return f"{limits.wall_seconds:.0f} seconds"
+    if output.code in _ENDED_FOR_TIME or "died of signal 9" in said:
+        return f"{limits.processor_seconds} seconds of a processor"
+    if output.code == -signal.SIGXFSZ or "file too large" in said:
+        return f"{limits.file_bytes // 1024**2} MiB of disk"
+    # a walk through folders in folders ends its stack, and a library that gets no memory aborts
+    is_memory = output.code in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
+    if is_memory or any(words in said for words in _NO_MEMORY):
+        return f"{limits.memory_bytes // 1024**2} MiB of memory"
+    return ""
 
 
 def error_of(command: str, output: Output, *, remote: bool, late: bool) -> PaidError:

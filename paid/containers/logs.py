@@ -3,19 +3,20 @@
 The engine sends frames: 8 bytes of header (stream, size), a time stamp with nanoseconds, a space,
 and up to 16 KiB of a line; the last frame of a line ends with a newline.
 
-A cursor is "anchor/skip/last": the log from the time `anchor` on, less the first `skip` frames.
+A cursor is "anchor/skip/last/lines": the log from `anchor` on, less the first `skip` frames.
 Stamps are not quite in order (two pipes are copied by two threads), but the engine's filter on a
 fixed anchor always gives the same frames in the same order, so skipping by count is exact. The
 anchor moves on about once a second of log time, so that a resumed reader skips little. `last` is
 the newest stamp seen: a newer frame ends the skipping, because the engine throws the oldest part of
-a long log away and the count may be of frames that are gone.
+a long log away and the count may be of frames that are gone. `lines` are those that ended behind
+that place: a line that ends beside a half-read one of the other stream cannot move it on.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from paid.containers.contract import LogLine
@@ -37,6 +38,7 @@ class Cursor:
     anchor: int = 0
     seen: int = 0
     last: int = 0
+    lines: int = 0
     next_anchor: int = 0
     next_seen: int = 0
 
@@ -45,11 +47,12 @@ class Cursor:
         """The cursor in `text`; the beginning of the log if None."""
         if not text:
             return cls()
-        anchor, seen, last = text.split("/")
-        return cls(anchor=int(anchor), seen=int(seen), last=int(last))
+        anchor, seen, last, lines = (*text.split("/"), "0")[:4]
+        return cls(anchor=int(anchor), seen=int(seen), last=int(last), lines=int(lines))
 
     def __str__(self) -> str:
-        return f"{self.anchor}/{self.seen}/{self.last}"
+        lines = f"/{self.lines}" if self.lines else ""
+        return f"{self.anchor}/{self.seen}/{self.last}{lines}"
 
     @property
     def since(self) -> str | None:
@@ -97,14 +100,15 @@ class _Line:
 class FrameReader:
     """Turns the frames of one response into lines, and keeps the cursor.
 
-    The cursor of a line is taken after its last frame, when no other line is half read: resuming
-    in the middle of one would lose its beginning. A line that ends while the other stream is in
-    the middle of one keeps the cursor before that.
+    The cursor of a line names a place where no line is half read, since resuming in the middle of
+    one would lose its beginning, and how many lines have ended since. So each line has its own, and
+    none is read twice.
     """
 
     def __init__(self, cursor: str | None) -> None:
         self._reached = Cursor.parse(cursor)
-        self._safe = str(self._reached)
+        self._safe = cursor or str(self._reached)
+        self._place, self._ended = replace(self._reached, lines=0), self._reached.lines
         self._lines = {1: _Line(), 2: _Line()}
 
     @property
@@ -117,7 +121,8 @@ class FrameReader:
         self._reached = Cursor.parse(self._safe)
         self._lines = {1: _Line(), 2: _Line()}
         skip, newest = self._reached.seen, self._reached.last
-        self._reached.seen = 0
+        told, self._ended = self._reached.lines, 0
+        self._reached.seen = self._reached.lines = 0
         for stream, stamp, data in _frames(read):
             self._reached.passed(stamp)
             if skip and stamp <= newest:
@@ -125,7 +130,9 @@ class FrameReader:
                 continue
             skip = 0
             line = self._take(stream, data)
-            if line is not None:
+            if line is not None and told:
+                told -= 1
+            elif line is not None:
                 yield line
 
     def last_lines(self) -> Iterator[LogLine]:
@@ -142,8 +149,10 @@ class FrameReader:
         if not ended:
             return None
         self._lines[stream] = _Line()
+        self._ended += 1
         if not any(other.size for other in self._lines.values()):
-            self._safe = str(self._reached)
+            self._place, self._ended = replace(self._reached), 0
+        self._safe = str(replace(self._place, lines=self._ended))
         return self._finished(stream, line)
 
     def _finished(self, stream: int, line: _Line) -> LogLine:

@@ -1,117 +1,145 @@
 """Looking for secrets in what is about to be published.
 
-Our own secrets are looked for raw, reversed, in hex, in base64 at each alignment and
-url-encoded, however the lines are broken; everybody's keys by the shapes that their issuers gave
-them.
+Paid's own secrets are looked for in many forms (`secret_needles`), everybody's keys by the shapes
+that their issuers gave them (`secret_shapes`), both in a text and in all that it may be read as
+(`secret_views`): decoded, unpacked, and that again.
 """
 
 from __future__ import annotations
 
-import base64
-import re
+import hashlib
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
+from dataclasses import dataclass, field
 
-SHAPES = {
-    "a GitHub token": rb"\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_[A-Za-z0-9_]{50,}",
-    "an Anthropic key": rb"\bsk-ant-[A-Za-z0-9_-]{24,}",
-    "an OpenAI key": rb"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{40,}",
-    "a Google key": rb"\bAIza[A-Za-z0-9_-]{35}\b",
-    "an AWS key": rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b",
-    "a Slack token": rb"\bxox[abprs]-[A-Za-z0-9-]{20,}",
-    "a Stripe key": rb"\b[sr]k_live_[A-Za-z0-9]{20,}",
-    "a GitLab token": rb"\bglpat-[A-Za-z0-9_-]{20,}",
-    "a private key": rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----",
-}
+from paid.containers.secret_needles import OwnSecrets
+from paid.containers.secret_shapes import keys_in
+from paid.containers.secret_views import decoded, from_mainframe, plain, unpacked
+from paid.errors import ChangeTooLargeError
+
 OURS = "one of Paid's own secrets"
+_MIB = 1024 * 1024
+DEEPEST = 4
+"""Readings of readings: base64 of gzip of hex of UTF-16 is found."""
+_PIECE_BYTES = _MIB
+_OVERLAP_BYTES = 16 * 1024
+"""Of two pieces: no key, and no line of one in some encoding, is as long."""
+_MOST_HITS = 20
+_Found = tuple[str, bytes, int]
+"""A kind, a value, and where in the text."""
 
-_LEAST_SECRET_CHARS = 8
-_LEAST_HALF_BYTES = 16
-_LONGEST_LINE_BYTES = 1024 * 1024
-_OVERLAP_BYTES = 4096
+
+@dataclass(frozen=True)
+class Hit:
+    """A secret that was found: its kind, its bytes, and in which line (None where none can be
+    told: in a binary file)."""
+
+    kind: str
+    value: bytes = field(repr=False)
+    line: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the value: names it without telling it."""
+        return fingerprint_of(self.value)
+
+
+def fingerprint_of(value: bytes) -> str:
+    """How a value is named on an allow-list and in the record; SHA-256 in hex."""
+    return hashlib.sha256(value).hexdigest()
+
+
+class Budget:
+    """How many bytes may be looked through in all: what is given, and what that is read as."""
+
+    def __init__(self, most_bytes: int = 1024 * _MIB, most_packed_bytes: int = 256 * _MIB) -> None:
+        self._left, self._packed_left = most_bytes, most_packed_bytes
+
+    def take(self, count: int) -> None:
+        """Raises ChangeTooLargeError when nothing is left: what was not looked at may hold all."""
+        self._left -= count
+        if self._left < 0:
+            raise ChangeTooLargeError("The change is too large to be looked through for secrets.")
+
+    def room(self) -> int:
+        """How much one packed stream may become."""
+        return self._packed_left
+
+    def take_packed(self, count: int) -> None:
+        """Count what was unpacked."""
+        self._packed_left -= count
+        if self._packed_left < 0:
+            raise ChangeTooLargeError(
+                "What is packed in the change is too large to be looked through for secrets."
+            )
 
 
 class SecretScan:
-    """Feed it a patch in pieces; lines that the patch removes do not count."""
+    """Looks through texts and files; the budget is of all of them together."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        needles = {needle for secret in secrets for needle in needles_of(secret)}
-        self._ours = _any_of(needles)
-        self._most_bytes = max(map(len, needles), default=0)
-        self._shapes = {name: re.compile(shape) for name, shape in SHAPES.items()}
-        self._rest = self._folded = b""
-        self._found: set[str] = set()
+    def __init__(self, secrets: Iterable[str] = (), budget: Budget | None = None) -> None:
+        self._own = OwnSecrets(secrets)
+        self._budget = budget or Budget()
 
-    def feed(self, piece: bytes) -> None:
-        """Look through the next piece."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        self._look(b"\n".join(line for line in lines if not _is_removed(line)))
-        if len(self._rest) > _LONGEST_LINE_BYTES:
-            self._look(b"" if _is_removed(self._rest) else self._rest)
-            # the first byte says whether the line is added or removed, so it stays in front
-            self._rest = self._rest[:1] + self._rest[-_OVERLAP_BYTES:]
+    def hits(self, data: bytes) -> list[Hit]:
+        """Every secret in a text or file, each value once."""
+        found: dict[tuple[str, bytes], Hit] = {}
+        for hit in self._read(data):
+            found.setdefault((hit.kind, hit.value), hit)
+            if len(found) >= _MOST_HITS:
+                break
+        return list(found.values())
 
-    def end(self) -> set[str]:
-        """What was found, by the name of its kind."""
-        self.feed(b"\n")
-        return self._found
+    def _read(self, data: bytes) -> Iterator[Hit]:
+        for kind, value, at in self._look(data, 0):
+            yield Hit(kind, value, _line(data, at))
 
-    def _look(self, text: bytes) -> None:
-        if self._ours is not None and (self._ours.search(text) or self._is_in_folds_of(text)):
-            self._found.add(OURS)
-        for name, shape in self._shapes.items():
-            if name not in self._found and shape.search(text):
-                self._found.add(name)
+    def _look(self, data: bytes, depth: int) -> Iterator[_Found]:
+        """A text, or a reading of one, in pieces, and what is packed in it as a whole."""
+        for start in range(0, max(1, len(data)), _PIECE_BYTES):
+            begin = max(0, start - _OVERLAP_BYTES)
+            for kind, value, at in self._look_at_piece(data[begin : start + _PIECE_BYTES], depth):
+                yield kind, value, begin + at
+        yield from self._look_inside(data, depth)
 
-    def _is_in_folds_of(self, text: bytes) -> bool:
-        """Whether a secret of ours is there when the lines are put together, spaces left out."""
-        assert self._ours is not None  # noqa: S101 - asked only with secrets
-        lines = (b"\n" + text).replace(b"\n+", b"")
-        self._folded += lines.translate(None, b" \t\r\n")
-        found = self._ours.search(self._folded) is not None
-        self._folded = self._folded[-self._most_bytes :]
-        return found
+    def _look_at_piece(self, text: bytes, depth: int) -> Iterator[_Found]:
+        yield from self._secrets_in(text)
+        bare = plain(text)
+        if bare != text:
+            yield from self._at_the_beginning(self._secrets_in(bare), text)
+            yield from self._at_the_beginning(self._look_inside(bare, depth), text)
+        if depth < 2 and (mainframe := from_mainframe(text)):
+            yield from self._secrets_in(mainframe)
+        if depth == DEEPEST:
+            return
+        inside = decoded(bare, first=text if depth == 0 else b"")
+        if inside.parts:
+            for kind, value, at in self._look(inside.text(), depth + 1):
+                yield kind, value, min(inside.origin(at), len(text))
 
+    def _look_inside(self, data: bytes, depth: int) -> Iterator[_Found]:
+        if depth == DEEPEST:
+            return
+        for inside, at in unpacked(data, self._budget.room):
+            self._budget.take_packed(len(inside))
+            for kind, value, _ in self._look(inside, depth + 1):
+                yield kind, value, at
 
-def needles_of(secret: str) -> Iterator[bytes]:
-    """The forms in which a secret may hide; none for what is too short to be told from chance."""
-    raw = secret.encode()
-    if len(raw) < _LEAST_SECRET_CHARS:
-        return
-    yield raw
-    yield raw[::-1]
-    yield from _with_halves(raw.hex().encode())
-    yield from _with_halves(raw.hex().upper().encode())
-    yield quote(secret, safe="").encode()
-    yield "".join(f"%{byte:02x}" for byte in raw).encode()
-    yield "".join(f"%{byte:02X}" for byte in raw).encode()
-    for encoded in _base64_of(raw):
-        yield from _with_halves(encoded)
+    def _secrets_in(self, text: bytes) -> Iterator[_Found]:
+        self._budget.take(len(text))
+        if (own := self._own.found_in(text)) is not None:
+            yield OURS, own, max(0, text.find(own))
+        for key in keys_in(text):
+            yield key.name, key.value, key.at
 
-
-def _base64_of(raw: bytes) -> Iterator[bytes]:
-    """The letters of base64 that depend on `raw` alone, wherever in a text it stands."""
-    for before, skipped in ((0, 0), (1, 2), (2, 3)):
-        whole = base64.b64encode(b"\0" * before + raw)
-        certain = whole[skipped : (before + len(raw)) * 8 // 6]
-        yield certain
-        yield certain.translate(bytes.maketrans(b"+/", b"-_"))
+    @staticmethod
+    def _at_the_beginning(found: Iterator[_Found], text: bytes) -> Iterator[_Found]:
+        """Places in another reading mean nothing in the text, unless the value itself is there."""
+        for kind, value, _ in found:
+            yield kind, value, max(0, text.find(value[:6]))
 
 
-def _with_halves(needle: bytes) -> Iterator[bytes]:
-    """An encoder may break the line within the needle, so each half is enough."""
-    yield needle
-    middle = len(needle) // 2
-    if middle >= _LEAST_HALF_BYTES:
-        yield needle[:middle]
-        yield needle[middle:]
-
-
-def _any_of(needles: set[bytes]) -> re.Pattern[bytes] | None:
-    if not needles:
+def _line(data: bytes, at: int) -> int | None:
+    """The number of the line, from 1; None in a binary file, as git tells one."""
+    if b"\0" in data[:8000]:
         return None
-    return re.compile(b"|".join(re.escape(needle) for needle in sorted(needles)))
-
-
-def _is_removed(line: bytes) -> bool:
-    return line.startswith(b"-") and not line.startswith(b"---")
+    return data.count(b"\n", 0, at) + 1

@@ -152,5 +152,8 @@ class Policy(SQLModel, table=True):
     """The argument list of the agent `command`; other agents make their own."""
     warn_percents: list[int] = Field(default=[50, 80, 100], sa_column=json_value("[50, 80, 100]"))
     """At which percents of its limits, and those of its runs and issues, people are warned."""
+    allowed_secrets: list[dict[str, str]] = Field(default=[], sa_column=json_value("[]"))
+    """What may be published although it looks like a secret: a `path` (glob) or a `value` (SHA-256
+    in hex), with the `reason` and who said so (`by`)."""
     idle_seconds: int = 1200
     """An agent that neither says anything nor uses a model for so long is ended."""

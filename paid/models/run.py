@@ -59,6 +59,8 @@ class Run(SQLModel, table=True):
     head_sha: str | None = None
     agent_session: str | None = None
     """The agent's own name for its conversation, so that a later turn continues it."""
+    released_secrets: list[str] = Field(default=[], sa_column=json_value("[]"))
+    """SHA-256 in hex of values that a person lets this run publish, though they look secret."""
     iterations: int = 0
     tokens_used: int = Field(default=0, sa_column=big(default=0))
     pr_number: int | None = None

@@ -140,6 +140,12 @@ def output_after(session: Session, run_id: int, after_id: int, limit: int = 200)
     return list(session.exec(question))
 
 
+def output_size(session: Session, run_id: int) -> int:
+    """How many characters of output are stored of a run."""
+    stored = select(func.coalesce(func.sum(func.length(Output.text)), 0))
+    return int(session.exec(stored.where(Output.run_id == run_id)).one())
+
+
 def _still_mine(session: Session, hold: StepHold, **values: Any) -> None:
     change = (
         update(Step)

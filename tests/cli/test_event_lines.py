@@ -108,3 +108,10 @@ def test_what_only_machines_want_is_left_out() -> None:
 def test_no_event_is_too_odd_to_be_shown(kind: str, data: dict[str, Any]) -> None:
     shown = line({"kind": kind, "at": AT, "data": data})
     assert not set(shown) & {"\x1b", "\x07", "\x00", "\r"}
+
+
+def test_a_refusal_for_a_secret_names_kind_and_place() -> None:
+    found = [{"kind": "a GitHub token", "place": "a.ini, line 3", "fingerprint": "ab" * 32}]
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    shown = line({"kind": "run.secrets_found", "at": at, "data": {"found": found}})
+    assert shown.endswith("a GitHub token in a.ini, line 3")

@@ -40,6 +40,7 @@ _WHAT_TO_DO = {
     "bundle_rejected": "The workspace gave back something unexpected and nothing was pushed. "
     "The output below shows what the agent did to its repository.",
     "cancelled": "Label the issue anew to start another attempt.",
+    "change_too_large": "The message names the limit. Make the issue smaller; label it anew.",
     "checks_cannot_pass": "Mend what the message names, in the project's settings or on its base, "
     "then label the issue anew; `paid project check` tries the checks without an agent.",
     "configuration": "`paid doctor` says which setting to mend.",
@@ -65,6 +66,8 @@ _WHAT_TO_DO = {
     "price_unknown": "Give the model a price in prices.json, or choose another model.",
     "push_rejected": "The repository refused the branch: look at its protection rules.",
     "policy": "A person has to allow what the change touches; see the project's settings.",
+    "secret_found": "Look at the places that the message names. `paid release` lets this run "
+    "publish them all the same, `paid project allow-secret` every run of the project.",
     "sandbox_not_tight": "The sandbox was not as tight as it must be, so nothing ran. "
     "`paid doctor` says what is open.",
 }

@@ -7,6 +7,7 @@ import sys
 import time
 
 from . import forwarder, probe, processes, workspace
+from .output import BoundedOutput
 from .places import FAILED, HOME, LATER, STARTED_BEFORE, TREE
 from .reports import Reporter
 from .task import Task
@@ -19,6 +20,8 @@ RUN_TOKEN = "PAID_RUN_TOKEN"  # noqa: S105 - the variable's name
 LATER_FILE = f"/run/paid/task/{LATER}"
 PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 0.25
+DRAIN_SECONDS = 60.0
+"""For what the agent has written last; the engine may be slow to take it."""
 
 
 def run(task: Task, reporter: Reporter) -> int:
@@ -38,8 +41,11 @@ def run(task: Task, reporter: Reporter) -> int:
     if task.gateway:
         forwarder.Forwarder(reporter=reporter).start()
     reporter.send("ready")
-    ending = _start_and_wait(task, environment, reporter)
+    output = BoundedOutput()
+    output.start()
+    ending = _start_and_wait(task, environment, reporter, output)
     swept = processes.sweep()
+    output.finish(DRAIN_SECONDS)
     reporter.send(
         "agent_exit",
         code=ending.code,
@@ -79,15 +85,17 @@ def _put_base_version(task: Task, new: bool) -> tuple[str, ...]:
 
 
 def _start_and_wait(
-    task: Task, environment: Mapping[str, str], reporter: Reporter
+    task: Task, environment: Mapping[str, str], reporter: Reporter, output: BoundedOutput
 ) -> processes.Ending:
     os.chdir(TREE)
     reporter.send("started")
     try:
-        pid = processes.start(task.argv, environment, _stdin_file(task.stdin))
+        pid = processes.start(task.argv, environment, _stdin_file(task.stdin), *output.ends)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{task.argv[0] if task.argv else 'no command'}: {error}\n")
         return processes.Ending(processes.code_of(error), None, "exited")
+    finally:
+        output.started()
     return processes.supervise(pid, task.timeout_seconds, task.grace_seconds)
 
 

@@ -52,22 +52,24 @@ def start(
     env: Mapping[str, str],
     stdin: str | None = None,
     output: int | None = None,
+    errors: int | None = None,
 ) -> int:
     """Start a program in a session of its own. Returns its process id.
 
-    `output` takes what it writes; None means our own output. Raises OSError or ValueError when
-    the program cannot be started. The working folder is the caller's.
+    `output` takes what it writes, and `errors` what it complains of; None means our own output,
+    and for `errors` that they go where the output goes. Raises OSError or ValueError when the
+    program cannot be started. The working folder is the caller's.
     """
     source = stdin or os.devnull
     program = find(argv[0], env.get("PATH", os.defpath))
-    redirects = () if output is None else (1, 2)
+    ends = () if output is None else ((output, 1), (output if errors is None else errors, 2))
     pid = os.posix_spawn(
         program,
         list(argv),
         dict(env),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, source, os.O_RDONLY, 0),
-            *((os.POSIX_SPAWN_DUP2, output, descriptor) for descriptor in redirects),
+            *((os.POSIX_SPAWN_DUP2, end, descriptor) for end, descriptor in ends),
         ],
         setsid=True,
         setsigmask=[],

@@ -1,0 +1,112 @@
+"""Everybody's keys, by the shapes that their issuers gave them, and the ones that are examples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_KEY_BODY = rb"(?:\\[nr]|[^A-Za-z0-9-]){0,16}([A-Za-z0-9+/]{16,64})?"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of key. `marks` are quick to look for: every key of the kind begins with one."""
+
+    name: str
+    marks: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+
+
+@dataclass(frozen=True)
+class ShapeFound:
+    """A key: its kind, its bytes (of a private key the first line of its body), and where."""
+
+    name: str
+    value: bytes
+    at: int
+
+
+def _shape(name: str, pattern: bytes, *marks: bytes) -> Shape:
+    return Shape(name, marks, re.compile(pattern))
+
+
+SHAPES = (
+    _shape(
+        "a GitHub token",
+        rb"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255}",
+        b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_",
+    ),
+    _shape("an Anthropic key", rb"sk-ant-[A-Za-z0-9_-]{24,255}", b"sk-ant-"),
+    _shape(
+        "an OpenAI key",
+        # with a digit in it, which names of style sheets that begin with sk- have not
+        rb"(?<![A-Za-z0-9])sk-(?!ant-)(?=[A-Za-z_-]{0,250}[0-9])(?:proj-|svcacct-)?[A-Za-z0-9_-]{40,255}",
+        b"sk-",
+    ),
+    _shape("a Google key", rb"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])", b"AIza"),
+    _shape("an AWS key", rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9])", b"AKIA", b"ASIA"),
+    _shape("a Slack token", rb"xox[abeprs]-[A-Za-z0-9-]{20,255}", b"xox"),
+    _shape("a Stripe key", rb"[sr]k_live_[A-Za-z0-9]{20,255}", b"sk_live_", b"rk_live_"),
+    _shape("a GitLab token", rb"glpat-[A-Za-z0-9_-]{20,255}", b"glpat-"),
+    _shape("an npm token", rb"npm_[A-Za-z0-9]{36}\b", b"npm_"),
+    _shape("a PyPI token", rb"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,255}", b"pypi-AgEI"),
+    _shape("a SendGrid key", rb"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b", b"SG."),
+    _shape(
+        "a private key",
+        rb"-----BEGIN (?:[A-Z0-9]+ ){0,6}PRIVATE KEY(?: BLOCK)?-----" + _KEY_BODY,
+        b"-----BEGIN ",
+    ),
+)  # fmt: skip
+
+_DOCUMENTED = frozenset(
+    begin + rest
+    for begin, rest in (
+        # docs.aws.amazon.com, IAM user guide
+        (b"AKIA", b"IOSFODNN7EXAMPLE"),
+        (b"AKIA", b"I44QH8DHBEXAMPLE"),
+        (b"ASIA", b"IOSFODNN7EXAMPLE"),
+        # docs.github.com, authorizing OAuth and GitHub Apps
+        (b"gh" + b"o_", b"16C7e42F292c6912E7710c838347Ae178B4a"),
+        (b"gh" + b"p_", b"16C7e42F292c6912E7710c838347Ae178B4a"),
+        (b"gh" + b"u_", b"16C7e42F292c6912E7710c838347Ae178B4a"),
+        (b"gh" + b"s_", b"16C7e42F292c6912E7710c838347Ae178B4a"),
+        (
+            b"gh" + b"r_",
+            b"1B4a2e77838347a7E420ce178F2E7c6912E169246c34E1ccbF66C46812d16D5B1A9Dc86A1498",
+        ),
+        # developers.google.com
+        (b"AI" + b"za", b"SyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe"),
+        (b"AI" + b"za", b"SyDOCAbC123dEf456GhI789jKl01-MnO"),
+        # api.slack.com
+        (b"xo" + b"xb-", b"not-a-real-token-this-will-not-work"),
+        (b"xo" + b"xb-", b"17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy"),
+        (b"xo" + b"xp-", b"1234-5678-90abcdef-ghijklmn"),
+    )
+)  # fmt: skip
+"""Keys that vendors print in their documentation: they open nothing."""
+_BEGINNING = re.compile(
+    rb"^(?:gh[a-z]_|github_pat_|sk-(?:ant-|proj-|svcacct-)?|AIza|AKIA|ASIA|xox[a-z]-"
+    rb"|[sr]k_live_|glpat-|npm_)(?:api\d\d-)?"
+)
+
+
+def is_example(value: bytes) -> bool:
+    """Whether a key is one of a vendor's documents, or filled up with one character."""
+    if value in _DOCUMENTED or re.fullmatch(rb"A[KS]IA[A-Z2-7]{9}EXAMPLE", value):
+        return True
+    body = _BEGINNING.sub(b"", value)
+    return body != value and len(set(body.lower().replace(b"-", b"").replace(b"_", b""))) <= 1
+
+
+def keys_in(text: bytes) -> Iterator[ShapeFound]:
+    """Every key in a text that is no example; a pattern is tried only where a mark is."""
+    for shape in SHAPES:
+        for mark in shape.marks:
+            at = text.find(mark)
+            while at >= 0:
+                if match := shape.pattern.match(text, at):
+                    value = (match[1] or match[0]) if shape.pattern.groups else match[0]
+                    if not is_example(value):
+                        yield ShapeFound(shape.name, value, at)
+                at = text.find(mark, at + len(mark))

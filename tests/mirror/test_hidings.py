@@ -1,0 +1,70 @@
+"""A secret is found in every dress, and honest texts pass: the scan as a pure function."""
+
+from __future__ import annotations
+
+import gzip
+import os
+
+import pytest
+
+from paid.activities.own_secrets import without_secrets
+from paid.containers.secret_scan import OURS, Budget, SecretScan
+from paid.errors import ChangeTooLargeError
+from tests.mirror.hidings import ANYBODYS, HONEST, OWN
+
+SECRET = b"paid-own-" + b"Zq7Kw2Xv9Rt4Lm8Bn3Hd6Fy1"
+TOKEN = b"gh" + b"p_" + b"aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9hG5fD"
+SECRETS = (
+    SECRET.decode(),
+    "sk-ant-api03-" + "Ab3dEf6hIj9kLm2nOp5q" * 4,
+    "Hunter-22",
+)
+
+
+def test_there_are_sixty_hidings_at_least() -> None:
+    assert len(ANYBODYS) + len(OWN) >= 75
+
+
+@pytest.mark.parametrize("name", [*ANYBODYS, *OWN])
+def test_our_own_secret_is_found(name: str) -> None:
+    hidden = (ANYBODYS | OWN)[name](SECRET)
+    hits = SecretScan(SECRETS).hits(b"before\n" + hidden + b"\nafter\n")
+    assert [(hit.kind, hit.value) for hit in hits] == [(OURS, SECRET)]
+
+
+@pytest.mark.parametrize("name", list(ANYBODYS))
+def test_anybodys_key_is_found(name: str) -> None:
+    hits = SecretScan(SECRETS).hits(b"before\n" + ANYBODYS[name](TOKEN) + b"\nafter\n")
+    assert ("a GitHub token", TOKEN) in [(hit.kind, hit.value) for hit in hits]
+
+
+@pytest.mark.parametrize("name", list(HONEST))
+def test_honest_texts_pass(name: str) -> None:
+    assert SecretScan(SECRETS).hits(HONEST[name]) == []
+
+
+def test_random_bytes_pass() -> None:
+    assert SecretScan(SECRETS).hits(os.urandom(300_000)) == []
+
+
+def test_half_of_a_long_secret_is_a_leak() -> None:
+    secret = "Zq7Kw2Xv9Rt4Lm8Bn3Hd6Fy1Jc5Gs0PaUeTo"
+    assert SecretScan([secret]).hits(b"it begins with " + secret[:18].encode())
+
+
+def test_a_finding_names_its_line_and_not_its_value() -> None:
+    [hit] = SecretScan(SECRETS).hits(b"one\ntwo\nkey = " + TOKEN + b"\n")
+    assert hit.line == 3
+    assert TOKEN.decode() not in repr(hit)
+
+
+def test_what_is_packed_may_not_become_any_size() -> None:
+    bomb = gzip.compress(b"\0" * 20_000_000)
+    with pytest.raises(ChangeTooLargeError, match="packed"):
+        SecretScan(SECRETS, Budget(most_packed_bytes=1_000_000)).hits(bomb)
+
+
+def test_a_comment_says_that_words_with_a_key_are_left_out() -> None:
+    said = without_secrets(f"- the key is {TOKEN.decode()}", (), SECRETS)
+    assert said == "What was said here is left out, because it holds a GitHub token."
+    assert without_secrets("The checks fail.", (), SECRETS) == "The checks fail."

@@ -1,0 +1,68 @@
+"""Takes each payload as the host does, and tells what came of it, in a process of its own.
+
+Prints a line of JSON for each: the refusal (None when it was taken), the seconds, and the most
+memory of any child so far; then one for this process itself.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from paid.containers.bundles import take
+from paid.containers.changes import Policy, check, read_changes, read_diff
+from paid.containers.git import Git
+from paid.errors import PaidError
+from tests.mirror.githost import git
+from tests.mirror.packing import BRANCH, Base
+from tests.mirror.payloads import PAYLOADS
+
+SECRET = "sk-canary-" + "9f8e7d6c5b4a39281706"
+
+
+def make_base(repository: Path) -> Base:
+    """A bare repository with one commit, as a mirror has it."""
+    repository.mkdir()
+    git(repository, "init", "--bare", "--quiet", "--initial-branch=main")
+    (repository / "file").write_bytes(b"a" * 32)
+    blob = git(repository, "hash-object", "-w", "file")
+    git(repository, "update-index", "--add", "--cacheinfo", f"100644,{blob},README.md")
+    tree = git(repository, "write-tree")
+    commit = git(repository, "commit-tree", "-m", "base", tree)
+    git(repository, "update-ref", "refs/heads/main", commit)
+    return Base(commit, tree, blob)
+
+
+def everything(git: Git, base: Base, bundle: Path) -> str | None:
+    """What the host does with a run's commits before it pushes them; the refusal, if any."""
+    try:
+        head = take(git, 41, bundle, BRANCH, base.commit)
+        read_changes(git, base.commit, head)
+        read_diff(git, base.commit, head, 400_000)
+        check(git, base.commit, head, Policy(secrets=(SECRET,)))
+    except PaidError as error:
+        return f"{type(error).__name__}: {error.message} (again: {error.retryable})"
+    return None
+
+
+def main(folder: Path, names: list[str]) -> None:
+    base = make_base(folder / "mirror.git")
+    host = Git(folder / "mirror.git")
+    bundle = folder / "bundle"
+    for payload in PAYLOADS:
+        if names and payload.name not in names:
+            continue
+        bundle.write_bytes(payload.bundle(base))
+        began = time.monotonic()
+        said = everything(host, base, bundle)
+        took = time.monotonic() - began
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        told = {"name": payload.name, "refused": said, "seconds": took, "child_kib": peak}
+        print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
