@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from paid.github.words import GHOST, Edit, IssueSeen, LabelEvent
-
-CLOCK_SLACK = timedelta(seconds=1)
-"""A label's event and the issue's `updated_at` are written one after the other."""
 
 
 class Action(StrEnum):
@@ -148,17 +144,18 @@ def _is_text_as_labelled(
     trusted: Callable[[str], bool],
     edits: Callable[[], Sequence[Edit] | None],
 ) -> bool:
-    """Whether nobody untrusted changed the text after the label was set.
+    """Whether nobody untrusted changed the text since the label was set.
 
-    Only the author and people with rights can edit. Where the server cannot tell of edits, any
-    change at all after the label counts, because it may have been one.
+    Only the author and people with rights can edit. GitHub tells moments in whole seconds, so an
+    edit in the second of the label may have come after it, and counts as later. Where the server
+    cannot tell of edits, any change at all counts, because it may have been one.
     """
-    if issue.updated_at <= event.at + CLOCK_SLACK or trusted(issue.author):
+    if trusted(issue.author):
         return True
     told = edits()
     if told is None:
-        return False
-    return all(edit.at <= event.at or trusted(edit.editor) for edit in told)
+        return issue.updated_at < event.at
+    return all(edit.at < event.at or trusted(edit.editor) for edit in told)
 
 
 def _refused(event: LabelEvent, code: str, message: str, hint: str) -> Verdict:
@@ -171,7 +168,7 @@ _ASK += "the person as trusted."
 _BOTH = "The labels {} and {} are both set, and they ask for different things."
 _ONE = "Remove both, then set the one that is meant."
 _NO_PLANNING = "Planning is not part of this version of Paid."
-_EDITED = "The issue was changed after the label was set, so what was asked for may not be what "
-_EDITED += "it says now."
+_EDITED = "The issue was changed after the label was set, or in the same second, so what was asked "
+_EDITED += "for may not be what it says now."
 _NO_EVENT = "GitHub does not say who set the label {}; it may have been renamed since."
 _AGAIN = "Read it again; if it is what you want, remove the label and set it anew."

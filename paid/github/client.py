@@ -16,6 +16,7 @@ from paid.errors import (
 )
 from paid.github import reading
 from paid.github.connection import TIMEOUT_SECONDS, Connection
+from paid.github.edits import QUESTION, all_edits
 from paid.github.words import (
     WRITERS,
     Comment,
@@ -127,23 +128,23 @@ class GitHub:
         return sorted((event for event in found if event is not None), key=lambda event: event.id)
 
     def edits(self, repo: str, number: int) -> list[Edit] | None:
-        """The last change of the body and every change of the title, oldest first.
+        """Every change of the body and the title, oldest first.
 
         None when the server cannot tell (GitHub tells of bodies by GraphQL alone).
         """
         owner, _, name = repo.partition("/")
+        issue = {"owner": owner, "name": name, "number": number}
         try:
-            told = self._connection.graphql(
-                reading.LAST_EDIT, {"owner": owner, "name": name, "number": number}
+            told = all_edits(
+                lambda cursors: self._connection.graphql(QUESTION, {**issue, **cursors})
             )
-            body = reading.last_edit(told)
         except GitHubError as error:
             if error.retryable:
                 raise
             return None  # no GraphQL here, or none for this token
         events = self._connection.pages(f"{_issue(repo, number)}/events")
         titles = [reading.read(reading.rename, item) for item in events]
-        return sorted((edit for edit in (body, *titles) if edit), key=lambda edit: edit.at)
+        return sorted((edit for edit in (*told, *titles) if edit), key=lambda edit: edit.at)
 
     def permission(self, repo: str, login: str) -> str:
         """admin, maintain, write, triage, read or none; a 404 is none."""

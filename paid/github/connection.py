@@ -109,9 +109,12 @@ class Connection:
         if status in (404, 405, 501):
             raise GitHubError("This server speaks no GraphQL.")
         data = self._read(status, headers, body).data
-        if isinstance(data, dict) and isinstance(data.get("data"), dict):
-            return data["data"]
-        raise graphql_error(headers, data)
+        told = data.get("data") if isinstance(data, dict) else None
+        error = graphql_error(headers, data)
+        # beside a part of the answer, too, GitHub says that it ran out of time for the rest
+        if isinstance(told, dict) and not (data.get("errors") and error.retryable):
+            return told
+        raise error
 
     def now(self) -> datetime:
         """What the server's clock says, going by its last answer; before that, our own clock's."""

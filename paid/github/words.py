@@ -138,7 +138,7 @@ class GitHubPort(Protocol):
         ...
 
     def edits(self, repo: str, number: int) -> list[Edit] | None:
-        """The last change of the body and every change of the title, oldest first.
+        """Every change of the body and the title, oldest first.
 
         None when the server cannot tell (GitHub tells of bodies by GraphQL alone).
         """

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from paid.demo.forge.world import Comment, Issue, IssueEvent, Pull, Repository, World, now
+from paid.demo.forge.world import (
+    BodyEdit,
+    Comment,
+    Issue,
+    IssueEvent,
+    Pull,
+    Repository,
+    World,
+    now,
+)
 
 
 @dataclass(frozen=True)
@@ -124,8 +133,9 @@ class Deeds:
             event = self._note(issue, login, "renamed")
             event.rename = (issue.title, title)
             issue.title = title
-        if body is not None:
+        if body is not None and body != issue.body:
             issue.body = body
+            issue.edits.append(BodyEdit(login))
         issue.updated_at = now()
         self._tell(_kind(issue), "edited", repository, issue, login)
 

@@ -24,6 +24,8 @@ from paid.demo.forge.world import Token, World
 
 HOUR_SECONDS = 3600
 API_PREFIX = "/api/v3"
+GRAPHQL_PREFIX = "/api"
+"""As on GitHub Enterprise, where GraphQL stands beside REST."""
 
 
 @dataclass(frozen=True)

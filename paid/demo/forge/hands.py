@@ -10,7 +10,7 @@ from typing import Literal
 from paid.demo.forge.deeds import Deeds
 from paid.demo.forge.git_store import GitStore
 from paid.demo.forge.links import Links
-from paid.demo.forge.world import Comment, Issue, Label, Permission, Pull, Repository, World
+from paid.demo.forge.world import Comment, Issue, Label, Permission, Pull, Repository, World, now
 from paid.errors import NotFoundError
 
 
@@ -140,6 +140,12 @@ class Hands:
         with self.world.lock:
             issue = self.issue(name, number)
             self.deeds.edit(self._repository(name), issue, actor, title=title, body=body)
+
+    def delete_edit(self, name: str, number: int, actor: str) -> None:
+        """Take the newest change of the text out of the history that people see, as `actor`."""
+        with self.world.lock:
+            edit = self.issue(name, number).edits[-1]
+            edit.deleted_by, edit.deleted_at = actor, now()
 
     def set_state(
         self, name: str, number: int, actor: str, state: Literal["open", "closed"]

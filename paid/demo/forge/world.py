@@ -76,6 +76,16 @@ class IssueEvent:
 
 
 @dataclass
+class BodyEdit:
+    """A change of an issue's text; one that was deleted from its history is still listed."""
+
+    login: str
+    at: datetime = field(default_factory=now)
+    deleted_by: str | None = None
+    deleted_at: datetime | None = None
+
+
+@dataclass
 class Pull:
     """What a pull request has beyond its issue."""
 
@@ -101,6 +111,7 @@ class Issue:
     labels: list[str] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     events: list[IssueEvent] = field(default_factory=list)
+    edits: list[BodyEdit] = field(default_factory=list)
     created_at: datetime = field(default_factory=now)
     updated_at: datetime = field(default_factory=now)
     closed_at: datetime | None = None
