@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from paid.github.titles import seen_title
 from paid.models import Project
 from paid.store.projects import GITHUB_API_URL
 from web.plain_text import plain, shortened
@@ -48,6 +49,7 @@ def template_environment(asset_version: str) -> Environment:
         seconds_between=seconds_between,
         plain=plain,
         shortened=shortened,
+        seen_title=seen_title,
         web_address=web_address,
         in_a_list=in_a_list,
         words=words,
