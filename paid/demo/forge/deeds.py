@@ -81,7 +81,7 @@ class Deeds:
             if label.name not in issue.labels:
                 issue.labels.append(label.name)
                 self._note(issue, login, "labeled", label.name, label.color)
-                self._tell("issues", "labeled", repository, issue, login, label=label.name)
+                self._tell(_kind(issue), "labeled", repository, issue, login, label=label.name)
 
     def remove_label(self, repository: Repository, issue: Issue, login: str, name: str) -> bool:
         """Take a label away; False when it was not set."""
@@ -90,7 +90,7 @@ class Deeds:
             return False
         issue.labels.remove(label.name)
         self._note(issue, login, "unlabeled", label.name, label.color)
-        self._tell("issues", "unlabeled", repository, issue, login, label=label.name)
+        self._tell(_kind(issue), "unlabeled", repository, issue, login, label=label.name)
         return True
 
     def set_labels(
