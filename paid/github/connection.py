@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,12 @@ from urllib.parse import urlsplit
 import requests
 from github import Auth, Github
 
-from paid.errors import GitHubError, GitHubRateLimitedError, GitHubUnavailableError
+from paid.errors import (
+    GitHubError,
+    GitHubNotFoundError,
+    GitHubRateLimitedError,
+    GitHubUnavailableError,
+)
 from paid.github.addresses import is_elsewhere, moved_to, next_page
 from paid.github.answers import Answer, graphql_error, nonsense, read_answer, server_time
 from paid.github.etags import EtagCache, Kept
@@ -96,9 +101,16 @@ class Connection:
                 return
         raise GitHubError(f"The list at {path} is longer than {MOST_PAGES * PAGE_SIZE} items.")
 
-    def write(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """POST, PATCH, PUT or DELETE with a JSON body."""
-        return self._read(*self._send(verb, path, None, {}, body))
+    def write(
+        self,
+        verb: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        may_follow: Callable[[], bool] = lambda: True,
+    ) -> Answer:
+        """POST, PATCH, PUT or DELETE with a JSON body; `may_follow` is asked at a redirect."""
+        return self._read(*self._send(verb, path, None, {}, body, may_follow))
 
     def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
         """The `data` of a GraphQL answer; a GitHubError where nothing speaks GraphQL."""
@@ -145,12 +157,15 @@ class Connection:
         parameters: Parameters | None,
         headers: Mapping[str, str],
         body: Mapping[str, Any] | None,
+        may_follow: Callable[[], bool] = lambda: True,
     ) -> _Raw:
         """Ask, and ask where the answer says: PyGithub follows 301 alone, and loses its query."""
         for _ in range(MOST_REDIRECTS + 1):
             answered = self._ask(verb, path, parameters, headers, body)
             if not is_elsewhere(answered[0], verb):
                 return answered
+            if not may_follow():
+                raise GitHubNotFoundError("It is in another repository now; nothing was written.")
             path, parameters = moved_to(answered[1].get("location"), self._api_url), None
         raise GitHubError(f"GitHub redirected more than {MOST_REDIRECTS} times.")
 

@@ -138,6 +138,14 @@ class FakeGitHub:
             and (since is None or issue.updated_at >= since)
         ]
 
+    def labelled(self, repo: str, label: str, since: datetime | None = None) -> list[IssueSeen]:
+        """Whatever has the label, closed issues too; pull requests have no labels here."""
+        return [
+            issue
+            for issue in self._repository(repo).issues.values()
+            if issue.has(label) and (since is None or issue.updated_at >= since)
+        ]
+
     def issue(self, repo: str, number: int) -> IssueSeen | None:
         """One issue; None when there is none."""
         return self._repository(repo).issues.get(number)

@@ -76,6 +76,7 @@ def issue(data: Any) -> IssueSeen:
         updated_at=moment(data["updated_at"]),
         html_url=_text(data["html_url"]),
         is_pull_request=data.get("pull_request") is not None,
+        closed_at=moment(data["closed_at"]) if data.get("closed_at") else None,
     )
 
 

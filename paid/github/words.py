@@ -51,6 +51,12 @@ class IssueSeen:
     updated_at: datetime
     html_url: str
     is_pull_request: bool = False
+    closed_at: datetime | None = None
+
+    @property
+    def can_be_worked_on(self) -> bool:
+        """Whether it is an issue, and open."""
+        return self.state == "open" and not self.is_pull_request
 
     def has(self, label: str) -> bool:
         """Whether the label is set; GitHub compares label names without case."""
@@ -127,6 +133,10 @@ class GitHubPort(Protocol):
         self, repo: str, label: str | None = None, since: datetime | None = None
     ) -> list[IssueSeen]:
         """Open issues, without pull requests; with `label`, changed at or after `since`."""
+        ...
+
+    def labelled(self, repo: str, label: str, since: datetime | None = None) -> list[IssueSeen]:
+        """Whatever has the label, closed issues and pull requests too."""
         ...
 
     def issue(self, repo: str, number: int) -> IssueSeen | None:
