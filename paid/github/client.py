@@ -18,6 +18,7 @@ from paid.github import reading
 from paid.github.answers import Answer
 from paid.github.connection import TIMEOUT_SECONDS, Connection
 from paid.github.edits import QUESTION, all_edits
+from paid.github.rights import Missing, expiry, missing_rights
 from paid.github.words import (
     WRITERS,
     Comment,
@@ -43,6 +44,7 @@ class GitHub:
         self, token: str, api_url: str = PUBLIC_API, timeout_seconds: int = TIMEOUT_SECONDS
     ) -> None:
         self._connection = Connection(token, api_url, timeout_seconds)
+        self._token = token
 
     def close(self) -> None:
         """Close idle connections."""
@@ -70,6 +72,16 @@ class GitHub:
         if answer.data.get("permissions") is None and not found.archived:
             return replace(found, can_push=self._may_push(found.full_name))
         return found
+
+    def missing_rights(self, found: Repository) -> tuple[Missing, ...]:
+        """The rights that a run needs and the token itself lacks; nothing is changed."""
+        return missing_rights(
+            self._connection, found.full_name, found.default_branch, found.clone_url, self._token
+        )
+
+    def token_expires_at(self) -> datetime | None:
+        """When the token ends, by the last answers; None when they do not say."""
+        return expiry(self._connection.token_expires)
 
     def _may_push(self, repo: str) -> bool:
         """Whether the token's person may, where the repository's description does not say."""

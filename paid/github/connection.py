@@ -30,6 +30,8 @@ from paid.github.answers import Answer, graphql_error, nonsense, read_answer, se
 from paid.github.etags import EtagCache, Kept
 
 TIMEOUT_SECONDS = 30
+EXPIRATION_HEADER = "github-authentication-token-expiration"
+"""A header of every answer to a token that will expire."""
 PAGE_SIZE = 100
 MOST_PAGES = 200
 MOST_REDIRECTS = 3
@@ -65,6 +67,8 @@ class Connection:
         self._cache = EtagCache()
         self._limited_until = 0.0
         self._told: tuple[datetime, float] | None = None
+        self.token_expires: str | None = None
+        """What the server's last answers said of the token's end, as it was written."""
 
     def get(self, path: str, parameters: Parameters | None = None) -> Answer:
         """Ask, conditionally when this was asked before."""
@@ -201,6 +205,7 @@ class Connection:
         moment = server_time(answered[1])
         if moment is not None:
             self._told = moment, time.monotonic()
+        self.token_expires = answered[1].get(EXPIRATION_HEADER, self.token_expires)
         return answered
 
     @contextmanager

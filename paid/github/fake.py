@@ -126,6 +126,10 @@ class FakeGitHub:
         found = self._repository(repo)
         return replace(found.about, can_push=self._right(found) in WRITERS)
 
+    def token_expires_at(self) -> datetime | None:
+        """Nobody's token ends here."""
+        return None
+
     def issues(
         self, repo: str, label: str | None = None, since: datetime | None = None
     ) -> list[IssueSeen]:

@@ -129,6 +129,10 @@ class GitHubPort(Protocol):
         """The repository and the token's rights in it; `look_inside` for whether it is empty."""
         ...
 
+    def token_expires_at(self) -> datetime | None:
+        """When the token ends, by the last answers; None when they do not say."""
+        ...
+
     def issues(
         self, repo: str, label: str | None = None, since: datetime | None = None
     ) -> list[IssueSeen]:

@@ -51,6 +51,14 @@ class Hands:
             limited = None if repositories is None else frozenset(repositories)
             return self.world.new_token(login, limited)
 
+    def limit_token(self, token: str, rights: Mapping[str, str] | None = None) -> None:
+        """Make it a fine-grained one, with these rights and Metadata: read, which all have."""
+        self.world.tokens[token].rights = {"metadata": "read", **(rights or {})}
+
+    def let_expire(self, token: str, expires: str | None) -> None:
+        """Say with each answer when the token ends, as in `2026-12-31 23:59:59 UTC`."""
+        self.world.tokens[token].expires = expires
+
     def revoke_token(self, token: str) -> None:
         """Answer 401 to this token from now on."""
         self.world.tokens[token].revoked = True

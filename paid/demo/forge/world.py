@@ -32,11 +32,18 @@ class User:
 
 @dataclass
 class Token:
-    """What a person's token may do; `repositories` of None means all that the person may."""
+    """What a person's token may do; `repositories` of None means all that the person may.
+
+    `rights` are those of a fine-grained token ("contents": "write"); None is a classic one, with
+    `scopes`. `expires` is as GitHub writes it: `2026-12-31 23:59:59 UTC`.
+    """
 
     login: str
     repositories: frozenset[str] | None = None
     revoked: bool = False
+    rights: dict[str, str] | None = None
+    scopes: str = "repo"
+    expires: str | None = None
     used: int = 0
     """Requests in this hour that counted against the limit."""
 
