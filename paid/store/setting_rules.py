@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from paid.errors import BadInputError
 
 REGISTRIES = "registries"
-"""The word for the default of `egress_hosts`: the language registries. The gateway knows it, too."""
+"""The word for the default of `egress_hosts`: the language registries. The gateway knows it too."""
 
 _NO_PLACES = {"localtime", "Factory"}
 """Time zones that are another one on another machine."""
@@ -93,8 +93,10 @@ def _egress(name: str, value: Any) -> list[str] | None:
     if value in (REGISTRIES, [REGISTRIES]):
         return None
     if not isinstance(value, list) or REGISTRIES not in value:
-        return _hosts(name, value)
-    return [REGISTRIES, *_hosts(name, [host for host in value if host != REGISTRIES])]
+        hosts: list[str] = _hosts(name, value)
+        return hosts
+    others: list[str] = _hosts(name, [host for host in value if host != REGISTRIES])
+    return [REGISTRIES, *others]
 
 
 def _secret(name: str, value: Any) -> str:
