@@ -101,6 +101,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends {" ".join(PA
 STEP = """\
 COPY opt-paid/ /opt/paid/
 RUN chmod 755 /opt/paid/paid-step && python3 -m compileall -q /opt/paid/paid_step
+RUN cd /opt/paid && python3 -c 'from paid_step import jvm; jvm.keep_store()'
 USER 1000:1000
 ENTRYPOINT ["/opt/paid/paid-step"]
 """

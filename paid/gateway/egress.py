@@ -38,8 +38,8 @@ PORTS = frozenset({443})
 CONNECT_SECONDS = 15.0
 MOST_TUNNELS_A_RUN = 64
 REGISTRIES = "registries"
-"""As in `paid.store.setting_rules`, which is not loaded here: this process is small. No host has such
-a name, without a dot."""
+"""As in `paid.store.setting_rules`, which is not loaded here: this process is small. No host has
+such a name, without a dot."""
 REPEATED_SECONDS = 60.0
 """The same refusal of the same run is told once a minute: a loop must not fill the record."""
 MOST_REFUSALS_TOLD_A_RUN = 200

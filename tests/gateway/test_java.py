@@ -130,8 +130,9 @@ async def test_maven_finds_a_mirror_through_the_gateway_and_trusts_the_companys_
         _way(short_folder, database, usual_ports=frozenset({port})) as way,
         forwarder(way.path) as entry,
     ):
-        inherited = {"PATH": os.environ["PATH"], "SSL_CERT_FILE": str(certificate)}
+        inherited = {"PATH": os.environ["PATH"]}
         proxy, store = ("127.0.0.1", entry), str(tmp_path / "trust.jks")
+        jvm.keep_store(str(certificate), store)
         java = jvm.environment(inherited, str(tmp_path), proxy, way.token, store)
         assert way.token not in java["JAVA_TOOL_OPTIONS"], "every JVM prints it"
         java["JAVA_TOOL_OPTIONS"] += f" -Duser.home={tmp_path}"
@@ -166,7 +167,7 @@ def test_somebodys_own_settings_stay_and_ours_follow_the_run(tmp_path: Path) -> 
     assert "second" in ours.read_text()
     assert "first" not in ours.read_text()
     assert made["JAVA_TOOL_OPTIONS"].endswith(" -Xmx1g")
-    assert "trustStore" not in made["JAVA_TOOL_OPTIONS"], "there is no bundle"
+    assert "trustStore" not in made["JAVA_TOOL_OPTIONS"], "there is no store"
 
 
 def test_a_link_that_an_agent_left_is_not_written_through(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import forwarder, probe, processes, workspace
+from . import forwarder, jvm, probe, processes, workspace
 from .places import FAILED, HOME, LATER, STARTED_BEFORE, TREE
 from .reports import Reporter
 from .task import Task
@@ -62,20 +62,8 @@ def environment_of(task: Task) -> dict[str, str]:
     way_out = dict.fromkeys(names, proxy) if task.gateway else {}
     local = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost,::1")
     own = {name: token if value == "{run_token}" else value for name, value in task.env.items()}
-    java = _for_java(forwarder.ADDRESS if task.gateway else None, token)
+    java = jvm.environment(os.environ, HOME, forwarder.ADDRESS if task.gateway else None, token)
     return {**os.environ, "HOME": HOME, **java, **way_out, **local, **own}
-
-
-def _for_java(proxy: tuple[str, int] | None, token: str) -> dict[str, str]:
-    """What Java programs need to find the way out; nothing where there is no JVM."""
-    folders = os.environ.get("PATH", "").split(":")
-    if "JAVA_HOME" not in os.environ and not any(
-        os.path.exists(f"{folder}/java") for folder in folders
-    ):
-        return {}
-    from . import jvm  # noqa: PLC0415 - only where there is one
-
-    return jvm.environment(os.environ, HOME, proxy, token)
 
 
 def _put_base_version(task: Task, new: bool) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 They are told by properties (`JAVA_TOOL_OPTIONS`, which every JVM reads), by a trust store that is
 made of the bundle, and by Maven's and Gradle's own files, which alone may hold the run's token: a
-JVM prints its options. Loaded only where there is a JVM.
+JVM prints its options. All of it is there without a JVM, too: one may come with what a project
+installs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ TYPE_CHECKING = False  # as `typing` has it, which is not loaded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TRUST_STORE = "/tmp/paid-truststore.jks"  # noqa: S108 - a tmpfs that is this container's own
+TRUST_STORE = "/opt/paid/truststore.jks"
+"""Made with the image, of the bundle that the image has."""
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 PASSWORD = "changeit"  # noqa: S105 - what Java's own store has; it guards nothing public
 MARK = "Made by Paid for this run"
 """Files with it are made anew; a file without is somebody's, and stays."""
@@ -36,10 +39,10 @@ def environment(
 ) -> dict[str, str]:
     """What a JVM needs beside the inherited environment; its files are written on the way.
 
-    `proxy` is where the way out begins; None where the step has none. `store` is where the trust
-    store is put.
+    `proxy` is where the way out begins; None where the step has none. `store` is the trust store; a
+    JVM has its own where there is none.
     """
-    options = _trust_options(inherited.get("SSL_CERT_FILE", ""), store)
+    options = _trust_options(store) if os.path.exists(store) else []
     if proxy is not None:
         options += _proxy_options(*proxy)
         _write_own(f"{home}/.m2/settings.xml", _maven(*proxy, token))
@@ -84,14 +87,15 @@ def _text(value: str) -> bytes:
     return len(value).to_bytes(2, "big") + value.encode()
 
 
-def _trust_options(bundle_file: str, store: str) -> list[str]:
-    try:
-        with open(bundle_file, encoding="utf-8", errors="replace") as file:
-            content = trust_store(file.read())
-        with open(store, "wb") as file_of_store:
-            file_of_store.write(content)
-    except (OSError, ValueError):
-        return []  # the JVM's own store is what there is
+def keep_store(bundle_file: str = BUNDLE, store: str = TRUST_STORE) -> None:
+    """Make the trust store of a bundle; for the build of an image."""
+    with open(bundle_file, encoding="utf-8", errors="replace") as file:
+        content = trust_store(file.read())
+    with open(store, "wb") as file_of_store:
+        file_of_store.write(content)
+
+
+def _trust_options(store: str) -> list[str]:
     return [
         f"-Djavax.net.ssl.trustStore={store}",
         "-Djavax.net.ssl.trustStoreType=JKS",
