@@ -25,7 +25,6 @@ STATIC = HERE / "static"
 _MICRODOLLARS = 1_000_000
 
 
-@cache
 def token_warning(project: Project) -> str:
     """That a project's token ends soon; nothing while there is time, or none is known."""
     end = project.token_expires_at
@@ -34,6 +33,7 @@ def token_warning(project: Project) -> str:
     return f"The GitHub token {token_expiry.ends(end)}. {token_expiry.mend(project)}"
 
 
+@cache
 def template_environment(asset_version: str) -> Environment:
     """The environment, one a process: it keeps the templates that it has compiled.
 

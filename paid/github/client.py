@@ -216,7 +216,8 @@ class GitHub:
         """
 
         def is_still_ours() -> bool:
-            return self.issue(repo, number) is not None
+            seen = self._connection.get(_issue(repo, number)).data
+            return not isinstance(seen, dict) or self._is_in(repo, seen)
 
         path = f"{_issue(repo, number)}/{what}"
         return self._connection.write(verb, path, body, may_follow=is_still_ours)

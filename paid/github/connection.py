@@ -168,9 +168,9 @@ class Connection:
             answered = self._ask(verb, path, parameters, headers, body)
             if not is_elsewhere(answered[0], verb):
                 return answered
+            path, parameters = moved_to(answered[1].get("location"), self._api_url), None
             if not may_follow():
                 raise GitHubNotFoundError("It is in another repository now; nothing was written.")
-            path, parameters = moved_to(answered[1].get("location"), self._api_url), None
         raise GitHubError(f"GitHub redirected more than {MOST_REDIRECTS} times.")
 
     def _ask(
