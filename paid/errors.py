@@ -146,9 +146,16 @@ class GitHubUnavailableError(GitHubError):
 
 
 class GitHubUnauthorizedError(GitHubError):
-    """Raised on 401 or 403: the token is wrong, revoked, or lacks a right."""
+    """Raised on 401 or 403: the token is wrong, revoked, or lacks a right.
+
+    `status` is the server's; None where git says so.
+    """
 
     code = "github_unauthorized"
+
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class GitHubNotFoundError(GitHubError):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from paid.errors import BadInputError, GitHubError, GitHubNotFoundError, GitHubUnauthorizedError
+from paid.github.rights import Missing
 from paid.github.words import Repository
 from paid.models import DEFAULT_LABELS, LabelPurpose
-from paid.store import projects
+from paid.store import projects, token_expiry
 from paid.store.credentials import SecretBox
 from paid.store.database import Database
 from paid.store.projects import NewProject
@@ -29,6 +31,12 @@ class Registry(Protocol):
 
     def repository(self, repo: str) -> Repository:
         """The repository, and what the token may do."""
+
+    def missing_rights(self, found: Repository) -> tuple[Missing, ...]:
+        """The rights that the token itself lacks."""
+
+    def token_expires_at(self) -> datetime | None:
+        """When the token ends; None when that is not told."""
 
     def ensure_label(self, repo: str, name: str, color: str, description: str) -> bool:
         """Make a label if it is missing; True when it was made."""
@@ -64,6 +72,7 @@ class Registered:
     default_branch: str
     labels_made: LabelsMade
     labels: tuple[str, ...]
+    token_expires_at: datetime | None = None
 
 
 def register(
@@ -85,6 +94,7 @@ def register(
     api_url = checked_api_url(api_url)
     found = _found(github, full_name, api_url)
     check_usable(found)
+    check_rights(found, github.missing_rights(found))
     owner, name = projects.split_name(found.full_name)
     new = NewProject(
         api_url=api_url,
@@ -95,11 +105,13 @@ def register(
         default_branch=found.default_branch,
         token=token,
     )
+    expires_at = github.token_expires_at()
     with database.session() as session:
         project_id = projects.number(projects.add(session, box, new, by=by))
+        token_expiry.note(session, project_id, expires_at)
     made = ensure_labels(github, found.full_name, list(DEFAULT_LABELS.items()))
     names = tuple(DEFAULT_LABELS.values())
-    return Registered(project_id, found.full_name, found.default_branch, made, names)
+    return Registered(project_id, found.full_name, found.default_branch, made, names, expires_at)
 
 
 def _found(github: Registry, full_name: str, api_url: str) -> Repository:
@@ -162,6 +174,18 @@ def check_usable(found: Repository) -> None:
             "which git would take for an option.",
             hint="Rename the branch.",
         )
+
+
+def check_rights(found: Repository, missing: Sequence[Missing]) -> None:
+    """Raise for a token with which a whole run would be paid for and then fail."""
+    if not missing:
+        return
+    rights = " and ".join(lack.right for lack in missing)
+    said = "; ".join(lack.said.rstrip(".") for lack in missing)
+    raise GitHubUnauthorizedError(
+        f"The token lacks a right in {found.full_name}: {rights} ({said}).",
+        hint=f"Give the token {RIGHTS}; a classic token needs the scope `repo`.",
+    )
 
 
 def checked_api_url(url: str) -> str:

@@ -95,6 +95,12 @@ class Settings(BaseSettings):
     largest_body_mib: int = Field(default=128, ge=1)
     egress_mib: int = Field(default=4096, ge=1)
     """What one run may move through the egress proxy, both ways together."""
+    egress_registries: str = ""
+    """Hosts, with blanks between, that the word `registries` means beside those that this host's
+    own package clients know: for languages whose clients are in the image alone."""
+    egress_private: str = ""
+    """Hosts inside that runs may reach where a project lists them, each with the network it is in:
+    `mirror.corp=10.20.0.0/16`. Read by `paid.gateway.private_hosts`."""
 
     anthropic_api_key: KeyList = Field(default=[], validation_alias="ANTHROPIC_API_KEY")
     openai_api_key: KeyList = Field(default=[], validation_alias="OPENAI_API_KEY")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from paid.github.words import GHOST, Edit, IssueSeen, LabelEvent
 
-CLOCK_SLACK = timedelta(seconds=1)
-"""A label's event and the issue's `updated_at` are written one after the other."""
+ISSUE_GONE = "The issue was deleted or moved away."
+WATCH_SLACK = timedelta(minutes=10)
+"""So far may GitHub's clock be from that of PostgreSQL."""
 
 
 class Action(StrEnum):
@@ -101,6 +102,34 @@ def decide(
     return Verdict(Action.WAIT if known.is_ending else Action.START, event)
 
 
+def answer_where_nothing_starts(
+    issue: IssueSeen,
+    labels: Labels,
+    known: Known,
+    events: Sequence[LabelEvent],
+    watched_since: datetime,
+    *,
+    overdue: bool = False,
+) -> Verdict:
+    """What to say about the label on a pull request, or on an issue that was closed already.
+
+    Only of a label that was set since the project is watched, and on a closed issue only of one
+    that was set after it was closed: who closes an issue with its label means to end things.
+    """
+    event = standing_label(events, labels.build) or standing_label(events, labels.plan)
+    if event is None:
+        return NOTHING if overdue else Verdict(Action.WAIT)
+    if known.label_event_id is not None and event.id <= known.label_event_id:
+        return NOTHING
+    if event.at < watched_since - WATCH_SLACK:
+        return NOTHING
+    if issue.is_pull_request:
+        return _refused(event, "label_on_pull_request", _PULL, _ISSUE.format(event.label))
+    if issue.closed_at is None or event.at < issue.closed_at:
+        return NOTHING
+    return _refused(event, "label_on_closed_issue", _CLOSED, _REOPEN)
+
+
 def reason_to_cancel(
     issue: IssueSeen | None, labels: Labels, purpose: str, *, by_label: bool = True
 ) -> str | None:
@@ -109,7 +138,7 @@ def reason_to_cancel(
     A run that no label asked for needs none to go on.
     """
     if issue is None:
-        return "The issue was deleted or moved away."
+        return ISSUE_GONE
     if issue.has(labels.cancel):
         return f"The label {labels.cancel} was set."
     if issue.state != "open":
@@ -148,17 +177,18 @@ def _is_text_as_labelled(
     trusted: Callable[[str], bool],
     edits: Callable[[], Sequence[Edit] | None],
 ) -> bool:
-    """Whether nobody untrusted changed the text after the label was set.
+    """Whether nobody untrusted changed the text since the label was set.
 
-    Only the author and people with rights can edit. Where the server cannot tell of edits, any
-    change at all after the label counts, because it may have been one.
+    Only the author and people with rights can edit. GitHub tells moments in whole seconds, so an
+    edit in the second of the label may have come after it, and counts as later. Where the server
+    cannot tell of edits, any change at all counts, because it may have been one.
     """
-    if issue.updated_at <= event.at + CLOCK_SLACK or trusted(issue.author):
+    if trusted(issue.author):
         return True
     told = edits()
     if told is None:
-        return False
-    return all(edit.at <= event.at or trusted(edit.editor) for edit in told)
+        return issue.updated_at < event.at
+    return all(edit.at < event.at or trusted(edit.editor) for edit in told)
 
 
 def _refused(event: LabelEvent, code: str, message: str, hint: str) -> Verdict:
@@ -171,7 +201,11 @@ _ASK += "the person as trusted."
 _BOTH = "The labels {} and {} are both set, and they ask for different things."
 _ONE = "Remove both, then set the one that is meant."
 _NO_PLANNING = "Planning is not part of this version of Paid."
-_EDITED = "The issue was changed after the label was set, so what was asked for may not be what "
-_EDITED += "it says now."
+_EDITED = "The issue was changed after the label was set, or in the same second, so what was asked "
+_EDITED += "for may not be what it says now."
 _NO_EVENT = "GitHub does not say who set the label {}; it may have been renamed since."
+_PULL = "This is a pull request, and Paid works on issues."
+_ISSUE = "Open an issue that says what is wanted, and set {} there."
+_CLOSED = "The issue is closed, and Paid works on open ones."
+_REOPEN = "If it is still wanted, open it again; then remove the label and set it anew."
 _AGAIN = "Read it again; if it is what you want, remove the label and set it anew."

@@ -18,12 +18,15 @@ from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from paid.github.webhook import MOST_BYTES
 from paid.settings import Settings
 from paid.store.database import Database
 from web import errors
 from web.access import Authentication, own_form, own_origin, signed_in
 from web.addresses import addresses
+from web.intake import Intake
 from web.live import Live
+from web.looks import Looks
 from web.rate_limit import AttemptLimit
 from web.rendering import STATIC, template_environment
 from web.routes import health, money, projects, run_streams, runs, sign_in, webhooks
@@ -38,13 +41,16 @@ def make_services(
     settings: Settings, database: Database, port: int, *, ping_seconds: float = PING_SECONDS
 ) -> Services:
     """The services of a dashboard that listens on `port`."""
+    temporal = TemporalLink(settings)
     return Services(
         settings=settings,
         database=database,
         addresses=addresses(settings, port),
         live=Live(database.url),
-        temporal=TemporalLink(settings),
+        temporal=temporal,
         login_attempts=AttemptLimit(),
+        intake=Intake(MOST_BYTES),
+        looks=Looks(temporal.look_now),
         ping_seconds=ping_seconds,
     )
 

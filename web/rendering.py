@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from paid.github.titles import seen_title
 from paid.models import Project
+from paid.store import token_expiry
 from paid.store.projects import GITHUB_API_URL
 from web.plain_text import plain, shortened
 from web.views.budget_raise import suggested_dollars
@@ -21,6 +23,14 @@ HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 STATIC = HERE / "static"
 _MICRODOLLARS = 1_000_000
+
+
+def token_warning(project: Project) -> str:
+    """That a project's token ends soon; nothing while there is time, or none is known."""
+    end = project.token_expires_at
+    if end is None or not token_expiry.is_near(end, datetime.now(UTC)):
+        return ""
+    return f"The GitHub token {token_expiry.ends(end)}. {token_expiry.mend(project)}"
 
 
 @cache
@@ -48,6 +58,8 @@ def template_environment(asset_version: str) -> Environment:
         seconds_between=seconds_between,
         plain=plain,
         shortened=shortened,
+        seen_title=seen_title,
+        token_warning=token_warning,
         web_address=web_address,
         in_a_list=in_a_list,
         words=words,

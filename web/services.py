@@ -14,7 +14,9 @@ from sqlmodel import Session
 from paid.settings import Settings
 from paid.store.database import Database
 from web.addresses import Addresses
+from web.intake import Intake
 from web.live import Live
+from web.looks import Looks
 from web.rate_limit import AttemptLimit
 from web.temporal_link import TemporalLink
 
@@ -33,6 +35,8 @@ class Services:
     live: Live
     temporal: TemporalLink
     login_attempts: AttemptLimit
+    intake: Intake
+    looks: Looks
     ping_seconds: float = PING_SECONDS
     """How long a live page's stream is silent before it says that it is still there."""
 

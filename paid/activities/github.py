@@ -9,6 +9,7 @@ from paid.activities.heartbeat import heartbeats
 from paid.activities.own_secrets import model_keys, without_secrets
 from paid.activities.parts import GitHubFor
 from paid.contracts import RunInput, RunStatus
+from paid.errors import GitHubNotFoundError
 from paid.github.status import say
 from paid.github.texts import (
     PAUSED_BY_VENDOR,
@@ -25,7 +26,7 @@ from paid.store import estimates, holds, issues, ledger, pauses, projects, runs
 from paid.store.database import Database
 from paid.store.pauses import Pause
 from paid.store.runs import RunFacts
-from paid.triage import standing_label
+from paid.triage import ISSUE_GONE, standing_label
 
 DONE_LABEL = "paid-done"
 FAILED_LABEL = "paid-failed"
@@ -41,9 +42,12 @@ class GitHubActivities:
 
     @activity.defn(name="announce", no_thread_cancel_exception=True)
     def announce(self, run: RunInput) -> None:
-        """Tell the issue's people that Paid has begun."""
+        """Tell the issue's people that Paid has begun; of an issue that is gone, end the run."""
         with heartbeats():
-            self._comment(run.run_id)
+            try:
+                self._comment(run.run_id)
+            except GitHubNotFoundError:
+                self._cancel_if_gone(run.run_id)
 
     @activity.defn(name="report_end", no_thread_cancel_exception=True)
     def report_end(self, run: RunInput) -> None:
@@ -52,6 +56,19 @@ class GitHubActivities:
             facts = self._facts(run.run_id)
             self._move_labels(facts)
             self._comment(run.run_id)
+
+    def _cancel_if_gone(self, run_id: int) -> None:
+        """Ask for the end of a run whose issue is not there; the poll tells its workflow.
+
+        Raises GitHubNotFoundError where the repository is what is gone, which ends no run.
+        """
+        facts = self._facts(run_id)
+        github, repo = self._github_for(facts.project), facts.project.full_name
+        github.repository(repo, look_inside=False)
+        if github.issue(repo, facts.issue.number) is not None:
+            return
+        with self._database.session() as session:
+            runs.request_cancel(session, run_id, "github", ISSUE_GONE)
 
     def _facts(self, run_id: int) -> RunFacts:
         with self._database.session() as session:

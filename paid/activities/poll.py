@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -20,7 +20,7 @@ from paid.contracts import LookResult, PollInput, PollResult, RunStatus, RunToSt
 from paid.errors import GitHubNotFoundError, GitHubRateLimitedError, GitHubUnauthorizedError
 from paid.github.words import GitHubPort, Repository
 from paid.models import Project, ProjectState
-from paid.store import issues, projects
+from paid.store import issues, projects, token_expiry
 from paid.store.database import Database
 from paid.triage import Labels
 
@@ -65,6 +65,7 @@ class PollActivities:
         with heartbeats():
             try:
                 found = github.repository(project.full_name, look_inside=False)
+                self._note_expiry(project, github.token_expires_at())
                 if (reason := _unusable(project, found)) is not None:
                     return self._pause(poll.project_id, reason)
                 project = self._follow_rename(project, found)
@@ -112,6 +113,14 @@ class PollActivities:
             look.cancel_what_lost_its_reason()
         seen = look.record_what_is_asked_for(since, poll.after)
         return LookResult(seen.since.isoformat() if seen.since else None, after=seen.after)
+
+    def _note_expiry(self, project: Project, expires_at: datetime | None) -> None:
+        """Record when the token ends, and tell of it in time; mostly there is nothing to do."""
+        told = expires_at == project.token_expires_at
+        if told and not token_expiry.is_near(expires_at, datetime.now(UTC)):
+            return
+        with self._database.session() as session:
+            token_expiry.note(session, projects.number(project), expires_at)
 
     def _pause(self, project_id: int, reason: str) -> LookResult:
         _log.warning("poll.paused", project_id=project_id, reason=reason)

@@ -23,7 +23,16 @@ from paid.models import Issue, Project
 from paid.store import issues, projects, runs
 from paid.store.database import Database
 from paid.store.issues import LiveRun
-from paid.triage import Action, Known, Labels, Verdict, decide, reason_to_cancel
+from paid.triage import (
+    WATCH_SLACK,
+    Action,
+    Known,
+    Labels,
+    Verdict,
+    answer_where_nothing_starts,
+    decide,
+    reason_to_cancel,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -146,12 +155,22 @@ class Look:
             return {run.issue_number: run for run in issues.live_runs(session, self._project_id)}
 
     def _labelled(self, since: datetime | None) -> list[IssueSeen]:
+        """What carries a label that asks for something, by number.
+
+        Closed issues and pull requests that nobody has touched since the project is watched are
+        left out: a repository may have hundreds that carry the label from earlier days.
+        """
         found = {
             issue.number: issue
             for label in (self._labels.build, self._labels.plan)
-            for issue in self._github.issues(self._repo, label, since)
+            for issue in self._github.labelled(self._repo, label, since)
         }
-        return [found[number] for number in sorted(found)]
+        watched = self._project.created_at - WATCH_SLACK
+        return [
+            found[number]
+            for number in sorted(found)
+            if found[number].can_be_worked_on or found[number].updated_at >= watched
+        ]
 
     def _cancel(self, run: LiveRun, issue: IssueSeen | None, reason: str) -> None:
         with self._database.session() as session:
@@ -163,24 +182,35 @@ class Look:
 
     def _judge(self, issue: IssueSeen, row: Issue | None, live: LiveRun | None) -> Action:
         """Decide and record; nothing is recorded of an issue that has to be looked at again."""
-        verdict = decide(
-            issue,
-            self._labels,
-            Known(
-                label_event_id=row.label_event_id if row else None,
-                is_live=live is not None,
-                is_ending=live is not None and live.cancel_requested,
-            ),
-            self._github.label_events(self._repo, issue.number),
-            self._is_trusted,
-            lambda: self._github.edits(self._repo, issue.number),
-            overdue=self._github.now() - issue.updated_at > EVENT_DELAY,
-        )
+        verdict = self._verdict(issue, row, live)
         if verdict.action is Action.REFUSE:
             self._refuse(issue, row, verdict)
         elif verdict.action is not Action.WAIT:
             self._record(issue, verdict)
         return verdict.action
+
+    def _verdict(self, issue: IssueSeen, row: Issue | None, live: LiveRun | None) -> Verdict:
+        known = Known(
+            label_event_id=row.label_event_id if row else None,
+            is_live=live is not None,
+            is_ending=live is not None and live.cancel_requested,
+        )
+        events = self._github.label_events(self._repo, issue.number)
+        overdue = self._github.now() - issue.updated_at > EVENT_DELAY
+        if not issue.can_be_worked_on:
+            since = self._project.created_at
+            return answer_where_nothing_starts(
+                issue, self._labels, known, events, since, overdue=overdue
+            )
+        return decide(
+            issue,
+            self._labels,
+            known,
+            events,
+            self._is_trusted,
+            lambda: self._github.edits(self._repo, issue.number),
+            overdue=overdue,
+        )
 
     def _record(self, issue: IssueSeen, verdict: Verdict) -> None:
         run = None

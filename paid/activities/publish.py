@@ -9,6 +9,7 @@ from temporalio import activity
 from paid.activities.heartbeat import heartbeats
 from paid.activities.own_secrets import model_keys
 from paid.activities.parts import GitHubFor, Host
+from paid.activities.refused_token import refusal_pauses
 from paid.containers.changes import Changes, Policy, check_texts
 from paid.contracts import PublishInput, PullRequest, RunStatus
 from paid.errors import BaseRewrittenError, SecretFoundError
@@ -38,7 +39,7 @@ class PublishActivities:
             facts = runs.facts(session, given.run_id)
             if run.pr_number is not None and run.pr_url is not None:
                 return PullRequest(run.pr_number, run.pr_url)
-        with heartbeats():
+        with heartbeats(), refusal_pauses(self._host.database, facts.project):
             # of this attempt alone: another one has to look again
             background, look = self._host.background, f"base {activity.info().attempt}"
             background.begin(given.run_id, look, lambda: self._standing_base(given, facts))

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from paid.contracts import TurnInput, Workspace
-from paid.github.untrusted import clean
+from paid.github.untrusted import clean, clean_title
 from paid.models import Feedback
 from paid.prompts.loader import Prompt, render
 from paid.store.runs import RunFacts
 
-MAX_TITLE_CHARACTERS = 300
 MAX_BODY_CHARACTERS = 60_000
 
 
@@ -57,7 +56,7 @@ def ask_of(
 
 def _task(facts: RunFacts, branch: str) -> tuple[Prompt, tuple[str, ...]]:
     issue = facts.issue
-    title = clean(issue.pinned_title or issue.title, max_chars=MAX_TITLE_CHARACTERS)
+    title = clean_title(issue.pinned_title or issue.title)
     body = clean(issue.pinned_body or "", max_chars=MAX_BODY_CHARACTERS)
     prompt = render(
         "task",

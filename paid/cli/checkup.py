@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(
     online: Annotated[
-        bool, typer.Option("--online", help="Also ask the model vendors whether the keys work.")
+        bool, typer.Option("--online", help="Also try the models' keys and each token's rights.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -16,7 +16,7 @@ from paid.errors import BadInputError
 from paid.github.client import GitHub
 from paid.registration import Registered, register
 from paid.settings import Settings
-from paid.store import projects
+from paid.store import projects, token_expiry
 from paid.store.credentials import SecretBox
 from paid.store.projects import GITHUB_API_URL
 
@@ -104,9 +104,12 @@ def _tell_added(added: Registered, watched: bool, as_json: bool) -> None:
                 "labels_not_made": labels.not_made,
                 "watched": watched,
             }
+            | ({"token_expires_at": added.token_expires_at} if added.token_expires_at else {})
         )
         return
     say(f"[green]Added[/] {shown(added.full_name)} as project {added.project_id}.")
+    if added.token_expires_at is not None:
+        say(f"Its token {token_expiry.ends(added.token_expires_at)}; people are told before.")
     if labels.made:
         say(f"Made the labels {', '.join(labels.made)} there, because they were missing.")
     if watched:

@@ -13,10 +13,10 @@ from paid.cli.output import Json, say, shown
 from paid.cli.project_options import settings_of, signature_of
 from paid.cli.projects import Name
 from paid.cli.waking import wake
-from paid.errors import BadInputError
+from paid.errors import BadInputError, GitHubError
 from paid.github.client import GitHub
 from paid.models import LabelPurpose, Project
-from paid.registration import LabelsMade, ensure_labels
+from paid.registration import LabelsMade, check_rights, ensure_labels
 from paid.settings import Settings
 from paid.store import holds, projects
 from paid.store.credentials import SecretBox
@@ -45,6 +45,8 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
         raise BadInputError("No setting was named.", hint="`paid project set --help` lists them.")
     settings = connection.settings()
     box = SecretBox(settings.secret_key_path)
+    if "token" in wanted:
+        _try_token(settings, name, wanted["token"])
     with connection.database(settings) as database, database.session() as session:
         project = projects.find(session, name)
         project_id = projects.number(project)
@@ -70,6 +72,22 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
     if there.made:
         say(f"Made the labels {shown(', '.join(there.made))} there, because they were missing.")
     say(f"Changed {', '.join(changed).replace('_', ' ')} of {shown(project.full_name)}.")
+
+
+def _try_token(settings: Settings, name: str, token: str) -> None:
+    """Refuse a token that GitHub says lacks a right; warn of one that could not be tried."""
+    with connection.database(settings) as database, database.session() as session:
+        project = projects.find(session, name)
+    github = GitHub(token, project.api_url)
+    try:
+        found = github.repository(project.full_name)
+        missing = github.missing_rights(found)
+    except GitHubError as error:
+        print(output.plain(f"The token could not be tried. {error}"), file=sys.stderr)
+        return
+    finally:
+        github.close()
+    check_rights(found, missing)
 
 
 def _look_now(settings: Settings, project_id: int) -> None:

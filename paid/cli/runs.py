@@ -11,8 +11,10 @@ from temporalio.client import Client
 from paid import control
 from paid.cli import completion, connection, output
 from paid.cli.given import LARGEST_ID
-from paid.cli.output import Json, age, dollars, one_line, say, shown
+from paid.cli.output import Json, age, dollars, say, shown
 from paid.errors import ConfigurationError
+from paid.github.titles import seen_title
+from paid.plain import plain
 from paid.store import projects, run_list, runs
 from paid.store.pauses import Pause
 from paid.store.run_list import RunFilter, RunGroup, RunSeen
@@ -79,7 +81,7 @@ def _cells(seen: RunSeen) -> tuple[object, ...]:
         state = f"{state} (waits: {seen.hold.reason}{_until(seen.pause)})"
     elif run.waits:
         state = f"{state} (waits: {WAITS_FOR.get(run.error_code, run.error_code)})"
-    issue = f"#{seen.issue.number} {one_line(seen.issue.title, 40)}"
+    issue = f"#{seen.issue.number} {seen_title(plain(seen.issue.title), 40)}"
     at_most = "up to " if seen.cost.estimated_microdollars else ""
     cost = at_most + dollars(seen.cost.spent_microdollars)
     return (

@@ -104,6 +104,7 @@ RUN find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
 RUN find / -xdev -type f -print0 | python3 -c "import os, sys; [\
     os.removexattr(name, 'security.capability') for name in sys.stdin.buffer.read().split(b'\\0')\
     if name and 'security.capability' in os.listxattr(name)]"
+RUN cd /opt/paid && python3 -c 'from paid_step import jvm; jvm.keep_store()'
 USER 1000:1000
 ENTRYPOINT ["/opt/paid/paid-step"]
 """

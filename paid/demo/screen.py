@@ -10,6 +10,7 @@ from rich.text import Text
 
 from paid.demo.lines import Line
 from paid.demo.story import RunState
+from paid.github.titles import seen_title
 from paid.plain import plain
 
 MICRODOLLARS = 1_000_000
@@ -51,7 +52,7 @@ class Screen:
     def show(self, line: Line, run: RunState | None) -> None:
         """A line of the story; without a terminal, phases carry time and money."""
         if run is not None and run.id != self._shown_run:
-            title = f"\nIssue {run.issue_number}: {plain(run.issue_title)}"
+            title = f"\nIssue {run.issue_number}: {seen_title(plain(run.issue_title))}"
             self.console.print(Text(title, "bold"))
             self._shown_run = run.id
         if not self.console.is_terminal and line.kind == "phase" and run is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import httpx
 from pydantic import SecretStr
@@ -13,9 +14,9 @@ from paid.doctor.findings import Case, Check, Finding, broken, ok, skipped, warn
 from paid.errors import PaidError
 from paid.github.client import GitHub
 from paid.models import Project, ProjectState
-from paid.registration import check_usable
+from paid.registration import check_rights, check_usable
 from paid.settings import Settings
-from paid.store import notifications, projects
+from paid.store import notifications, projects, token_expiry
 from paid.store.credentials import SecretBox
 from paid.up import endpoints
 
@@ -41,38 +42,51 @@ def web(case: Case) -> Sequence[Finding]:
 
 
 def github(case: Case) -> Sequence[Finding]:
-    """Each project's token still works and may write."""
+    """Each project's token still works; with `online`, each right that a run needs is tried."""
     with servers.database(case.settings) as opened, opened.session() as session:
         box = SecretBox(case.settings.secret_key_path)
         found = [p for p in projects.listing(session) if p.state != ProjectState.REMOVED]
         tokens = [(project, projects.token(session, box, project)) for project in found]
     if not tokens:
         return [skipped("github", "no project yet: `paid project add OWNER/REPO`")]
-    seen = [_project(project, token) for project, token in tokens[:MOST_PROJECTS]]
+    seen = [_project(*each, online=case.online) for each in tokens[:MOST_PROJECTS]]
     if len(tokens) > MOST_PROJECTS:
         seen.append(skipped("github", f"{len(tokens) - MOST_PROJECTS} further projects"))
     return seen
 
 
-def _project(project: Project, token: str) -> Finding:
+def _project(project: Project, token: str, *, online: bool) -> Finding:
     name = f"github {project.full_name}"
     client = GitHub(token, project.api_url)
     mend = f"Give it a good token: `paid project set {project.full_name} --token-file FILE`."
     try:
-        check_usable(client.repository(project.full_name))
+        found = client.repository(project.full_name)
+        check_usable(found)
+        if online:
+            check_rights(found, client.missing_rights(found))
     except PaidError as error:
         if error.retryable:
             return warning(name, error.message, error.hint or "Try again when it answers.")
         return broken(name, error.message, error.hint or mend)
     finally:
         client.close()
+    return _standing(name, project, client.token_expires_at(), online=online)
+
+
+def _standing(name: str, project: Project, expires_at: datetime | None, *, online: bool) -> Finding:
+    """What there is to say of a project whose token is good."""
     if project.state == ProjectState.PAUSED:
         return warning(
             name,
             f"paused: {project.paused_reason or 'no reason was given'}",
             f"Go on with `paid project resume {project.full_name}`.",
         )
-    return ok(name, "the token works and may write")
+    end = f"; it {token_expiry.ends(expires_at)}" if expires_at else ""
+    if expires_at is not None and token_expiry.is_near(expires_at, datetime.now(UTC)):
+        return warning(name, f"the token works{end}", token_expiry.mend(project))
+    if not online:
+        return ok(name, f"the token works{end}; `--online` tries each of its rights")
+    return ok(name, f"the token works and may write{end}")
 
 
 def keys(case: Case) -> Sequence[Finding]:

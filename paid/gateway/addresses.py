@@ -15,6 +15,22 @@ _GIVEN_OUT = ip_network("2000::/3")
 """All of IPv6 that belongs to anybody; what embeds IPv4 in other ways than those below is not."""
 _NOBODYS = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"), ip_network("3fff::/20"))
 """Not public either, though not every version of Python knows it."""
+METADATA = frozenset(
+    map(
+        ip_address,
+        (
+            "169.254.169.254",
+            "169.254.170.2",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+        ),
+    )
+)
+"""Where clouds tell their machines of themselves, credentials included: AWS, Google, Azure (whose
+168.63.129.16 looks public), Alibaba, Oracle; from their documents."""
 
 
 def is_name(host: str) -> bool:
@@ -44,7 +60,7 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if number not in _GIVEN_OUT:
             return False
-    if any(number in network for network in _NOBODYS):
+    if number in METADATA or any(number in network for network in _NOBODYS):
         return False
     return number.is_global and not number.is_multicast and not number.is_reserved
 

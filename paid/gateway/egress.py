@@ -19,6 +19,7 @@ from paid.errors import DatabaseError
 from paid.gateway.access import Access, Grant
 from paid.gateway.addresses import is_listed, is_name, is_public, resolve
 from paid.gateway.lines import Pool
+from paid.gateway.private_hosts import PrivateHosts
 from paid.gateway.run_record import put_on_record
 from paid.gateway.tunnels import (
     CapReachedError,
@@ -36,10 +37,18 @@ PORTS = frozenset({443})
 """Open on every listed host; another one has to be listed with it."""
 CONNECT_SECONDS = 15.0
 MOST_TUNNELS_A_RUN = 64
+REGISTRIES = "registries"
+"""As in `paid.store.setting_rules`, which is not loaded here: this process is small. No host has
+such a name, without a dot."""
 REPEATED_SECONDS = 60.0
 """The same refusal of the same run is told once a minute: a loop must not fill the record."""
 MOST_REFUSALS_TOLD_A_RUN = 200
 """Nor must a loop over names."""
+NO_PRIVATE_HOSTS = PrivateHosts()
+_NOT_PUBLIC = (
+    "{} leads to an address that is not public. Where this is meant, the operator names host "
+)
+_NOT_PUBLIC += "and network in PAID_EGRESS_PRIVATE."
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 
@@ -58,7 +67,8 @@ class Egress:
     """Opens tunnels for runs.
 
     `registries` gives the hosts of projects that list none of their own; `proxy` is this host's
-    own way out, if it has one; then the proxy resolves names, and only the list protects.
+    own way out, if it has one; then the proxy resolves names, and only the list protects. `private`
+    names hosts inside; they are reached without that proxy, at the addresses that it allows.
     """
 
     def __init__(
@@ -72,6 +82,7 @@ class Egress:
         resolver: Resolver = resolve,
         ports: frozenset[int] = PORTS,
         is_allowed_address: Callable[[str], bool] = is_public,
+        private: PrivateHosts = NO_PRIVATE_HOSTS,
     ) -> None:
         self._access = access
         self._pool = pool
@@ -81,6 +92,7 @@ class Egress:
         self._resolve = resolver
         self._ports = ports
         self._is_allowed_address = is_allowed_address
+        self._private = private
         self._moved: dict[int, int] = {}
         self._open: dict[int, int] = {}
         self._told: dict[tuple[int, str, str], float] = {}
@@ -149,7 +161,7 @@ class Egress:
         self._moved.setdefault(run_id, int(row["moved"] or 0) if row else 0)
 
     def _check(self, grant: Grant, host: str, port: int) -> None:
-        listed = self._registries() if grant.egress_hosts is None else grant.egress_hosts
+        listed = self._listed(grant)
         if not is_name(host) or not is_listed(host, port, listed, self._ports):
             named = host if port in self._ports else f"{host}:{port}"
             raise RefusedTunnelError(403, f"{named} is not on this project's list of hosts.")
@@ -158,17 +170,28 @@ class Egress:
         if self._open.get(grant.run_id, 0) > MOST_TUNNELS_A_RUN:
             raise RefusedTunnelError(429, "This run has as many tunnels open as it may.")
 
+    def _listed(self, grant: Grant) -> Sequence[str]:
+        """The hosts of the run's project; the word for the registries stands for theirs."""
+        if grant.egress_hosts is None:
+            return self._registries()
+        if REGISTRIES not in grant.egress_hosts:
+            return grant.egress_hosts
+        return [*self._registries(), *grant.egress_hosts]
+
     async def _connect(self, host: str, port: int) -> tuple[Streams, str]:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                if self._proxy is not None:
+                if self._proxy is not None and not self._private.names(host):
                     return await through(self._proxy, host, port), "proxy"
                 addresses = await self._resolve(host, port)
-                if not addresses or not all(map(self._is_allowed_address, addresses)):
-                    raise RefusedTunnelError(403, f"{host} leads to an address that is not public.")
+                if not addresses or not all(self._may_be_at(host, it) for it in addresses):
+                    raise RefusedTunnelError(403, _NOT_PUBLIC.format(host))
                 return await _first_that_answers(addresses, port)
         except (OSError, TimeoutError) as error:
             raise RefusedTunnelError(502, f"{host} cannot be reached.") from error
+
+    def _may_be_at(self, host: str, address: str) -> bool:
+        return self._is_allowed_address(address) or self._private.allows(host, address)
 
     async def _carry(
         self, grant: Grant, here: Streams, there: Streams, traffic: Traffic, early: bytes

@@ -20,7 +20,7 @@ from typing import IO, Any
 from aiohttp import web
 
 from paid.errors import ConfigurationError, DatabaseError
-from paid.gateway import known_vendors
+from paid.gateway import known_vendors, private_hosts
 from paid.gateway.access import Access
 from paid.gateway.advances import Advances
 from paid.gateway.billing import Billing
@@ -117,6 +117,7 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
     url = "postgresql://" + settings.database_url.get_secret_value().partition("://")[2]
     pool = make_pool(url)
     upstream = Upstream(settings)
+    further = settings.egress_registries.replace(",", " ").lower().split()
     registries = Registries(settings.data_dir / "registries.json")
     books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
     access = Access(url)
@@ -144,9 +145,10 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
         egress = Egress(
             access=access,
             pool=pool,
-            registries=registries.hosts,
+            registries=lambda: [*registries.hosts(), *further],
             most_bytes=settings.egress_mib << 20,
             proxy=settings.https_proxy,
+            private=private_hosts.read(settings.egress_private),
         )
         yield relay, egress
     finally:

@@ -71,9 +71,10 @@ def error_of(status: int, headers: Mapping[str, str], body: str) -> GitHubError:
             said,
             hint="The token is wrong, expired or revoked. Make a new one; a project gets it with "
             "`paid project set OWNER/REPO --token-file FILE`.",
+            status=status,
         )
     if status == 403:
-        return GitHubUnauthorizedError(said, hint=hint_of_403(headers, message))
+        return GitHubUnauthorizedError(said, hint=hint_of_403(headers, message), status=status)
     if status in (404, 410, 451):
         return GitHubNotFoundError(said, hint="It is not there, or hidden from this token.")
     if status == 408 or status >= 500:

@@ -15,7 +15,10 @@ from paid.errors import (
     GitHubUnavailableError,
 )
 from paid.github import reading
+from paid.github.answers import Answer
 from paid.github.connection import TIMEOUT_SECONDS, Connection
+from paid.github.edits import QUESTION, all_edits
+from paid.github.rights import Missing, expiry, missing_rights
 from paid.github.words import (
     WRITERS,
     Comment,
@@ -41,6 +44,7 @@ class GitHub:
         self, token: str, api_url: str = PUBLIC_API, timeout_seconds: int = TIMEOUT_SECONDS
     ) -> None:
         self._connection = Connection(token, api_url, timeout_seconds)
+        self._token = token
 
     def close(self) -> None:
         """Close idle connections."""
@@ -69,6 +73,16 @@ class GitHub:
             return replace(found, can_push=self._may_push(found.full_name))
         return found
 
+    def missing_rights(self, found: Repository) -> tuple[Missing, ...]:
+        """The rights that a run needs and the token itself lacks; nothing is changed."""
+        return missing_rights(
+            self._connection, found.full_name, found.default_branch, found.clone_url, self._token
+        )
+
+    def token_expires_at(self) -> datetime | None:
+        """When the token ends, by the last answers; None when they do not say."""
+        return expiry(self._connection.token_expires)
+
     def _may_push(self, repo: str) -> bool:
         """Whether the token's person may, where the repository's description does not say."""
         try:
@@ -80,7 +94,20 @@ class GitHub:
         self, repo: str, label: str | None = None, since: datetime | None = None
     ) -> list[IssueSeen]:
         """Open issues, without pull requests; with `label`, changed at or after `since`."""
-        parameters: dict[str, str | int] = {"state": "open", "sort": "created", "direction": "asc"}
+        return [
+            issue
+            for issue in self._listed(repo, "open", label, since)
+            if not issue.is_pull_request and issue.state == "open"
+        ]
+
+    def labelled(self, repo: str, label: str, since: datetime | None = None) -> list[IssueSeen]:
+        """Whatever has the label, closed issues and pull requests too."""
+        return self._listed(repo, "all", label, since)
+
+    def _listed(
+        self, repo: str, state: str, label: str | None, since: datetime | None
+    ) -> list[IssueSeen]:
+        parameters: dict[str, str | int] = {"state": state, "sort": "created", "direction": "asc"}
         if label is not None:
             parameters["labels"] = label
         if since is not None:
@@ -90,13 +117,7 @@ class GitHub:
             for item in self._connection.pages(f"{_repo(repo)}/issues", parameters)
         ]
         # PyGithub loses the parameters at a 301, so the label is looked at here too
-        return [
-            issue
-            for issue in found
-            if not issue.is_pull_request
-            and issue.state == "open"
-            and (label is None or issue.has(label))
-        ]
+        return [issue for issue in found if label is None or issue.has(label)]
 
     def issue(self, repo: str, number: int) -> IssueSeen | None:
         """One issue, open or closed; None when it was deleted, moved away or never was."""
@@ -127,23 +148,23 @@ class GitHub:
         return sorted((event for event in found if event is not None), key=lambda event: event.id)
 
     def edits(self, repo: str, number: int) -> list[Edit] | None:
-        """The last change of the body and every change of the title, oldest first.
+        """Every change of the body and the title, oldest first.
 
         None when the server cannot tell (GitHub tells of bodies by GraphQL alone).
         """
         owner, _, name = repo.partition("/")
+        issue = {"owner": owner, "name": name, "number": number}
         try:
-            told = self._connection.graphql(
-                reading.LAST_EDIT, {"owner": owner, "name": name, "number": number}
+            told = all_edits(
+                lambda cursors: self._connection.graphql(QUESTION, {**issue, **cursors})
             )
-            body = reading.last_edit(told)
         except GitHubError as error:
             if error.retryable:
                 raise
             return None  # no GraphQL here, or none for this token
         events = self._connection.pages(f"{_issue(repo, number)}/events")
         titles = [reading.read(reading.rename, item) for item in events]
-        return sorted((edit for edit in (body, *titles) if edit), key=lambda edit: edit.at)
+        return sorted((edit for edit in (*told, *titles) if edit), key=lambda edit: edit.at)
 
     def permission(self, repo: str, login: str) -> str:
         """admin, maintain, write, triage, read or none; a 404 is none."""
@@ -160,10 +181,8 @@ class GitHub:
 
     def create_comment(self, repo: str, number: int, body: str) -> Comment:
         """Write a comment."""
-        path = f"{_issue(repo, number)}/comments"
-        return reading.read(
-            reading.comment, self._connection.write("POST", path, {"body": body}).data
-        )
+        written = self._write_on(repo, number, "POST", "comments", {"body": body})
+        return reading.read(reading.comment, written.data)
 
     def edit_comment(self, repo: str, comment_id: int, body: str) -> Comment:
         """Replace a comment's text."""
@@ -174,20 +193,34 @@ class GitHub:
 
     def set_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
         """Make `labels` the issue's labels, in one write; unknown ones are created by GitHub."""
-        self._connection.write("PUT", f"{_issue(repo, number)}/labels", {"labels": list(labels)})
+        self._write_on(repo, number, "PUT", "labels", {"labels": list(labels)})
 
     def add_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
         """Add labels."""
-        self._connection.write("POST", f"{_issue(repo, number)}/labels", {"labels": list(labels)})
+        self._write_on(repo, number, "POST", "labels", {"labels": list(labels)})
 
     def remove_label(self, repo: str, number: int, label: str) -> bool:
         """Take a label away; False when it was not set."""
         try:
-            path = f"{_issue(repo, number)}/labels/{quote(label, safe='')}"
-            self._connection.write("DELETE", path)
+            self._write_on(repo, number, "DELETE", f"labels/{quote(label, safe='')}")
         except GitHubNotFoundError:
             return False
         return True
+
+    def _write_on(
+        self, repo: str, number: int, verb: str, what: str, body: dict[str, Any] | None = None
+    ) -> Answer:
+        """Write on an issue, wherever its repository is now, but in no other repository.
+
+        GitHub redirects from a transferred issue too. Raises GitHubNotFoundError for that.
+        """
+
+        def is_still_ours() -> bool:
+            seen = self._connection.get(_issue(repo, number)).data
+            return not isinstance(seen, dict) or self._is_in(repo, seen)
+
+        path = f"{_issue(repo, number)}/{what}"
+        return self._connection.write(verb, path, body, may_follow=is_still_ours)
 
     def ensure_label(self, repo: str, name: str, color: str, description: str) -> bool:
         """Make the label if the repository has none of the name; True when it was made."""

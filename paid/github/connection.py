@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,12 +19,19 @@ from urllib.parse import urlsplit
 import requests
 from github import Auth, Github
 
-from paid.errors import GitHubError, GitHubRateLimitedError, GitHubUnavailableError
+from paid.errors import (
+    GitHubError,
+    GitHubNotFoundError,
+    GitHubRateLimitedError,
+    GitHubUnavailableError,
+)
 from paid.github.addresses import is_elsewhere, moved_to, next_page
 from paid.github.answers import Answer, graphql_error, nonsense, read_answer, server_time
 from paid.github.etags import EtagCache, Kept
 
 TIMEOUT_SECONDS = 30
+EXPIRATION_HEADER = "github-authentication-token-expiration"
+"""A header of every answer to a token that will expire."""
 PAGE_SIZE = 100
 MOST_PAGES = 200
 MOST_REDIRECTS = 3
@@ -60,6 +67,8 @@ class Connection:
         self._cache = EtagCache()
         self._limited_until = 0.0
         self._told: tuple[datetime, float] | None = None
+        self.token_expires: str | None = None
+        """What the server's last answers said of the token's end, as it was written."""
 
     def get(self, path: str, parameters: Parameters | None = None) -> Answer:
         """Ask, conditionally when this was asked before."""
@@ -96,9 +105,16 @@ class Connection:
                 return
         raise GitHubError(f"The list at {path} is longer than {MOST_PAGES * PAGE_SIZE} items.")
 
-    def write(self, verb: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """POST, PATCH, PUT or DELETE with a JSON body."""
-        return self._read(*self._send(verb, path, None, {}, body))
+    def write(
+        self,
+        verb: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        may_follow: Callable[[], bool] = lambda: True,
+    ) -> Answer:
+        """POST, PATCH, PUT or DELETE with a JSON body; `may_follow` is asked at a redirect."""
+        return self._read(*self._send(verb, path, None, {}, body, may_follow))
 
     def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
         """The `data` of a GraphQL answer; a GitHubError where nothing speaks GraphQL."""
@@ -109,9 +125,12 @@ class Connection:
         if status in (404, 405, 501):
             raise GitHubError("This server speaks no GraphQL.")
         data = self._read(status, headers, body).data
-        if isinstance(data, dict) and isinstance(data.get("data"), dict):
-            return data["data"]
-        raise graphql_error(headers, data)
+        told = data.get("data") if isinstance(data, dict) else None
+        error = graphql_error(headers, data)
+        # beside a part of the answer, too, GitHub says that it ran out of time for the rest
+        if isinstance(told, dict) and not (data.get("errors") and error.retryable):
+            return told
+        raise error
 
     def now(self) -> datetime:
         """What the server's clock says, going by its last answer; before that, our own clock's."""
@@ -142,6 +161,7 @@ class Connection:
         parameters: Parameters | None,
         headers: Mapping[str, str],
         body: Mapping[str, Any] | None,
+        may_follow: Callable[[], bool] = lambda: True,
     ) -> _Raw:
         """Ask, and ask where the answer says: PyGithub follows 301 alone, and loses its query."""
         for _ in range(MOST_REDIRECTS + 1):
@@ -149,6 +169,8 @@ class Connection:
             if not is_elsewhere(answered[0], verb):
                 return answered
             path, parameters = moved_to(answered[1].get("location"), self._api_url), None
+            if not may_follow():
+                raise GitHubNotFoundError("It is in another repository now; nothing was written.")
         raise GitHubError(f"GitHub redirected more than {MOST_REDIRECTS} times.")
 
     def _ask(
@@ -183,6 +205,7 @@ class Connection:
         moment = server_time(answered[1])
         if moment is not None:
             self._told = moment, time.monotonic()
+        self.token_expires = answered[1].get(EXPIRATION_HEADER, self.token_expires)
         return answered
 
     @contextmanager

@@ -126,6 +126,10 @@ class FakeGitHub:
         found = self._repository(repo)
         return replace(found.about, can_push=self._right(found) in WRITERS)
 
+    def token_expires_at(self) -> datetime | None:
+        """Nobody's token ends here."""
+        return None
+
     def issues(
         self, repo: str, label: str | None = None, since: datetime | None = None
     ) -> list[IssueSeen]:
@@ -136,6 +140,14 @@ class FakeGitHub:
             if issue.state == "open"
             and (label is None or issue.has(label))
             and (since is None or issue.updated_at >= since)
+        ]
+
+    def labelled(self, repo: str, label: str, since: datetime | None = None) -> list[IssueSeen]:
+        """Whatever has the label, closed issues too; pull requests have no labels here."""
+        return [
+            issue
+            for issue in self._repository(repo).issues.values()
+            if issue.has(label) and (since is None or issue.updated_at >= since)
         ]
 
     def issue(self, repo: str, number: int) -> IssueSeen | None:

@@ -34,6 +34,11 @@ def without_hidden_characters(text: str, note: Note) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = ESCAPES.sub(lambda match: _gone(note, "terminal escape", match[0]), text)
     text = _ENTITY.sub(lambda match: _entity(match, note), text)
+    return without_unseen_characters(text, note)
+
+
+def without_unseen_characters(text: str, note: Note) -> str:
+    """The text without single characters that cannot be seen; for text that is no markup."""
     if text.isascii() and text.isprintable():
         return text
     kept = []

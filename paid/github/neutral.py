@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from paid.github.hidden_characters import without_hidden_characters
+from paid.github.titles import seen_title
 
 _BREAK = "\u2060"
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|~$=]")
@@ -27,6 +28,15 @@ def neutralise(text: str, max_chars: int = 4000) -> str:
     seen = without_hidden_characters(text, _not_told)
     if len(seen) > max_chars:
         seen = seen[:max_chars].rstrip() + _CUT
+    return _escaped(seen)
+
+
+def neutralise_title(text: str, max_chars: int = 300) -> str:
+    """A title in a comment or a body, where all of it shows as it does on its own page."""
+    return _escaped(seen_title(text, max_chars))
+
+
+def _escaped(seen: str) -> str:
     broken = _unactive(seen)
     escaped = _MARKUP.sub(lambda match: "\\" + match[0], broken)
     escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -40,10 +50,7 @@ def neutralise_inline(text: str, max_chars: int = 200) -> str:
 
 def plain_title(text: str, max_chars: int = 200) -> str:
     """For a pull request's title, which has no Markdown but does have references and mentions."""
-    seen = " ".join(without_hidden_characters(text, _not_told).split())
-    if len(seen) > max_chars:
-        seen = seen[: max_chars - 1].rstrip() + _CUT
-    return _unactive(seen)
+    return _unactive(seen_title(text, max_chars))
 
 
 def quoted(text: str, max_chars: int = 4000) -> str:

@@ -73,10 +73,18 @@ def issue(data: Any) -> IssueSeen:
         author=_person(data.get("user")),
         labels=tuple(_label(label) for label in data["labels"]),
         state=_text(data["state"]),
-        updated_at=_moment(data["updated_at"]),
+        updated_at=moment(data["updated_at"]),
         html_url=_text(data["html_url"]),
         is_pull_request=data.get("pull_request") is not None,
+        closed_at=moment(data["closed_at"]) if data.get("closed_at") else None,
     )
+
+
+def rename(data: Any) -> Edit | None:
+    """An event that changed the title; None for every other kind of event."""
+    if data["event"] != "renamed":
+        return None
+    return Edit(_person(data.get("actor")), moment(data["created_at"]))
 
 
 def label_event(data: Any) -> LabelEvent | None:
@@ -88,38 +96,35 @@ def label_event(data: Any) -> LabelEvent | None:
         id=_number(data["id"]),
         label=_label(data["label"]),
         actor=_person(data.get("actor")),
-        at=_moment(data["created_at"]),
+        at=moment(data["created_at"]),
         added=kind == "labeled",
     )
 
 
-LAST_EDIT = """
-query($owner: String!, $name: String!, $number: Int!) {
-  repository(owner: $owner, name: $name) {
-    issue(number: $number) { lastEditedAt editor { login } }
-  }
-}
-"""
+SILENT = "GitHub does not say when the issue was edited."
 
 
 def last_edit(data: Any) -> Edit | None:
-    """The last edit of an issue's body, from the answer to LAST_EDIT; None when never edited.
+    """The last edit of an issue's body, told by GraphQL; None when it was never edited.
 
     Raises GitHubError when the answer does not say.
     """
     try:
         found = data["repository"]["issue"]
         edited_at = found["lastEditedAt"]
-        return edited_at and Edit(_person(found["editor"]), _moment(edited_at))
+        return edited_at and Edit(actor(found["editor"]), moment(edited_at))
     except (KeyError, TypeError, ValueError):
-        raise GitHubError("GitHub does not say when the issue was edited.") from None
+        raise GitHubError(SILENT) from None
 
 
-def rename(data: Any) -> Edit | None:
-    """An event that changed the title; None for every other kind of event."""
-    if data["event"] != "renamed":
-        return None
-    return Edit(_person(data.get("actor")), _moment(data["created_at"]))
+def actor(data: Any) -> str:
+    """A login in GraphQL's answer, as REST has it: GraphQL leaves a bot's `[bot]` out.
+
+    Without, an app would be taken for the person who has its name for a login.
+    """
+    login = _person(data)
+    is_bot = data is not None and data.get("__typename") == "Bot"
+    return login if not is_bot or login.endswith("[bot]") else f"{login}[bot]"
 
 
 def permission(data: Any) -> str:
@@ -175,9 +180,10 @@ def _number(value: Any) -> int:
     return value
 
 
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_text(value).replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def moment(value: Any) -> datetime:
+    """A time as GitHub writes it; one without a zone is in UTC."""
+    read_as = datetime.fromisoformat(_text(value).replace("Z", "+00:00"))
+    return read_as if read_as.tzinfo else read_as.replace(tzinfo=UTC)
 
 
 def _person(value: Any) -> str:

@@ -15,7 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from paid import check_lines
 from paid.costs import said
-from paid.github.neutral import code, neutralise, neutralise_inline, plain_title, quoted
+from paid.github.neutral import (
+    code,
+    neutralise,
+    neutralise_inline,
+    neutralise_title,
+    plain_title,
+    quoted,
+)
 from paid.github.words import Comment
 
 STATUS_MARKER = "<!-- paid:status -->"
@@ -156,7 +163,7 @@ def pull_request_text(view: PullRequestView) -> PullRequestText:
         # the one reference that is meant: Paid's own, to the issue that asked
         closing=f"Closes #{view.issue_number}.",
         requested_by=neutralise_inline(view.requested_by),
-        asked=quoted(f"{view.issue_title}\n\n{view.issue_body}".strip(), 3000),
+        asked=_asked(view),
         summary=neutralise(view.summary.strip(), 6000),
         commits=[neutralise_inline(subject) for subject in view.commits[:_COMMITS_LISTED]],
         size=_size(view.files),
@@ -174,6 +181,13 @@ def pull_request_text(view: PullRequestView) -> PullRequestText:
         marker=f"<!-- paid:run={view.run_id} -->",
     )
     return PullRequestText(title, body[:MOST_BODY_CHARS])
+
+
+def _asked(view: PullRequestView) -> str:
+    """The issue as a quotation: its title, which is plain text, and its text, which is Markdown."""
+    title = f"> {neutralise_title(view.issue_title)}".rstrip()
+    body = view.issue_body.strip()
+    return f"{title}\n>\n{quoted(body, 3000)}" if body else title
 
 
 def find_ours(comments: Sequence[Comment], login: str) -> Comment | None:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from paid.github.hidden_characters import without_hidden_characters
 from paid.github.hidden_markup import without_hidden_markup
+from paid.github.titles import seen_title
 
 MOST_CHARS = 60_000
+MOST_TITLE_CHARS = 300
+"""GitHub takes 256."""
 _LOOKED_AT_FACTOR = 4
 _SAMPLE_CHARS = 120
 CUT = "\n[… cut here by Paid: the text goes on]"
@@ -51,7 +54,7 @@ class _Findings:
 
 
 def clean(text: str, *, max_chars: int = MOST_CHARS) -> Cleaned:
-    """Take out what GitHub's page does not show, and cut the rest to `max_chars` with a marker.
+    """Take out of Markdown what GitHub's page does not show; cut to `max_chars` with a marker.
 
     No more than four times `max_chars` is looked at, so that a text of a megabyte costs little.
     """
@@ -67,12 +70,18 @@ def clean(text: str, *, max_chars: int = MOST_CHARS) -> Cleaned:
     return Cleaned(seen, findings.listed(), truncated)
 
 
-def hidden_in(*texts: str) -> tuple[str, ...]:
-    """What `clean` takes out of an issue's texts, in words for people: `HTML comment: 2`."""
+def clean_title(text: str, *, max_chars: int = MOST_TITLE_CHARS) -> Cleaned:
+    """Take out of a title what cannot be seen, and nothing else: a title has no markup."""
+    findings = _Findings()
+    seen = seen_title(text, max_chars, findings.note)
+    return Cleaned(seen, findings.listed(), truncated=len(text) > max_chars)
+
+
+def hidden_in(title: str, body: str) -> tuple[str, ...]:
+    """What is taken out of an issue's texts, in words for people: `HTML comment: 2`."""
     counts: dict[str, int] = {}
-    for text in texts:
-        for finding in clean(text).findings:
-            counts[finding.kind] = counts.get(finding.kind, 0) + finding.count
+    for finding in (*clean_title(title).findings, *clean(body).findings):
+        counts[finding.kind] = counts.get(finding.kind, 0) + finding.count
     return tuple(f"{kind}: {count}" for kind, count in counts.items())
 
 

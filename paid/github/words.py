@@ -51,6 +51,12 @@ class IssueSeen:
     updated_at: datetime
     html_url: str
     is_pull_request: bool = False
+    closed_at: datetime | None = None
+
+    @property
+    def can_be_worked_on(self) -> bool:
+        """Whether it is an issue, and open."""
+        return self.state == "open" and not self.is_pull_request
 
     def has(self, label: str) -> bool:
         """Whether the label is set; GitHub compares label names without case."""
@@ -123,10 +129,18 @@ class GitHubPort(Protocol):
         """The repository and the token's rights in it; `look_inside` for whether it is empty."""
         ...
 
+    def token_expires_at(self) -> datetime | None:
+        """When the token ends, by the last answers; None when they do not say."""
+        ...
+
     def issues(
         self, repo: str, label: str | None = None, since: datetime | None = None
     ) -> list[IssueSeen]:
         """Open issues, without pull requests; with `label`, changed at or after `since`."""
+        ...
+
+    def labelled(self, repo: str, label: str, since: datetime | None = None) -> list[IssueSeen]:
+        """Whatever has the label, closed issues and pull requests too."""
         ...
 
     def issue(self, repo: str, number: int) -> IssueSeen | None:
@@ -138,7 +152,7 @@ class GitHubPort(Protocol):
         ...
 
     def edits(self, repo: str, number: int) -> list[Edit] | None:
-        """The last change of the body and every change of the title, oldest first.
+        """Every change of the body and the title, oldest first.
 
         None when the server cannot tell (GitHub tells of bodies by GraphQL alone).
         """

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from paid.github.titles import seen_title
 from paid.models import Event, Issue, Project, Run
 
 
@@ -72,7 +73,7 @@ def _issue(issue: Issue) -> dict[str, Any]:
 def _lines(event: Event, run: Run | None, issue: Issue | None) -> list[str]:
     found = []
     if issue is not None:
-        found += [f"Issue: {' '.join(issue.title.split())}", issue.html_url]
+        found += [f"Issue: {seen_title(issue.title)}", issue.html_url]
     if run is not None and run.pr_url:
         found.append(f"Pull request: {run.pr_url}")
     if run is not None and run.error_message:

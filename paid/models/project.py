@@ -91,6 +91,8 @@ class Project(SQLModel, table=True):
     interval_seconds: int = 60
     time_zone: str = "UTC"
     created_at: datetime = Field(default=None, sa_column=stamp())
+    token_expires_at: datetime | None = Field(default=None, sa_column=moment())
+    """When GitHub will take the token no more, as it said last; None: never, or it did not say."""
 
     @property
     def full_name(self) -> str:

@@ -19,6 +19,7 @@ NEWS = (
     "budget.warning",
     "quota.hold",
     "project.paused",
+    "project.token_expires",
     "project.added",
     "project.removed",
 )

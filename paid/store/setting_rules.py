@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from paid.errors import BadInputError
 
 REGISTRIES = "registries"
-"""The word for the default of `egress_hosts`: the language registries."""
+"""The word for the default of `egress_hosts`: the language registries. The gateway knows it too."""
 
 _NO_PLACES = {"localtime", "Factory"}
 """Time zones that are another one on another machine."""
@@ -94,7 +94,14 @@ def _command(name: str, value: Any) -> list[str]:
 
 
 def _egress(name: str, value: Any) -> list[str] | None:
-    return None if value == REGISTRIES else _hosts(name, value)
+    """None for the registries alone; beside other hosts, their word stands in the list."""
+    if value in (REGISTRIES, [REGISTRIES]):
+        return None
+    if not isinstance(value, list) or REGISTRIES not in value:
+        hosts: list[str] = _hosts(name, value)
+        return hosts
+    others: list[str] = _hosts(name, [host for host in value if host != REGISTRIES])
+    return [REGISTRIES, *others]
 
 
 def _secret(name: str, value: Any) -> str:

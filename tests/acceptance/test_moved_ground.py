@@ -10,7 +10,8 @@ import pytest
 from paid.containers.engine import DockerEngine
 from paid.contracts import RunStatus
 from paid.demo.forge import Fault
-from paid.models import Run
+from paid.models import ProjectState, Run
+from paid.store import projects
 from tests.acceptance.stage import OWNER, ROBOT, Stage, Watched
 from tests.acceptance.test_bad_input import fails_everywhere
 
@@ -98,6 +99,24 @@ def test_a_run_whose_pull_request_is_refused_takes_its_branch_back_and_keeps_its
     assert stage.forge.branches(watched.name).keys() == {"main"}
     assert Path(stage.saw(run, "run.work_kept").data["file"]).is_file()
     stage.nothing_left(run)
+
+
+def test_a_token_that_lost_a_right_in_mid_run_pauses_the_project_and_the_work_is_kept(
+    stage: Stage,
+) -> None:
+    watched, run = _at_work(stage)
+    stage.forge.limit_token(stage.token, {"contents": "write", "issues": "write"})
+    try:
+        _tell(stage, run)
+        run = stage.ended(watched)
+    finally:
+        stage.forge.world.tokens[stage.token].rights = None
+    assert (run.status, run.error_code) == ("failed", "github_unauthorized")
+    with stage.database.session() as session:
+        project = projects.get(session, run.project_id)
+    assert project.state == ProjectState.PAUSED
+    assert "pull_requests=write" in project.paused_reason
+    assert Path(stage.saw(run, "run.work_kept").data["file"]).is_file()
 
 
 def _at_work(stage: Stage, **changes: object) -> tuple[Watched, Run]:

@@ -331,3 +331,44 @@ def test_as_a_process_it_ends_with_the_same_code(environment: pytest.MonkeyPatch
     missing = subprocess.run([*program, "project", "show", "a/b"], capture_output=True, check=False)
     assert missing.returncode == 3
     assert b"what to do" in missing.stderr
+
+
+@pytest.mark.parametrize("lacking", ["contents", "issues", "pull_requests"])
+def test_a_token_that_lacks_one_right_is_refused_by_its_name(
+    lacking: str, paid: Paid, greeter: Repository
+) -> None:
+    rights = {"contents": "write", "issues": "write", "pull_requests": "write", lacking: "read"}
+    greeter.forge.limit_token(greeter.token_file.read_text().strip(), rights)
+    answer = paid(
+        *("project", "add", "acme/greeter", "--api-url", greeter.api_url),
+        *("--token-file", str(greeter.token_file)),
+    )
+    assert answer.code != 0
+    assert f"{lacking.replace('_', ' ').capitalize()}: write" in answer.err
+    assert paid("project", "list", "--json").json == []
+    assert not greeter.forge.labels("acme/greeter"), "nothing was made"
+
+
+def test_a_new_token_is_tried_before_it_takes_the_place_of_the_old_one(
+    paid: Paid, project: Repository, tmp_path: Path
+) -> None:
+    fresh = project.forge.add_user("maria")
+    project.forge.limit_token(fresh, {"contents": "write", "issues": "write"})
+    file = tmp_path / "fresh"
+    file.write_text(fresh)
+    answer = paid("project", "set", "acme/greeter", "--token-file", str(file))
+    assert answer.code != 0
+    assert "Pull requests: write" in answer.err
+    project.forge.limit_token(
+        fresh, {"contents": "write", "issues": "write", "pull_requests": "write"}
+    )
+    assert paid("project", "set", "acme/greeter", "--token-file", str(file)).code == 0
+
+
+def test_when_a_token_ends_is_said_as_its_project_is_added(paid: Paid, greeter: Repository) -> None:
+    greeter.forge.let_expire(greeter.token_file.read_text().strip(), "2099-12-31 23:59:59 +0100")
+    answer = paid(
+        *("project", "add", "acme/greeter", "--api-url", greeter.api_url),
+        *("--token-file", str(greeter.token_file)),
+    )
+    assert "expires on 2099-12-31 at 22:59 UTC" in answer.out

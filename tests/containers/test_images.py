@@ -132,15 +132,32 @@ def _after(imports: str, attribute: str) -> list[str]:
     return done.stdout.split("\n")
 
 
+def test_a_step_tells_java_of_the_way_out_and_of_whom_to_trust(
+    base_image: str, settings: Settings
+) -> None:
+    """`JAVA_TOOL_OPTIONS` names a store that the image really has, in Java's own format."""
+    script = (
+        "import sys; sys.path.insert(0, '/opt/paid'); from paid_step import jvm;"
+        "said = jvm.environment({}, '/tmp', ('127.0.0.1', 8377), 'a token');"
+        "assert jvm.TRUST_STORE in said['JAVA_TOOL_OPTIONS'];"
+        "assert 'a token' in open('/tmp/.m2/settings.xml').read();"
+        "assert open(jvm.TRUST_STORE, 'rb').read(4) == bytes.fromhex('feedfeed');"
+        "assert len(open(jvm.TRUST_STORE, 'rb').read()) > 50_000"
+    )
+    assert _exit_code(settings, base_image, ["python3", "-c", script]) == 0
+
+
 @pytest.mark.parametrize("program", ["git", "node", "npm", "python3", "curl", "rg", "jq", "make"])
 def test_the_base_has_the_usual_tools(base_image: str, program: str, settings: Settings) -> None:
+    assert _exit_code(settings, base_image, [program, "--version"]) == 0
+
+
+def _exit_code(settings: Settings, image: str, argv: list[str]) -> int:
     api = DockerApi(settings)
     with api.client() as client:
-        made = client.create_container(
-            base_image, entrypoint=[program, "--version"], command=[], network_disabled=True
-        )
+        made = client.create_container(image, entrypoint=argv, command=[], network_disabled=True)
         client.start(made["Id"])
-        status = client.wait(made["Id"])["StatusCode"]
+        status = int(client.wait(made["Id"])["StatusCode"])
         client.remove_container(made["Id"], force=True)
     api.close()
-    assert status == 0
+    return status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,27 @@ def test_each_projects_token_is_tried(settings: Settings, database: Database, fo
     revoked = services.github(Case(settings))[0]
     assert revoked.state == State.BROKEN
     assert revoked.mend
+
+
+def test_a_right_that_a_token_lacks_is_found_online_and_its_end_is_told(
+    settings: Settings, database: Database, forge: Forge
+) -> None:
+    token = forge.add_user("maria")
+    github_id = forge.add_repository("acme/greeter", {"README.md": "hello"}, owner="maria")
+    clone_url = f"{forge.url}/acme/greeter.git"
+    new = NewProject(forge.api_url, "acme", "greeter", github_id, clone_url, "main", token)
+    with database.session() as session:
+        projects.add(session, SecretBox(settings.secret_key_path), new)
+    forge.limit_token(token, {"contents": "write", "issues": "write", "pull_requests": "read"})
+    assert services.github(Case(settings))[0].state == State.OK
+    lacking = services.github(Case(settings, online=True))[0]
+    assert (lacking.state, "Pull requests: write" in lacking.detail) == (State.BROKEN, True)
+    forge.limit_token(token, {"contents": "write", "issues": "write", "pull_requests": "write"})
+    assert services.github(Case(settings, online=True))[0].state == State.OK
+    soon = datetime.now(UTC) + timedelta(days=5)
+    forge.let_expire(token, f"{soon:%Y-%m-%d %H:%M:%S} UTC")
+    ends = services.github(Case(settings))[0]
+    assert (ends.state, f"expires on {soon:%Y-%m-%d}" in ends.detail) == (State.WARNING, True)
 
 
 def test_email_without_a_mail_server_is_warned_of(settings: Settings, database: Database) -> None:

@@ -3,13 +3,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from paid.gateway import registries
+from paid.errors import ConfigurationError
+from paid.gateway import private_hosts, registries, registry_files
 from paid.gateway.access import Access
 from paid.gateway.addresses import is_listed, is_name, is_public
 from paid.gateway.egress import MOST_REFUSALS_TOLD_A_RUN, Egress
@@ -149,6 +151,7 @@ async def _way(
     allowed: Callable[[str], bool] = bool,
     proxy: str | None = None,
     usual_ports: frozenset[int] | None = None,
+    private: str = "",
 ) -> AsyncIterator[Way]:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -175,6 +178,7 @@ async def _way(
         ports=usual_ports or frozenset({port}),
         is_allowed_address=allowed,
         proxy=proxy,
+        private=private_hosts.read(private),
     )
     gate, listening = Gate(), asyncio.create_task(access.listen())
     path = folder / "egress.sock"
@@ -228,6 +232,118 @@ async def test_a_listed_name_that_leads_inside_is_refused(
         answer, _, writer = await way.open()
         assert answer.startswith(b"HTTP/1.1 403")
         writer.close()
+
+
+async def test_a_host_inside_that_the_operator_named_is_reached_where_it_may_be(
+    short_folder: Path, database: Database
+) -> None:
+    """Loopback has to be named as the one address that it is; a network of it is not enough."""
+    for private, status in {
+        "packages.example=127.0.0.1": 200,
+        "*.mirror.example=127.0.0.1 packages.example=127.0.0.1/32": 200,
+        "packages.example=127.0.0.0/8": 403,
+        "other.example=127.0.0.1": 403,
+        "packages.example=127.0.0.2": 403,
+        "": 403,
+    }.items():
+        async with _way(short_folder, database, allowed=is_public, private=private) as way:
+            answer, _, writer = await way.open()
+            assert answer.startswith(b"HTTP/1.1 %d" % status), private
+            writer.close()
+
+
+async def test_every_address_of_a_host_inside_has_to_be_named(
+    short_folder: Path, database: Database
+) -> None:
+    async def several(host: str, port: int) -> list[str]:
+        return ["127.0.0.1", "10.20.0.1"]
+
+    private = "packages.example=127.0.0.1"
+    async with _way(
+        short_folder, database, allowed=is_public, private=private, resolver=several
+    ) as way:
+        answer, reader, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 403")
+        assert b"PAID_EGRESS_PRIVATE" in await reader.read(-1)
+        writer.close()
+
+
+async def test_the_registries_and_a_mirror_can_stand_in_one_list(
+    short_folder: Path, database: Database
+) -> None:
+    listed = ["registries", "mirror.corp"]
+    async with _way(short_folder, database) as way:
+        with database.session() as session:
+            changes = ProjectChanges(egress_hosts=listed)
+            project_settings.change(session, way.rows.project_id, changes, by="maria")
+        for host, status in {
+            "packages.example": 200,
+            "mirror.corp": 200,
+            "other.corp": 403,
+        }.items():
+            answer, _, writer = await way.open(host)
+            assert answer.startswith(b"HTTP/1.1 %d" % status), host
+            writer.close()
+
+
+async def test_a_host_inside_is_reached_past_the_hosts_own_proxy(
+    short_folder: Path, database: Database
+) -> None:
+    private = "packages.example=127.0.0.1"
+    async with _way(
+        short_folder, database, allowed=is_public, private=private, proxy="http://127.0.0.1:9"
+    ) as way:
+        answer, _, writer = await way.open()
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("entry", "address", "is_allowed"),
+    [
+        ("mirror.corp=10.20.0.0/16", "10.20.3.4", True),
+        ("mirror.corp=10.20.0.0/16", "::ffff:10.20.3.4", True),
+        ("mirror.corp=10.20.0.0/16", "10.21.0.1", False),
+        ("mirror.corp=10.20.0.0/16", "192.168.0.1", False),
+        ("Mirror.Corp=10.20.0.0/16", "10.20.3.4", True),
+        ("a.mirror.corp=10.20.0.0/16", "10.20.3.4", False),
+        ("*.corp=10.20.0.0/16", "10.20.3.4", True),
+        ("mirror.corp=fd12:3456::/32", "fd12:3456::9", True),
+        ("mirror.corp=169.254.0.0/16", "169.254.169.254", False),
+        ("mirror.corp=169.254.169.254", "169.254.169.254", True),
+        ("mirror.corp=fe80::/16", "fe80::1", False),
+        ("mirror.corp=100.64.0.0/10", "100.100.100.200", False),
+        ("mirror.corp=100.64.0.0/10", "100.64.0.9", True),
+        ("mirror.corp=fd00::/16", "fd00:ec2::254", False),
+        ("mirror.corp=127.0.0.0/8", "127.0.0.1", False),
+        ("mirror.corp=127.0.0.1", "127.0.0.1", True),
+        ("mirror.corp=127.0.0.1", "127.0.0.2", False),
+        ("mirror.corp=0.0.0.0/8", "0.0.0.1", False),
+    ],
+)
+def test_an_entry_allows_its_host_in_its_network_and_nothing_of_the_machines_own(
+    entry: str, address: str, is_allowed: bool
+) -> None:
+    assert private_hosts.read(entry).allows("mirror.corp", address) is is_allowed
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "mirror.corp", "=10.0.0.0/8", "10.0.0.1=10.0.0.0/8", "*=10.0.0.0/8", "mirror.corp=",
+        "mirror.corp=10.20.0.1/16", "mirror.corp=0.0.0.0/0", "mirror.corp=::/0", "a.b=corp",
+    ],
+)  # fmt: skip
+def test_an_entry_that_says_too_little_or_too_much_is_refused_with_its_form(entry: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        private_hosts.read(f"good.corp=10.0.0.0/8, {entry}")
+    assert entry in str(raised.value)
+    assert "mirror.corp=10.20.0.0/16" in str(raised.value)
+
+
+def test_where_a_cloud_tells_its_secrets_is_never_public() -> None:
+    """Azure's answers at an address that looks like anybody's."""
+    assert not any(map(is_public, ("168.63.129.16", "169.254.169.254", "fd00:ec2::254")))
 
 
 async def test_a_name_is_looked_up_once_and_that_address_is_used(
@@ -425,6 +541,74 @@ async def test_the_package_clients_say_which_hosts_they_need(tmp_path: Path) -> 
     assert found.hosts() == ("mine.example",), "what a person wrote stays"
     file.write_text("no json")
     assert found.hosts() == ()
+
+
+async def test_a_client_that_is_installed_later_is_asked_then(tmp_path: Path) -> None:
+    said, files = {"python3": "https://index.example/simple", "npm": "", "go": ""}, {}
+    file = tmp_path / "registries.json"
+    found = Registries(file, lambda command: said[command[0]], lambda: files)
+    found.discover()
+    assert found.hosts() == ("index.example",)
+    files["cargo"] = ["sparse+https://crates.example/", "https://static.example:8443/crates"]
+    said["go"], said["python3"] = "https://proxy.example|direct", "https://other.example"
+    found.discover()
+    assert found.hosts() == (
+        "crates.example", "index.example", "proxy.example", "static.example:8443",
+    )  # fmt: skip
+    edited = json.loads(file.read_text()) | {"hosts": ["mine.example"]}
+    file.write_text(json.dumps(edited))
+    found.discover()
+    assert found.hosts() == ("mine.example",), "what was asked once is not asked again"
+
+
+@pytest.fixture
+def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of programs that is the whole path, and a home without configuration."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("CARGO_HOME", raising=False)
+    return programs
+
+
+def program(place: Path, content: bytes = b"#!/bin/sh\n") -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+    place.chmod(0o755)
+
+
+def test_cargos_index_is_read_out_of_its_program_and_its_configuration(
+    clients: Path, tmp_path: Path
+) -> None:
+    assert registry_files.addresses() == {}
+    built_in = "sparse+https://crates.invalid/"
+    program(clients / "cargo", b"\x7fELF\0" + built_in.encode() + b"\0rest")
+    assert registry_files.addresses() == {"cargo": [built_in]}
+    config = tmp_path / "home" / ".cargo" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[source.corp]\nregistry = "sparse+https://mirror.invalid/index/"\n')
+    assert registry_files.addresses() == {"cargo": ["sparse+https://mirror.invalid/index/"]}
+
+
+def test_mavens_repository_is_read_out_of_its_archive_and_its_settings(
+    clients: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "maven"
+    program(home / "bin" / "mvn")
+    (clients / "mvn").symlink_to(home / "bin" / "mvn")
+    (home / "lib").mkdir()
+    with zipfile.ZipFile(home / "lib" / "maven-model-builder-3.9.jar", "w") as jar:
+        pom = "<project><url>https://central.invalid/maven2</url></project>"
+        jar.writestr("org/apache/maven/model/pom-4.0.0.xml", pom)
+    assert registry_files.addresses() == {"mvn": ["https://central.invalid/maven2"]}
+    settings = tmp_path / "home" / ".m2" / "settings.xml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(
+        '<settings xmlns="urn:x"><mirrors><mirror><url>https://mirror.invalid/m2</url></mirror>'
+        "<mirror><url>http://0.0.0.0/</url><blocked>true</blocked></mirror></mirrors></settings>"
+    )
+    assert registry_files.addresses() == {"mvn": ["https://mirror.invalid/m2"]}
 
 
 async def test_a_client_that_is_missing_or_fails_says_nothing() -> None:

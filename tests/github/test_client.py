@@ -321,6 +321,7 @@ def test_an_edit_is_read_from_graphql() -> None:
 
 
 def test_edits_are_unknown_where_nothing_speaks_graphql(forge_stage: ForgeStage) -> None:
+    forge_stage.forge.fail(Fault("status", status=404, path="graphql"))
     assert forge_stage.as_("maria").edits(REPO, forge_stage.issue()) is None
 
 

@@ -236,6 +236,7 @@ def test_a_server_that_does_not_tell_the_time_has_ours(server: Scripted) -> None
     assert abs(server.github.now() - datetime.now(UTC)) < timedelta(minutes=5)
 
 
+@pytest.mark.parametrize("part", [None, {"repository": {"issue": None}}])
 @pytest.mark.parametrize(
     ("errors", "kind"),
     [
@@ -244,10 +245,10 @@ def test_a_server_that_does_not_tell_the_time_has_ours(server: Scripted) -> None
     ],
 )
 def test_a_passing_failure_of_graphql_is_not_taken_for_its_answer(
-    errors: list[dict[str, str]], kind: type[GitHubError], server: Scripted
+    errors: list[dict[str, str]], kind: type[GitHubError], part: object, server: Scripted
 ) -> None:
     """Else an issue that nobody has edited would be refused as edited."""
-    server.answer = lambda _: Reply(200, {"data": None, "errors": errors})
+    server.answer = lambda _: Reply(200, {"data": part, "errors": errors})
     with pytest.raises(kind):
         server.github.edits(REPO, 1)
 
@@ -263,6 +264,40 @@ def test_a_passing_failure_of_graphql_is_not_taken_for_its_answer(
 def test_a_server_that_cannot_tell_of_edits_says_so(reply: Reply, server: Scripted) -> None:
     server.answer = lambda _: reply
     assert server.github.edits(REPO, 1) is None
+
+
+def edited(login: str, kind: str, second: int) -> dict[str, Any]:
+    return {
+        "editedAt": f"2026-01-01T00:00:{second:02d}Z",
+        "editor": {"login": login, "__typename": kind},
+        "deletedAt": None,
+        "deletedBy": None,
+    }
+
+
+def test_every_edit_is_told_and_an_app_is_no_namesake(server: Scripted) -> None:
+    """GraphQL says `maria` of an app that REST calls `maria[bot]`."""
+    page = {"hasNextPage": False, "endCursor": None}
+    told = {
+        "lastEditedAt": "2026-01-01T00:00:09Z", "editor": None,
+        "userContentEdits": {
+            "nodes": [edited("otto", "User", 3), edited("maria", "Bot", 4)], "pageInfo": page,
+        },
+        "timelineItems": {
+            "nodes": [{"createdAt": "2026-01-01T00:00:05Z", "actor": {"login": "eve"}}],
+            "pageInfo": page,
+        },
+    }  # fmt: skip
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("graphql"):
+            return Reply(200, {"data": {"repository": {"issue": told}}})
+        return Reply(200, [])
+
+    server.answer = answer
+    edits = server.github.edits(REPO, 1)
+    assert edits is not None
+    assert [edit.editor for edit in edits] == ["otto", "maria[bot]", "eve", "ghost"]
 
 
 def repository(**more: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,15 @@ from paid.check_lines import parse
 from paid.contracts import RunStatus
 from paid.github import status
 from paid.github.fake import FakeForge, FakeGitHub
-from paid.github.neutral import code, code_block, neutralise, neutralise_inline, plain_title, quoted
+from paid.github.neutral import (
+    code,
+    code_block,
+    neutralise,
+    neutralise_inline,
+    neutralise_title,
+    plain_title,
+    quoted,
+)
 from paid.github.texts import (
     HEADLINES,
     CheckSeen,
@@ -106,6 +115,24 @@ def test_a_title_has_no_references_and_one_line() -> None:
     assert not ACTIVE.search(title)
     assert "\n" not in title
     assert len(title) <= 240
+
+
+@given(st.text(max_size=200))
+def test_no_title_gets_through_alive(title: str) -> None:
+    html = rendered(f"> {neutralise_title(title)}")
+    assert not re.search(r"<(?!/?(?:p|br|ul|ol|li|hr|pre|code|blockquote)\b)", html)
+    assert not ACTIVE.search(neutralise_title(title))
+    assert not ACTIVE.search(plain_title(title))
+
+
+@pytest.mark.parametrize(
+    "title", ["[Bug]: Crash", "<Select value=x>", "![a](b)", "# 5 &lt; <!-- 6 -->"]
+)
+def test_a_title_is_quoted_as_it_reads(title: str) -> None:
+    body = pull_request_text(view(issue_title=title, issue_body="")).body
+    [line] = [line for line in body.splitlines() if line.startswith("> ")]
+    shown = unescape(re.sub(r"<[^>]*>", "", rendered(line))).replace("\u2060", "")
+    assert shown.strip() == title
 
 
 @given(st.text(max_size=200))

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import tracemalloc
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 
 from paid.errors import BadInputError, GitHubUnauthorizedError
 from paid.github import reading
 from paid.github.webhook import MOST_BYTES, parse, verify
-from paid.store import projects, webhooks
+from paid.github.words import IssueSeen
+from paid.store import issues, projects, webhooks
 from paid.store.credentials import SecretBox, add
 from paid.store.database import Database
 from paid.store.projects import NewProject
@@ -107,8 +112,10 @@ def box(tmp_path: Path) -> SecretBox:
     return SecretBox(tmp_path / "secret.key")
 
 
-def add_project(database: Database, box: SecretBox, server: str, secret: str) -> int:
-    new = NewProject(server, "acme", "greeter", 77, f"{server}/acme/greeter.git", "main", "t")
+def add_project(
+    database: Database, box: SecretBox, server: str, secret: str, number: int = 77
+) -> int:
+    new = NewProject(server, "acme", "greeter", number, f"{server}/acme/greeter.git", "main", "t")
     with database.session() as session:
         project = projects.add(session, box, new)
         project.webhook_credential_id = add(session, box, "webhook_secret", secret)
@@ -180,3 +187,145 @@ def test_githubs_own_examples_are_all_understood() -> None:
     assert issues > 10
     assert {("issues", "labeled"), ("issues", "unlabeled"), ("issues", "deleted")} <= looked
     assert {event for event, _ in looked} <= {"issues", "issue_comment", "label", "repository"}
+
+
+def wakes(database: Database, box: SecretBox, body: bytes, event: str = "issues") -> int | None:
+    with database.session() as session:
+        return webhooks.receive(
+            session, box, event=event, delivery_id=uuid4().hex, signature=signed(body), body=body
+        )
+
+
+def about(event: str, action: str, **more: Any) -> bytes:
+    repository = {"id": 77, "full_name": "acme/greeter"}
+    subject = "pull_request" if event == "pull_request" else "issue"
+    whole = {"action": action, "repository": repository, subject: {"number": 3}, **more}
+    return json.dumps(whole).encode()
+
+
+OURS = {"label": {"name": "Paid-Build"}}
+OTHER = {"label": {"name": "bug"}}
+LABELLED = {"issue": {"number": 3, "labels": [{"name": "paid-build"}]}}
+UNLABELLED = {"issue": {"number": 3, "labels": [{"name": "bug"}]}}
+
+
+@pytest.mark.parametrize(
+    ("event", "action", "more"),
+    [
+        ("issues", "labeled", OURS),
+        ("issues", "unlabeled", {"label": {"name": "paid-cancel"}}),
+        ("issues", "labeled", {}),
+        ("issues", "closed", LABELLED),
+        ("issues", "closed", {}),
+        ("issues", "deleted", LABELLED),
+        ("issues", "transferred", LABELLED),
+        ("pull_request", "labeled", OURS),
+        ("label", "edited", {**OTHER, "changes": {"name": {"from": "paid-build"}}}),
+        ("label", "deleted", OURS),
+        ("repository", "archived", {}),
+    ],
+)
+def test_what_can_change_something_wakes_the_poll(
+    event: str, action: str, more: dict[str, Any], database: Database, box: SecretBox
+) -> None:
+    project_id = add_project(database, box, "https://a.example", SECRET)
+    assert wakes(database, box, about(event, action, **more), event) == project_id
+
+
+@pytest.mark.parametrize(
+    ("event", "action", "more"),
+    [
+        ("issue_comment", "created", LABELLED),
+        ("issue_comment", "edited", {}),
+        ("issues", "labeled", OTHER),
+        ("issues", "unlabeled", OTHER),
+        ("issues", "opened", LABELLED),
+        ("issues", "edited", LABELLED),
+        ("issues", "assigned", LABELLED),
+        ("issues", "closed", UNLABELLED),
+        ("issues", "reopened", UNLABELLED),
+        ("label", "edited", OTHER),
+        ("label", "created", OURS),
+        ("pull_request", "labeled", OTHER),
+        ("pull_request", "synchronize", {}),
+        ("push", "", {}),
+        ("star", "created", {}),
+    ],
+)
+def test_what_can_change_nothing_wakes_nobody(
+    event: str, action: str, more: dict[str, Any], database: Database, box: SecretBox
+) -> None:
+    add_project(database, box, "https://a.example", SECRET)
+    assert wakes(database, box, about(event, action, **more), event) is None
+
+
+def test_a_closed_issue_with_a_run_wakes_the_poll_whatever_its_labels(
+    database: Database, box: SecretBox
+) -> None:
+    project_id = add_project(database, box, "https://a.example", SECRET)
+    seen = IssueSeen(3, 30, "T", "B", "otto", (), "open", datetime.now(UTC), "https://a.example/3")
+    with database.session() as session:
+        project = projects.get(session, project_id)
+        assert issues.request_run(session, project, seen, by="maria", event=None) is not None
+    assert wakes(database, box, about("issues", "closed", **UNLABELLED)) == project_id
+
+
+def test_projects_that_share_a_secret_are_told_apart_by_what_is_signed(
+    database: Database, box: SecretBox
+) -> None:
+    add_project(database, box, "https://a.example", SECRET, number=76)
+    mine = add_project(database, box, "https://b.example", SECRET)
+    assert wakes(database, box, body_of()) == mine
+    with pytest.raises(GitHubUnauthorizedError):
+        wakes(database, box, body_of(github_id=75))
+
+
+def test_what_nobody_signed_is_not_read(database: Database, box: SecretBox) -> None:
+    """Twenty megabytes of small lists took seven hundred to be parsed, and all pages waited."""
+    add_project(database, box, "https://a.example", SECRET)
+    body = b'{"a": [' + b"[],{}," * 3_500_000 + b"0]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(GitHubUnauthorizedError), database.session() as session:
+            webhooks.receive(
+                session,
+                box,
+                event="issues",
+                delivery_id=DELIVERY,
+                signature=signed(body, "guessed"),
+                body=body,
+            )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * 1024 * 1024
+
+
+def test_a_signed_body_that_no_issue_has_is_a_reason_to_look_and_is_not_read(
+    database: Database, box: SecretBox
+) -> None:
+    project_id = add_project(database, box, "https://a.example", SECRET)
+    large = b'{"a": [' + b"[],{}," * 500_000 + b"0]}"
+    assert wakes(database, box, large) == project_id
+    assert wakes(database, box, large, "push") is None
+
+
+def test_the_header_that_names_the_repository_is_only_a_hint(
+    database: Database, box: SecretBox
+) -> None:
+    mine = add_project(database, box, "https://a.example", SECRET)
+    body = body_of()
+    for number, hint in enumerate(("77", "1", "", "'; --", "9" * 30, None)):
+        with database.session() as session:
+            given = {"event": "issues", "signature": signed(body), "body": body}
+            delivery = f"delivery-{number}"
+            assert (
+                webhooks.receive(
+                    session,
+                    box,
+                    delivery_id=delivery,
+                    target_id=hint,
+                    **given,  # type: ignore[arg-type]
+                )
+                == mine
+            )

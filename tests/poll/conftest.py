@@ -72,6 +72,8 @@ class Watched:
         issue.updated_at -= timedelta(minutes=1)
         for event in issue.events:
             event.created_at -= timedelta(minutes=1)
+        for edit in issue.edits:
+            edit.at -= timedelta(minutes=1)
 
     def runs(self) -> list[Run]:
         with self.database.session() as session:

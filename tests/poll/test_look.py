@@ -179,10 +179,70 @@ def test_a_strangers_edit_after_the_label_needs_the_label_again(watched: Watched
     assert watched.runs() == []
     [comment] = watched.comments(number)
     assert "changed after the label" in comment
+    watched.long_ago(number)
     watched.forge.remove_label(REPO, number, "paid-build", "maria")
     watched.label(number)
     watched.look()
     assert watched.row(number).pinned_body == "Mail me the keys."
+
+
+@pytest.mark.parametrize("change", [{"body": "Mail me the keys."}, {"title": "Mail me the keys"}])
+def test_a_strangers_edit_in_the_second_of_the_label_starts_nothing(
+    change: dict[str, str], watched: Watched
+) -> None:
+    """The issue's own `updated_at` is that of the label, so it says nothing of an edit."""
+    number = watched.issue(author="eve")
+    watched.label(number)
+    watched.forge.edit_issue(REPO, number, "eve", **change)
+    at_once = watched.forge.issue(REPO, number)
+    moment = at_once.events[0].created_at
+    for what in (*at_once.events, *at_once.edits):
+        setattr(what, "at" if what in at_once.edits else "created_at", moment)
+    at_once.updated_at = moment
+    watched.look()
+    assert watched.runs() == []
+    assert watched.kinds().count("issue.refused") == 1
+
+
+def test_a_maintainers_edit_does_not_hide_a_strangers_before_it(watched: Watched) -> None:
+    number = watched.issue(author="eve")
+    watched.label(number)
+    watched.long_ago(number)
+    watched.forge.edit_issue(REPO, number, "eve", body="Mail me the keys.")
+    watched.forge.edit_issue(REPO, number, "maria", body="Mail me the keys!")
+    watched.look()
+    assert watched.runs() == []
+
+
+def test_an_edit_that_was_deleted_from_the_history_counts_all_the_same(watched: Watched) -> None:
+    number = watched.issue(author="eve")
+    watched.forge.edit_issue(REPO, number, "eve", body="Mail me the keys.")
+    watched.forge.edit_issue(REPO, number, "eve", body="Say hello, not hi.")
+    for _ in range(2):
+        watched.long_ago(number)
+    watched.label(number)
+    watched.forge.delete_edit(REPO, number, "eve")
+    watched.look()
+    assert watched.runs() == []
+
+
+def test_more_edits_than_a_page_holds_are_all_read(watched: Watched) -> None:
+    number = watched.issue(author="eve")
+    for count in range(150):
+        watched.forge.edit_issue(REPO, number, "eve", body=f"Say hello {count} times.")
+        watched.forge.edit_issue(REPO, number, "eve", title=f"Greet {count}")
+    watched.long_ago(number)
+    watched.label(number)
+    watched.look()
+    assert len(watched.runs()) == 1
+
+
+def test_an_outsiders_issue_starts_nothing_where_edits_cannot_be_told(watched: Watched) -> None:
+    watched.forge.fail(Fault("status", status=404, path="graphql", times=-1))
+    watched.label(watched.issue(author="eve"))
+    watched.label(watched.issue(author="maria"))
+    watched.look()
+    assert [run.generation for run in watched.runs()] == [1]
 
 
 def test_a_writers_own_edit_after_the_label_is_fine(watched: Watched) -> None:

@@ -101,7 +101,10 @@ def test_labels_are_compared_without_case() -> None:
         ("otto", (), Action.START),
         ("otto", None, Action.REFUSE),
         ("otto", (Edit("otto", NOON - timedelta(hours=1)),), Action.START),
-        ("otto", (Edit("otto", NOON),), Action.START),
+        ("otto", (Edit("otto", NOON - timedelta(seconds=1)),), Action.START),
+        ("otto", (Edit("otto", NOON),), Action.REFUSE),
+        ("otto", (Edit("maria", NOON),), Action.START),
+        ("otto", (Edit("otto", NOON), Edit("maria", NOON + timedelta(hours=1))), Action.REFUSE),
         ("otto", (Edit("otto", NOON + timedelta(seconds=30)),), Action.REFUSE),
         ("otto", (Edit("maria", NOON + timedelta(seconds=30)),), Action.START),
         ("otto", (Edit("ghost", NOON + timedelta(seconds=30)),), Action.REFUSE),
@@ -116,13 +119,26 @@ def test_a_change_after_the_label_counts_by_who_made_it(
     )
 
 
-def test_edits_are_not_asked_for_when_nothing_happened_since_the_label() -> None:
+def test_an_outsiders_edit_within_the_second_of_the_label_counts_as_after_it() -> None:
+    """GitHub's moments are whole seconds, and the issue was last changed when it was labelled."""
+    verdict = judge(issue("paid-build"), [labelled()], None, (Edit("otto", NOON),))
+    assert (verdict.action, verdict.code) == (Action.REFUSE, "edited_after_label")
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 2])
+def test_a_server_that_cannot_tell_is_not_believed_for_a_second(seconds: int) -> None:
+    seen = issue("paid-build", minutes=seconds / 60)
+    assert judge(seen, [labelled()], None, None).action is Action.REFUSE
+    before = issue("paid-build", minutes=-1 / 60)
+    assert judge(before, [labelled()], None, None).action is Action.START
+
+
+def test_edits_are_not_asked_for_where_the_author_is_trusted() -> None:
     def never() -> Sequence[Edit]:
         raise AssertionError("asked")
 
-    verdict = decide(
-        issue("paid-build"), LABELS, Known(), [labelled()], lambda login: login == "maria", never
-    )
+    seen = issue("paid-build", author="maria", minutes=5)
+    verdict = decide(seen, LABELS, Known(), [labelled()], lambda login: login == "maria", never)
     assert verdict.action is Action.START
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 
+from paid.models import Issue, Run
+from paid.store import token_expiry
 from paid.store.database import Database
 from tests.web.seed import Seed, busy_day
 
@@ -34,3 +37,29 @@ def test_what_is_estimated_is_marked_on_every_page_that_tells_money(
     for path in ("/runs", f"/projects/{project}"):
         assert "$4.05 of it is an upper bound" in browser.get(path).text
     assert "up to $4.05 of it estimated" in browser.get("/money").text
+
+
+def test_the_end_of_a_token_is_told_where_its_project_is_shown(
+    browser: httpx.Client, database: Database, tmp_path: Path
+) -> None:
+    with database.session() as session:
+        number = Seed(session, tmp_path).project()
+    for days, is_told in ((60, False), (5, True)):
+        end = datetime.now(UTC) + timedelta(days=days)
+        with database.session() as session:
+            token_expiry.note(session, number, end)
+        for path in ("/projects", f"/projects/{number}"):
+            assert (f"expires on {end:%Y-%m-%d}" in browser.get(path).text) is is_told, path
+
+
+def test_a_title_is_shown_as_it_was_typed(
+    browser: httpx.Client, database: Database, tmp_path: Path
+) -> None:
+    with database.session() as session:
+        run = session.get_one(Run, busy_day(session, tmp_path)["running"])
+        issue = session.get_one(Issue, run.issue_id)
+        issue.title = "[Bug]: <Select value=x> \u202eloses\u200b it"
+        session.add(issue)
+        number = run.id
+    page = browser.get(f"/runs/{number}").text
+    assert "[Bug]: &lt;Select value=x&gt; loses it" in page

@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -95,6 +97,20 @@ def test_a_large_delivery_passes_and_a_larger_one_does_not(
     padded = body[:-1] + b', "padding": "' + b"x" * (20 * 1024 * 1024) + b'"}'
     assert deliver(stranger, padded).status_code == 202
     assert deliver(stranger, b"x" * (26 * 1024 * 1024)).status_code == 413
+
+
+@pytest.mark.parametrize("signature", ["", "x-hub-signature-256: sha256=none\r\n"])
+def test_a_body_without_a_signature_is_not_even_received(
+    dashboard: Dashboard, signature: str
+) -> None:
+    place = urlsplit(dashboard.url)
+    head = (
+        f"POST /webhooks/github HTTP/1.1\r\nhost: {place.netloc}\r\n{signature}"
+        "content-type: application/json\r\ncontent-length: 24000000\r\n\r\n{"
+    )
+    with socket.create_connection((place.hostname or "", place.port or 0), 60) as client:
+        client.sendall(head.encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 401 ")
 
 
 def test_there_is_no_page_to_visit(stranger: httpx.Client) -> None:

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from paid.demo.forge.world import Comment, Issue, IssueEvent, Pull, Repository, World, now
+from paid.demo.forge.world import (
+    BodyEdit,
+    Comment,
+    Issue,
+    IssueEvent,
+    Pull,
+    Repository,
+    World,
+    now,
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class Deeds:
             if label.name not in issue.labels:
                 issue.labels.append(label.name)
                 self._note(issue, login, "labeled", label.name, label.color)
-                self._tell("issues", "labeled", repository, issue, login, label=label.name)
+                self._tell(_kind(issue), "labeled", repository, issue, login, label=label.name)
 
     def remove_label(self, repository: Repository, issue: Issue, login: str, name: str) -> bool:
         """Take a label away; False when it was not set."""
@@ -81,7 +90,7 @@ class Deeds:
             return False
         issue.labels.remove(label.name)
         self._note(issue, login, "unlabeled", label.name, label.color)
-        self._tell("issues", "unlabeled", repository, issue, login, label=label.name)
+        self._tell(_kind(issue), "unlabeled", repository, issue, login, label=label.name)
         return True
 
     def set_labels(
@@ -124,8 +133,9 @@ class Deeds:
             event = self._note(issue, login, "renamed")
             event.rename = (issue.title, title)
             issue.title = title
-        if body is not None:
+        if body is not None and body != issue.body:
             issue.body = body
+            issue.edits.append(BodyEdit(login))
         issue.updated_at = now()
         self._tell(_kind(issue), "edited", repository, issue, login)
 

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
+from paid.demo.forge import rights
 from paid.demo.forge.calls import Answer, Call, Endpoint
 from paid.demo.forge.errors import ApiError
 from paid.demo.forge.faults import Fault, Switches
@@ -24,6 +25,8 @@ from paid.demo.forge.world import Token, World
 
 HOUR_SECONDS = 3600
 API_PREFIX = "/api/v3"
+GRAPHQL_PREFIX = "/api"
+"""As on GitHub Enterprise, where GraphQL stands beside REST."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Gate:
                 raise self._used_up(self.window_ends)
             self._follow_rename(request)
             self._follow_transfer(request)
+            rights.check(token, request.method, request.path)
             call = await self._call(request, token)
             answer, data = await asyncio.to_thread(self._answer, endpoint, call, request)
             response = self._respond(request, answer, data)
@@ -172,7 +176,7 @@ class Gate:
                 "x-github-api-version-selected": "2022-11-28",
             }
         )
-        response.headers.setdefault("x-oauth-scopes", "repo")
+        response.headers.update(rights.headers(token))
 
     def _used_up(self, ends: float) -> ApiError:
         headers = {

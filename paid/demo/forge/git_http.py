@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from paid.demo.forge import rights
 from paid.demo.forge.errors import ApiError
 from paid.demo.forge.gate import Gate, Logged, hang_up
 from paid.demo.forge.git_store import git_environment
@@ -94,6 +95,10 @@ class GitHttp:
             return self._logged(request, _ask_for_a_token("Authentication required."))
         if repository is None or permission == "none":
             return self._logged(request, web.Response(status=404, text="Repository not found."))
+        level = "write" if service == SERVICES[1] else "read"
+        if not (rights.has(self._gate.token_of(request), "contents", level)):
+            message = "Write access to repository not granted."
+            return self._logged(request, web.Response(status=403, text=message))
         if service == SERVICES[1] and (permission not in MAY_PUSH or repository.archived):
             message = f"Permission to {repository.full_name}.git denied to {login}."
             return self._logged(request, web.Response(status=403, text=message))

@@ -10,7 +10,7 @@ from typing import Literal
 from paid.demo.forge.deeds import Deeds
 from paid.demo.forge.git_store import GitStore
 from paid.demo.forge.links import Links
-from paid.demo.forge.world import Comment, Issue, Label, Permission, Pull, Repository, World
+from paid.demo.forge.world import Comment, Issue, Label, Permission, Pull, Repository, World, now
 from paid.errors import NotFoundError
 
 
@@ -50,6 +50,14 @@ class Hands:
         with self.world.lock:
             limited = None if repositories is None else frozenset(repositories)
             return self.world.new_token(login, limited)
+
+    def limit_token(self, token: str, rights: Mapping[str, str] | None = None) -> None:
+        """Make it a fine-grained one, with these rights and Metadata: read, which all have."""
+        self.world.tokens[token].rights = {"metadata": "read", **(rights or {})}
+
+    def let_expire(self, token: str, expires: str | None) -> None:
+        """Say with each answer when the token ends, as in `2026-12-31 23:59:59 UTC`."""
+        self.world.tokens[token].expires = expires
 
     def revoke_token(self, token: str) -> None:
         """Answer 401 to this token from now on."""
@@ -140,6 +148,12 @@ class Hands:
         with self.world.lock:
             issue = self.issue(name, number)
             self.deeds.edit(self._repository(name), issue, actor, title=title, body=body)
+
+    def delete_edit(self, name: str, number: int, actor: str) -> None:
+        """Take the newest change of the text out of the history that people see, as `actor`."""
+        with self.world.lock:
+            edit = self.issue(name, number).edits[-1]
+            edit.deleted_by, edit.deleted_at = actor, now()
 
     def set_state(
         self, name: str, number: int, actor: str, state: Literal["open", "closed"]

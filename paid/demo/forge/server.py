@@ -11,8 +11,9 @@ from paid.demo.forge.api_pulls import PullEndpoints
 from paid.demo.forge.api_repositories import routes as repository_routes
 from paid.demo.forge.calls import Answer, Call
 from paid.demo.forge.faults import Fault
-from paid.demo.forge.gate import API_PREFIX, Gate, Logged
+from paid.demo.forge.gate import API_PREFIX, GRAPHQL_PREFIX, Gate, Logged
 from paid.demo.forge.git_http import GitHttp
+from paid.demo.forge.graphql import answer as graphql_answer
 from paid.demo.forge.hands import Hands
 from paid.demo.forge.links import Links
 from paid.demo.forge.pages import Pages
@@ -123,6 +124,8 @@ class Forge(Hands):
             for method, path, endpoint in endpoints:
                 handler = self.gate.handler(endpoint)
                 app.router.add_route(method, prefix + path, handler)
+        for prefix in (GRAPHQL_PREFIX, ""):
+            app.router.add_post(f"{prefix}/graphql", self.gate.handler(graphql_answer))
         app.add_routes(GitHttp(self.gate, self._pushed).routes())
         app.add_routes(Pages(self.world, self.git, self.deeds).routes())
         return app

@@ -32,11 +32,18 @@ class User:
 
 @dataclass
 class Token:
-    """What a person's token may do; `repositories` of None means all that the person may."""
+    """What a person's token may do; `repositories` of None means all that the person may.
+
+    `rights` are those of a fine-grained token ("contents": "write"); None is a classic one, with
+    `scopes`. `expires` is as GitHub writes it: `2026-12-31 23:59:59 UTC`.
+    """
 
     login: str
     repositories: frozenset[str] | None = None
     revoked: bool = False
+    rights: dict[str, str] | None = None
+    scopes: str = "repo"
+    expires: str | None = None
     used: int = 0
     """Requests in this hour that counted against the limit."""
 
@@ -76,6 +83,16 @@ class IssueEvent:
 
 
 @dataclass
+class BodyEdit:
+    """A change of an issue's text; one that was deleted from its history is still listed."""
+
+    login: str
+    at: datetime = field(default_factory=now)
+    deleted_by: str | None = None
+    deleted_at: datetime | None = None
+
+
+@dataclass
 class Pull:
     """What a pull request has beyond its issue."""
 
@@ -101,6 +118,7 @@ class Issue:
     labels: list[str] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     events: list[IssueEvent] = field(default_factory=list)
+    edits: list[BodyEdit] = field(default_factory=list)
     created_at: datetime = field(default_factory=now)
     updated_at: datetime = field(default_factory=now)
     closed_at: datetime | None = None

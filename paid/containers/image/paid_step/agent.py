@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import forwarder, probe, processes, workspace
+from . import forwarder, jvm, probe, processes, workspace
 from .output import BoundedOutput
 from .places import FAILED, HOME, LATER, STARTED_BEFORE, TREE
 from .reports import Reporter
@@ -72,7 +72,9 @@ def environment_of(task: Task) -> dict[str, str]:
     local = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost,::1")
     own = {name: token if value == "{run_token}" else value for name, value in task.env.items()}
     path = f"{HOME}/.local/bin:{os.environ.get('PATH', '/usr/bin:/bin')}"
-    return {**os.environ, "HOME": HOME, "PATH": path, "CI": "true", **way_out, **local, **own}
+    java = jvm.environment(os.environ, HOME, forwarder.ADDRESS if task.gateway else None, token)
+    known = {**os.environ, "HOME": HOME, "PATH": path, "CI": "true"}
+    return {**known, **java, **way_out, **local, **own}
 
 
 def _put_base_version(task: Task, new: bool) -> tuple[str, ...]:
