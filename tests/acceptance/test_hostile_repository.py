@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from paid.attack.cis import CHECKS, failures
 from paid.containers.engine import DockerEngine
 from paid.containers.openings import openings
 from paid.demo import sample
 from tests.acceptance.stage import OWNER, Stage
-from tests.containers.cis import CHECKS, failures
 
 OPTIONS = {
     "privileged": True, "image": "evil", "user": "root", "network": "host", "network_mode": "host",

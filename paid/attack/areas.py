@@ -1,0 +1,88 @@
+"""The areas of attacks: each takes the stage and gives its results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+from paid.attack import cis
+from paid.attack.against_gateway import CONTROL
+from paid.attack.result import Result
+from paid.attack.stage import AttackStage
+from paid.containers.openings import openings
+from paid.models import Run
+from paid.store.project_settings import ProjectChanges
+
+Area = Callable[[AttackStage], Iterator[Result]]
+WAIT = ["python3", "-c", "import time; print('begun', flush=True); time.sleep(600)"]
+OPTIONS = {
+    "privileged": True, "image": "evil", "user": "root", "network": "host", "network_mode": "host",
+    "mounts": ["source=/,target=/host,type=bind"], "volumes": ["/:/host"], "pid": "host",
+    "runArgs": ["--privileged", "--net=host", "-v", "/var/run/docker.sock:/var/run/docker.sock"],
+    "cap_add": ["ALL"], "capAdd": ["SYS_ADMIN"], "securityOpt": ["seccomp=unconfined"],
+    "container_memory_mib": 1 << 20, "egress_hosts": ["*"], "allow_workflow_changes": True,
+    "checks": [["touch", "/evil"]], "run_cents": 10**9, "agent": "command",
+}  # fmt: skip
+PLACES = (".paid.yml", ".paid.yaml", ".paid.json", "paid.toml", ".paid/config.yml",
+          ".devcontainer/devcontainer.json", ".devcontainer.json", "docker-compose.yml",
+          "compose.yaml", ".docker/config.json", ".github/paid.yml")  # fmt: skip
+"""Where other tools let a repository choose how it is run; JSON is YAML too."""
+
+
+def inside(stage: AttackStage) -> Iterator[Result]:
+    """An agent that tries its container's every wall."""
+    run = stage.attacked("attack/inside", "from_inside.py")
+    yield from _printed(stage, run)
+
+
+def gateway(stage: AttackStage) -> Iterator[Result]:
+    """An agent that tries every other use of the gateway, beside one honest request."""
+    run = stage.attacked("attack/gateway", "against_gateway.py")
+    for result in _printed(stage, run):
+        if result.attack == CONTROL:
+            held = not result.held
+            yield Result(result.area, CONTROL, "answered", result.seen, held)
+        else:
+            yield result
+    foreign = [entry for entry in stage.forge.log if "secret" in entry.path]
+    yield Result(
+        "gateway", "another private repository", "never asked for", str(foreign), not foreign
+    )
+
+
+def container(stage: AttackStage) -> Iterator[Result]:
+    """A repository that asks for another container, and one that does not: CIS section 5 on both."""
+    asked = dict.fromkeys(PLACES, json.dumps(OPTIONS)) | {"Dockerfile": "FROM evil\nUSER root\n"}
+    seen = []
+    for name, tree in (("attack/plain", {"README.md": "Plain.\n"}), ("attack/asks", asked)):
+        project_id = stage.watch_tree(name, tree, ProjectChanges(agent_command=WAIT))
+        numbers = stage.label(name)
+        (run,) = stage.until_at_work(project_id, 1)
+        facts = stage.engine.inspect(f"paid-run-{run.id}-agent-1")
+        assert facts is not None  # noqa: S101 - the agent is at work
+        failed = cis.failures(facts)
+        for number, (wanted, _) in cis.CHECKS.items():
+            told = cis.EXCEPTIONS.get(number, "missing" if number in failed else "there")
+            yield Result(f"CIS, {name}", f"{number} {wanted}", "there", told, number not in failed)
+        left = openings(facts)
+        yield Result(f"CIS, {name}", "Paid's own audit", "no opening", str(left), not left)
+        seen.append({**facts["HostConfig"], "Mounts": None})
+        stage.cancel(run)
+        stage.until_ended(project_id, numbers)
+    same = seen[0] == seen[1]
+    yield Result("repository", "options in its files", "the same container", str(same), same)
+
+
+def _printed(stage: AttackStage, run: Run) -> Iterator[Result]:
+    """What an attacking agent printed; a run that stopped before its last attempt proves nothing."""
+    ended = False
+    for record in stage.records(run):
+        ended = ended or record["area"] == "end"
+        if "attack" in record:
+            got = record["got"]
+            seen = f"GOT {got}" if got else record["seen"] or "nothing"
+            yield Result(record["area"], record["attack"], "refused", seen, not got)
+    yield Result("agent", f"run {run.id}", "every attempt was made", run.status, ended)
+
+
+AREAS: dict[str, Area] = {"inside": inside, "gateway": gateway, "container": container}
