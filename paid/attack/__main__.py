@@ -58,7 +58,7 @@ def _show_resources(watch: Watch, *, quiet: bool) -> bool:
         console = Console()
         console.print(table)
         console.print(
-            f"aim: none over {MOST_BYTES // MEBIBYTE} MiB, or (but for servers) {MOST_SECONDS:.0f} s"
+            f"aim: none over {MOST_BYTES // MEBIBYTE} MiB, or (no server) {MOST_SECONDS:.0f} s"
         )
         for usage in too_much:
             console.print(f"too much: {usage.argv}", markup=False)

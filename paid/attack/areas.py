@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from paid.attack import cis
 from paid.attack.against_gateway import CONTROL
@@ -32,13 +32,13 @@ PLACES = (".paid.yml", ".paid.yaml", ".paid.json", "paid.toml", ".paid/config.ym
 def inside(stage: AttackStage) -> Iterator[Result]:
     """An agent that tries its container's every wall."""
     run = stage.attacked("attack/inside", "from_inside.py")
-    yield from _printed(stage, run)
+    yield from _of_run(stage, run)
 
 
 def gateway(stage: AttackStage) -> Iterator[Result]:
     """An agent that tries every other use of the gateway, beside one honest request."""
     run = stage.attacked("attack/gateway", "against_gateway.py")
-    for result in _printed(stage, run):
+    for result in _of_run(stage, run):
         if result.attack == CONTROL:
             held = not result.held
             yield Result(result.area, CONTROL, "answered", result.seen, held)
@@ -51,7 +51,7 @@ def gateway(stage: AttackStage) -> Iterator[Result]:
 
 
 def container(stage: AttackStage) -> Iterator[Result]:
-    """A repository that asks for another container, and one that does not: CIS section 5 on both."""
+    """A repository that asks for another container, and one that does not: CIS on both."""
     asked = dict.fromkeys(PLACES, json.dumps(OPTIONS)) | {"Dockerfile": "FROM evil\nUSER root\n"}
     seen = []
     for name, tree in (("attack/plain", {"README.md": "Plain.\n"}), ("attack/asks", asked)):
@@ -73,16 +73,20 @@ def container(stage: AttackStage) -> Iterator[Result]:
     yield Result("repository", "options in its files", "the same container", str(same), same)
 
 
-def _printed(stage: AttackStage, run: Run) -> Iterator[Result]:
-    """What an attacking agent printed; a run that stopped before its last attempt proves nothing."""
-    ended = False
-    for record in stage.records(run):
+def _of_run(stage: AttackStage, run: Run) -> list[Result]:
+    return judged(stage.records(run), str(run.status))
+
+
+def judged(records: Iterable[Mapping[str, str]], status: str) -> list[Result]:
+    """What an attacking agent printed; an agent that stopped early proves nothing."""
+    results, ended = [], False
+    for record in records:
         ended = ended or record["area"] == "end"
         if "attack" in record:
             got = record["got"]
             seen = f"GOT {got}" if got else record["seen"] or "nothing"
-            yield Result(record["area"], record["attack"], "refused", seen, not got)
-    yield Result("agent", f"run {run.id}", "every attempt was made", run.status, ended)
+            results.append(Result(record["area"], record["attack"], "refused", seen, not got))
+    return [*results, Result("agent", "its whole list", "every attempt was made", status, ended)]
 
 
 AREAS: dict[str, Area] = {"inside": inside, "gateway": gateway, "container": container}
