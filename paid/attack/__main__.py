@@ -8,6 +8,7 @@ took too much.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.areas) - set(AREAS):
         parser.error(f"{min(unknown)!r} is no area; there are {', '.join(AREAS)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends as by Ctrl-C
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="paid-attack-") as folder, Watch() as watch:
         Path(folder).chmod(0o711)  # PostgreSQL runs as another user below it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from paid.attack import cis
+from paid.attack import cis, hostile_work
 from paid.attack.against_gateway import CONTROL
 from paid.attack.result import Result
 from paid.attack.stage import AttackStage
@@ -27,6 +27,10 @@ PLACES = (".paid.yml", ".paid.yaml", ".paid.json", "paid.toml", ".paid/config.ym
           ".devcontainer/devcontainer.json", ".devcontainer.json", "docker-compose.yml",
           "compose.yaml", ".docker/config.json", ".github/paid.yml")  # fmt: skip
 """Where other tools let a repository choose how it is run; JSON is YAML too."""
+
+
+LONGEST_SECONDS = 300.0
+"""From label to end, with all works at once on two processors."""
 
 
 def inside(stage: AttackStage) -> Iterator[Result]:
@@ -73,6 +77,23 @@ def container(stage: AttackStage) -> Iterator[Result]:
     yield Result("repository", "options in its files", "the same container", str(same), same)
 
 
+def work(stage: AttackStage) -> Iterator[Result]:
+    """What agents leave for the host's git and for the record: each in a run of its own."""
+    canary = stage.folder / "canary"
+    texts = [f"attack: {name}\ncanary: {canary}" for name in hostile_work.WORKS]
+    runs = stage.worked("attack/work", "hostile_work.py", texts)
+    for name, run in zip(hostile_work.WORKS, runs, strict=True):
+        seconds = (run.ended_at - run.created_at).total_seconds() if run.ended_at else 0.0
+        published = run.status == "completed"
+        wanted = "no pull request" if name in hostile_work.HELD else "an end in time"
+        held = not (published and name in hostile_work.HELD) and 0 < seconds < LONGEST_SECONDS
+        seen = f"{run.status} {run.error_code or ''} after {seconds:.0f} s"
+        yield Result("work", name, wanted, seen, held)
+    yield Result(
+        "work", "the host's canary", "not there", str(canary.exists()), not canary.exists()
+    )
+
+
 def _of_run(stage: AttackStage, run: Run) -> list[Result]:
     return judged(stage.records(run), str(run.status))
 
@@ -89,4 +110,9 @@ def judged(records: Iterable[Mapping[str, str]], status: str) -> list[Result]:
     return [*results, Result("agent", "its whole list", "every attempt was made", status, ended)]
 
 
-AREAS: dict[str, Area] = {"inside": inside, "gateway": gateway, "container": container}
+AREAS: dict[str, Area] = {
+    "inside": inside,
+    "gateway": gateway,
+    "container": container,
+    "work": work,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from paid.attack import from_inside
-from paid.bench.stage import BenchStage
+from paid.bench.stage import OWNER, BenchStage
 from paid.containers.engine import DockerEngine
+from paid.containers.reaper import Reaper
+from paid.containers.workspace import Workspaces
 from paid.demo.scripted_model import ScriptedModel
 from paid.models import Run
 from paid.store import events
@@ -44,6 +46,8 @@ class AttackStage(BenchStage):
     ) -> None:
         super().__exit__(kind, error, trace)
         self.model.stop()
+        # the next start of this installation would take up a live run's container; there is none
+        Reaper(self.engine, Workspaces(self.engine, self.settings)).reap(lambda: ())
 
     @property
     def engine(self) -> DockerEngine:
@@ -57,6 +61,17 @@ class AttackStage(BenchStage):
         command = ["python3", "-c", (PROGRAMS / program).read_text()]
         project_id = self.watch_tree(name, tree, ProjectChanges(agent_command=command))
         return self.until_ended(project_id, self.label(name))[0]
+
+    def worked(self, name: str, program: str, texts: Sequence[str]) -> list[Run]:
+        """Have one run an issue, each with one of these texts; returns the ended runs."""
+        command = ["python3", "-c", (PROGRAMS / program).read_text()]
+        changes = ProjectChanges(agent_command=command)
+        project_id = self.watch_tree(name, {"README.md": "A victim.\n"}, changes)
+        numbers = [self.forge.add_issue(name, text[:60], text, OWNER) for text in texts]
+        for number in numbers:
+            self.forge.add_label(name, number, "paid-build", actor=OWNER)
+        runs = {run.issue_id: run for run in self.until_ended(project_id, numbers)}
+        return [runs[key] for key in sorted(runs)]
 
     def records(self, run: Run) -> Iterator[dict[str, Any]]:
         """The JSON objects that the agent of a run printed, as its record has them."""
