@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from sqlmodel import col, select
-
 from paid.bench.figures import show
 from paid.bench.floor import OWN, BareScript
 from paid.bench.journal import journalled_folder
-from paid.bench.stage import MOST_SECONDS, BenchStage
-from paid.models import Issue, Run
+from paid.bench.stage import BenchStage
+from paid.models import Run
 from paid.temporal import connect
 
 SIZES = (10_000, 100_000)
@@ -85,7 +83,7 @@ def _compare(
 
 def _one(stage: BenchStage, name: str, project_id: int) -> dict[str, Any]:
     before = len(stage.forge.writes)
-    run = _ended(stage, project_id, stage.label(name))[0]
+    run = stage.until_ended(project_id, stage.label(name))[0]
     seen = stage.events_of(run)
     at = {kind: event.at.timestamp() for kind, event in seen.items()}
     own = _own_seconds(stage, run)
@@ -106,7 +104,7 @@ def _at_once(stage: BenchStage, labels: int, single_ready: float) -> dict[str, A
     floor = BareScript(stage, name)
     _one(stage, name, project_id)
     before = floor.start_containers(labels)
-    found = _ended(stage, project_id, stage.label(name, labels))
+    found = stage.until_ended(project_id, stage.label(name, labels))
     bare_seconds = min(before, floor.start_containers(labels))
     times = [stage.events_of(run) for run in found]
     began = min(seen["run.requested"].at.timestamp() for seen in times)
@@ -122,22 +120,6 @@ def _at_once(stage: BenchStage, labels: int, single_ready: float) -> dict[str, A
         "bare starts s": round(bare_seconds, 2),
         "last ready over bare starts": round(ready[-1] / bare_seconds, 2),
     }
-
-
-def _ended(stage: BenchStage, project_id: int, numbers: Sequence[int]) -> list[Run]:
-    question = (
-        select(Run)
-        .join(Issue, col(Issue.id) == col(Run.issue_id))
-        .where(Issue.project_id == project_id, col(Issue.number).in_(numbers))
-    )
-    deadline = time.monotonic() + MOST_SECONDS
-    while time.monotonic() < deadline:
-        with stage.database.session() as session:
-            found = list(session.exec(question))
-        if len(found) == len(numbers) and all(run.ended for run in found):
-            return found
-        time.sleep(0.2)  # the rows are the only common sign of all the runs
-    raise TimeoutError(f"{len(numbers)} runs did not end in {MOST_SECONDS} s")
 
 
 def _own_seconds(stage: BenchStage, run: Run) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from sqlmodel import col, select
 
@@ -14,7 +16,7 @@ from paid import polls
 from paid.control import cancel_run
 from paid.demo.forge import Forge
 from paid.github.client import GitHub
-from paid.models import Event, Run
+from paid.models import Event, Issue, Run
 from paid.registration import register
 from paid.settings import Settings
 from paid.store import events, project_settings
@@ -41,16 +43,17 @@ AGENT = [
 class BenchStage:
     """Everything that a benchmark of whole runs needs; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
         self.forge = Forge(folder / "forge")
         self.forge.start()
         self.forge.add_user(OWNER)
         self.token = self.forge.add_user(ROBOT)
         self._projects: dict[str, int] = {}
-        self.paid = EmbeddedPaid(Settings(data_dir=folder / "data", run_slots=60))
+        chosen = Settings(data_dir=folder / "data", run_slots=60).changed(**settings)
+        self.paid = EmbeddedPaid(chosen)
 
-    def __enter__(self) -> BenchStage:
+    def __enter__(self) -> Self:
         try:
             self.paid.start()
         except BaseException:
@@ -79,6 +82,10 @@ class BenchStage:
     def watch(self, name: str, files: int, agent: Sequence[str] = AGENT) -> int:
         """Make a repository of `files` files, watch it, and return the project's id."""
         tree = {f"part{n // 250}/file{n}.txt": f"content of file {n}\n" for n in range(files)}
+        return self.watch_tree(name, tree, ProjectChanges(agent_command=list(agent)))
+
+    def watch_tree(self, name: str, tree: Mapping[str, str], changes: ProjectChanges) -> int:
+        """Make a repository of these files, watch it with the agent `command`; the project's id."""
         self.forge.add_repository(name, tree, OWNER)
         self.forge.set_permission(name, ROBOT, "write")
         box = SecretBox(self.settings.secret_key_path)
@@ -91,7 +98,7 @@ class BenchStage:
             token=self.token,
             by="bench",
         )
-        changes = ProjectChanges(agent="command", agent_command=list(agent))
+        changes = dataclasses.replace(changes, agent="command")
         with self.database.session() as session:
             project_settings.change(session, found.project_id, changes, by="bench", box=box)
         asyncio.run(self._poll(found.project_id))
@@ -133,6 +140,22 @@ class BenchStage:
                 return found
             time.sleep(0.2)  # the events are the only common sign of all the runs
         raise TimeoutError(f"{count} runs were not at work after {MOST_SECONDS} s")
+
+    def until_ended(self, project_id: int, numbers: Sequence[int]) -> list[Run]:
+        """Wait until the issues of these numbers have ended runs; returns the runs."""
+        question = (
+            select(Run)
+            .join(Issue, col(Issue.id) == col(Run.issue_id))
+            .where(Issue.project_id == project_id, col(Issue.number).in_(numbers))
+        )
+        deadline = time.monotonic() + MOST_SECONDS
+        while time.monotonic() < deadline:
+            with self.database.session() as session:
+                found = list(session.exec(question))
+            if len(found) == len(numbers) and all(run.ended for run in found):
+                return found
+            time.sleep(0.2)  # the rows are the only common sign of all the runs
+        raise TimeoutError(f"{len(numbers)} runs did not end in {MOST_SECONDS} s")
 
     def cancel(self, run: Run) -> None:
         """End a run as a person would."""

@@ -29,7 +29,6 @@ from temporalio.workflow import ParentClosePolicy
 
 from paid.bench.figures import median, p95, show
 from paid.bench.journal import journalled_folder
-from paid.bench.run import _ended
 from paid.bench.stage import BenchStage
 from paid.models import Run
 from paid.temporal import connect
@@ -123,7 +122,7 @@ def main(arguments: Sequence[str]) -> int:
 def _measure(stage: BenchStage, rounds: int, active: int) -> dict[str, dict[str, Any]]:
     name, at_work = "bench/temporal", "bench/at-work"
     project_id, working_id = stage.watch(name, 100), stage.watch(at_work, 100, agent=WORKER)
-    _ended(stage, project_id, stage.label(name))
+    stage.until_ended(project_id, stage.label(name))
     idle, bare_idle = _in_turns(stage, name, project_id, rounds)
     hot = asyncio.run(_bare(stage, rounds, at_once=1, seconds=0))
     labelled = stage.label(at_work, active)
@@ -133,7 +132,7 @@ def _measure(stage: BenchStage, rounds: int, active: int) -> dict[str, dict[str,
     busy, bare_busy = _in_turns(stage, name, project_id, rounds)
     for run in working:
         stage.cancel(run)
-    _ended(stage, working_id, labelled)
+    stage.until_ended(working_id, labelled)
     return {
         "product, idle": _row(idle),
         "bare, idle": _row(bare_idle),
@@ -153,7 +152,7 @@ def _in_turns(
     bare: list[Waits] = []
     for _ in range(TURNS):
         for _ in range(max(1, rounds // TURNS)):
-            runs += _ended(stage, project_id, stage.label(name))
+            runs += stage.until_ended(project_id, stage.label(name))
         bare += asyncio.run(_bare(stage, max(1, rounds // TURNS), at_once=1))
     return asyncio.run(_product(stage, runs)), bare
 

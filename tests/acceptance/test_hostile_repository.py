@@ -6,49 +6,7 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from paid.containers.engine import DockerEngine
-from paid.containers.openings import openings
-from paid.demo import sample
 from tests.acceptance.stage import OWNER, Stage
-from tests.containers.cis import CHECKS, failures
-
-OPTIONS = {
-    "privileged": True, "image": "evil", "user": "root", "network": "host", "network_mode": "host",
-    "mounts": ["source=/,target=/host,type=bind"], "volumes": ["/:/host"], "pid": "host",
-    "runArgs": ["--privileged", "--net=host", "-v", "/var/run/docker.sock:/var/run/docker.sock"],
-    "cap_add": ["ALL"], "capAdd": ["SYS_ADMIN"], "securityOpt": ["seccomp=unconfined"],
-    "container_memory_mib": 1 << 20, "egress_hosts": ["*"], "allow_workflow_changes": True,
-    "checks": [["touch", "/evil"]], "run_cents": 10**9, "agent": "command",
-}  # fmt: skip
-PLACES = (".paid.yml", ".paid.yaml", ".paid.json", "paid.toml", ".paid/config.yml",
-          ".devcontainer/devcontainer.json", ".devcontainer.json", "docker-compose.yml",
-          "compose.yaml", ".docker/config.json", ".github/paid.yml")  # fmt: skip
-"""Where other tools let a repository choose how it is run; JSON is YAML too."""
-WAIT = "import time; print('begun', flush=True); time.sleep(600)"
-
-
-def test_a_repository_cannot_choose_how_it_is_run(stage: Stage) -> None:
-    """32 checks of the CIS benchmark on the live container of a real run, whatever it asks for."""
-    asked = dict.fromkeys(PLACES, json.dumps(OPTIONS)) | {"Dockerfile": "FROM evil\nUSER root\n"}
-    plain = stage.watch(agent_command=["python3", "-c", WAIT])
-    evil = stage.watch(sample.files() | asked, agent_command=["python3", "-c", WAIT])
-    seen = []
-    for watched in (plain, evil):
-        stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
-        run = stage.begun(watched)
-        stage.saw(run, "agent.message")
-        facts = DockerEngine(stage.settings).inspect(f"paid-run-{run.id}-agent-1")
-        assert facts is not None
-        assert len(CHECKS) == 32
-        assert failures(facts) == {}
-        assert openings(facts) == []
-        seen.append(facts)
-        stage.cancel(run)
-        assert stage.ended(watched).status == "cancelled"
-    first, second = ({**facts["HostConfig"], "Mounts": None} for facts in seen)
-    assert first == second
-    assert seen[0]["Config"]["Image"] == seen[1]["Config"]["Image"]
-
 
 REACH = """
 import base64, json, os, pathlib, socket, subprocess
