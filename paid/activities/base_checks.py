@@ -28,7 +28,6 @@ from paid.errors import (
     ContainerError,
     ContainerLostError,
     DetachedError,
-    DockerUnavailableError,
     RunCancelledError,
 )
 from paid.models import Policy
@@ -58,9 +57,9 @@ class BaseChecks:
         checks = [tuple(facts.policy.checks[int(report["index"])]) for report in failed]
         try:
             on_base = self._on_base(given, facts, checks, since)
-        except DockerUnavailableError:
-            raise
         except ContainerError as error:
+            if error.retryable:
+                raise
             _log.warning("base_checks.not_tried", run=given.run_id, why=str(error))
             on_base = {}
         return [
