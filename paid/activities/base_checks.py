@@ -19,11 +19,17 @@ from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import Host, container_name
 from paid.check_ends import CheckEnd, Failure, Report
 from paid.containers.contract import StepSpec
+from paid.containers.endings import REMOVED, error_of
 from paid.containers.images import agent_image_ref
 from paid.containers.reports import ReportReader
 from paid.containers.task import Task
 from paid.contracts import VerifyInput
-from paid.errors import ContainerError, DetachedError, DockerUnavailableError, RunCancelledError
+from paid.errors import (
+    ContainerError,
+    ContainerLostError,
+    DetachedError,
+    RunCancelledError,
+)
 from paid.models import Policy
 from paid.store import base_checks, denials
 from paid.store.runs import RunFacts
@@ -51,9 +57,9 @@ class BaseChecks:
         checks = [tuple(facts.policy.checks[int(report["index"])]) for report in failed]
         try:
             on_base = self._on_base(given, facts, checks, since)
-        except DockerUnavailableError:
-            raise
         except ContainerError as error:
+            if error.retryable:
+                raise
             _log.warning("base_checks.not_tried", run=given.run_id, why=str(error))
             on_base = {}
         return [
@@ -92,7 +98,7 @@ class BaseChecks:
         try:
             with heartbeats():
                 host.engine.start(self._spec(given, facts, checks, number))
-            reports = self._read(container_name(given.run_id, "verify", number))
+            reports = self._whole(container_name(given.run_id, "verify", number), len(checks))
         finally:
             if not (activity.is_cancelled() and not cancel_was_requested()):
                 host.engine.remove(container_name(given.run_id, "verify", number))
@@ -109,6 +115,17 @@ class BaseChecks:
         )
         task = task_of(facts.policy, checks, given.base_sha, given.base_sha)
         return host.spec(facts, "verify", number, task, volume=volume)
+
+    def _whole(self, name: str, checks: int) -> list[Mapping[str, Any]]:
+        """The reports; raises where another attempt may have more: a blow, or no gateway."""
+        try:
+            reports, exit = self._read(name), self._host.engine.wait(name, timeout_seconds=30)
+        except ContainerLostError:
+            reports, exit = [], REMOVED
+        error = None if exit is None else error_of(name, exit, {})
+        if error is not None and error.retryable and len(reports) < checks:
+            raise error
+        return reports
 
     def _read(self, name: str) -> list[Mapping[str, Any]]:
         """The reports of the checks, when the container has ended."""
