@@ -19,6 +19,8 @@ class IssueSeen:
     branches: int = 0
     comments: int = 0
     """Of Paid's, one a run at most."""
+    counts_lines: bool = True
+    """Whether its project's agent is the one that numbers its lines."""
 
 
 @dataclass(frozen=True)

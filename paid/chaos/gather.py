@@ -114,6 +114,7 @@ def _issue(stage: Stage, it: Labelled) -> IssueSeen:
     return IssueSeen(
         it.name, it.task.mark, 1, len(pulls), len(branches),
         sum(comment.login == ROBOT for comment in comments),
+        counts_lines=it.counts_lines,
     )  # fmt: skip
 
 

@@ -45,9 +45,10 @@ class Finding:
 
 def judge(evidence: Evidence) -> list[Finding]:
     """Everything that is wrong."""
+    counted = {issue.name for issue in evidence.issues if issue.counts_lines}
     return [
         *(found for issue in evidence.issues for found in _of_issue(issue, evidence)),
-        *(found for run in evidence.runs for found in _of_run(run)),
+        *(found for run in evidence.runs for found in _of_run(run, run.issue in counted)),
         *_of_ledger(evidence),
         *(found for name, links in evidence.chains.items() for found in _of_chain(name, links)),
         *(Finding("orphaned", left.name, left.kind) for left in evidence.left),
@@ -74,7 +75,7 @@ def _of_issue(issue: IssueSeen, evidence: Evidence) -> Iterator[Finding]:
         yield Finding("doubled", issue.name, f"{issue.comments} comments on {len(runs)} runs")
 
 
-def _of_run(run: RunSeen) -> Iterator[Finding]:
+def _of_run(run: RunSeen, counts_lines: bool) -> Iterator[Finding]:
     name = f"run {run.id} ({run.issue})"
     if not run.ended:
         yield Finding("stuck", name, f"still {run.status}; {run.code} {run.message}".strip())
@@ -93,7 +94,10 @@ def _of_run(run: RunSeen) -> Iterator[Finding]:
         if run.events.get(kind, 0) > turns:
             yield Finding("doubled", name, f"{run.events[kind]} times {kind} in {turns} turns")
     for step in run.steps:
-        yield from _of_step(name, step, run)
+        if step.state == "running":
+            yield Finding("stuck", f"{name}, {step.kind} {step.number}", "still running")
+        if step.kind == "agent" and counts_lines:
+            yield from _of_lines(f"{name}, turn {step.number}", step, run)
 
 
 def _explained(run: RunSeen) -> bool:
@@ -101,19 +105,20 @@ def _explained(run: RunSeen) -> bool:
     return bool(run.destroyed) and bool(EXPLAINS.search(f"{run.code} {run.message}"))
 
 
-def _of_step(name: str, step: StepSeen, run: RunSeen) -> Iterator[Finding]:
-    place = f"{name}, {step.kind} {step.number}"
-    if step.state == "running":
-        yield Finding("stuck", place, "a step of an ended run is still running")
+def _of_lines(place: str, step: StepSeen, run: RunSeen) -> Iterator[Finding]:
+    """The agent's numbered lines: each of them once and in order, and in a completed run the last.
+
+    Of one whose container was destroyed, those that stand there have no gap before them.
+    """
     numbers = [int(found[1]) for line in step.lines if (found := LINE.match(line))]
     said = [int(found[1]) for line in step.lines if (found := LAST_LINE.match(line))]
-    whole = run.status == "completed" and any(LINE.match(line) for line in step.lines)
-    if whole and not said:
-        yield Finding("lines", place, "the last line is missing")
+    if run.status == "completed" and not said:
+        yield Finding("lines", place, f"the last line is missing, {len(numbers)} are there")
     expected = list(range(1, (said[0] if said else len(numbers)) + 1))
     if numbers == expected:
         return
-    if missing := sorted(set(expected) - set(numbers)):
+    missing = sorted(set(expected) - set(numbers))
+    if missing:
         yield Finding("lines", place, f"missing: {missing[:20]}")
     twice = [number for number, times in Counter(numbers).items() if times > 1]
     if twice:

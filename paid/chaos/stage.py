@@ -41,6 +41,8 @@ class Labelled:
     repository: str
     number: int
     task: Task
+    counts_lines: bool
+    """Whether its agent is the one that numbers its lines (program.py)."""
 
     @property
     def name(self) -> str:
@@ -105,7 +107,8 @@ class Stage:
         task = tasks.task(self._seed, number)
         issue = self.forge.add_issue(repository, f"Chaos work {number}", task.body, OWNER)
         self.forge.add_label(repository, issue, LABEL, OWNER)
-        self.labelled.append(Labelled(repository, issue, task))
+        counts = self._agents[number % len(self._projects)] == "command"
+        self.labelled.append(Labelled(repository, issue, task, counts))
         return self.labelled[-1]
 
     # --- setting up and taking down -----------------------------------------------------------

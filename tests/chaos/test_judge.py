@@ -126,6 +126,7 @@ TAMPERED: dict[str, tuple[str, Tamper]] = {
         lambda it: replace(it, bill=(*BILL, BillSeen("", 3))),
     ),
     "a line in the middle is missing": ("lines", step(lines=("m1-1 line 1", "m1-1 said 2 lines"))),
+    "all lines of a turn are missing": ("lines", step(lines=())),
     "the first line is missing": ("lines", step(lines=LINES[1:])),
     "the last line is missing": ("lines", step(lines=LINES[:-1])),
     "lines are in another order": ("lines", step(lines=(LINES[2], LINES[0], LINES[3]))),
@@ -165,4 +166,6 @@ def test_a_run_may_fail_for_a_container_that_a_blow_destroyed() -> None:
 
 
 def test_an_agent_without_numbered_lines_is_not_asked_for_them() -> None:
-    assert judge(step(lines=('{"type": "item.completed"}',))(SOUND)) == []
+    seen = step(lines=('{"type": "item.completed"}',))(SOUND)
+    assert judge(issue(counts_lines=False)(seen)) == []
+    assert judge(seen)
