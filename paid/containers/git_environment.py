@@ -29,8 +29,13 @@ _SETTINGS = {
     "gc.auto": "0",
     "maintenance.auto": "false",
     "core.sharedRepository": "0644",
+    "core.bigFileThreshold": "16m",
+    "pack.threads": "2",
+    "pack.windowMemory": "64m",
+    "pack.deltaCacheSize": "64m",
 }
-"""Set for every command. Containers read the mirror as another user, hence the 0644."""
+"""Set for every command. Containers read the mirror as another user, hence the 0644. The last four
+bound what packing takes: ten files of 100 MB beside one another, for each thread, by default."""
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,8 @@ class Mirrors:
         with held(self._lock(project_id)):
             git.run("update-ref", name, head_sha)
             try:
-                git.run("bundle", "create", "--quiet", str(path), name, f"^{base_sha}")
+                asked = ("bundle", "create", "--quiet", str(path), name, f"^{base_sha}")
+                git.of_change().run(*asked)
             finally:
                 git.run("update-ref", "-d", name)
 
