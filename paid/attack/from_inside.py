@@ -210,7 +210,7 @@ FILES: dict[str, Attempt] = {
     )
 } | {
     f"read {path}": reads(path)
-    for path in ("/etc/shadow", "/root/.bashrc", "/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/vda",
+    for path in ("/etc/shadow", "/etc/gshadow", "/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/vda",
                  "/dev/sda", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug",
                  "/sys/firmware/acpi/tables/DSDT")
 } | {
