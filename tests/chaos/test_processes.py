@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paid.chaos.processes import Processes
+from paid.embedded.process import is_running
 from tests.waiting import wait_until
 
 FOREVER = "import time\nwhile True: time.sleep(60)"
@@ -27,6 +28,8 @@ def a_worker_of(folder: Path, *, pid_file_in: Path, program: str = FOREVER) -> I
     logs = pid_file_in / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        # the kernel shows a program's arguments a moment after it has begun
+        wait_until(lambda: is_running(process.pid, str(folder)), "the worker's start")
         (logs / "worker.pid").write_text(f"{process.pid}\n")
         try:
             yield process, Processes(pid_file_in)
