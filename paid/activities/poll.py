@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -20,7 +20,7 @@ from paid.contracts import LookResult, PollInput, PollResult, RunStatus, RunToSt
 from paid.errors import GitHubNotFoundError, GitHubRateLimitedError, GitHubUnauthorizedError
 from paid.github.words import GitHubPort, Repository
 from paid.models import Project, ProjectState
-from paid.store import issues, projects, token_expiry
+from paid.store import clock, issues, projects, token_expiry
 from paid.store.database import Database
 from paid.triage import Labels
 
@@ -117,9 +117,11 @@ class PollActivities:
     def _note_expiry(self, project: Project, expires_at: datetime | None) -> None:
         """Record when the token ends, and tell of it in time; mostly there is nothing to do."""
         told = expires_at == project.token_expires_at
-        if told and not token_expiry.is_near(expires_at, datetime.now(UTC)):
+        if told and expires_at is None:
             return
         with self._database.session() as session:
+            if told and not token_expiry.is_near(expires_at, clock.now(session)):
+                return
             token_expiry.note(session, projects.number(project), expires_at)
 
     def _pause(self, project_id: int, reason: str) -> LookResult:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import mmap
-import os
 import re
 import shutil
 import subprocess
@@ -69,16 +68,21 @@ def _cargo_addresses(cargo: Path) -> list[str]:
 
 def _configured_indexes() -> list[str]:
     """What stands in Cargo's configuration instead of the index that it was built with."""
-    home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     config: dict[str, Any] = {}
-    for name in ("config.toml", "config"):
+    for file in (home / name for home in _cargo_homes() for name in ("config.toml", "config")):
         with suppress(OSError, ValueError):
-            config = tomllib.loads((home / name).read_text())
+            config = tomllib.loads(file.read_text())
             break
     tables = [config.get("source"), config.get("registries")]
     entries = [entry for table in tables if isinstance(table, dict) for entry in table.values()]
     named = [entry.get("registry") or entry.get("index") for entry in entries if entry]
     return [address for address in named if isinstance(address, str)]
+
+
+def _cargo_homes() -> list[Path]:
+    """Cargo's own folder: rustup installs it as that folder's `bin/cargo`."""
+    program = shutil.which("cargo")
+    return [*([Path(program).parent.parent] if program else []), Path.home() / ".cargo"]
 
 
 def _built_in_index(cargo: Path) -> list[str]:
