@@ -79,7 +79,8 @@ class RunPlan:
     """What `check_budget` found: may the run go on, and with which guardrails.
 
     `wait_seconds` is how long to wait before asking again when it may not; None means until
-    somebody raises the budget. `status` is what the run is meanwhile.
+    somebody raises the budget. `status` is what the run is meanwhile. `publish_at` is the host that
+    keeps the work of a run that is only to be published; empty for every other run.
     """
 
     allowed: bool
@@ -90,6 +91,7 @@ class RunPlan:
     max_tokens: int = 2_000_000
     max_seconds: int = 4 * 3600
     has_checks: bool = False
+    publish_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ class TurnResult:
     """How a turn ended. `head_sha` is None when the branch still is at its base.
 
     A turn that found no workspace has not begun: it is asked for again, with one.
-    `output_digest` is equal for turns that said and did the same.
+    `output_digest` is equal for turns that said and did the same. With a `feedback_id` the work
+    could not be taken for what the agent can mend; `code` and `message` say why.
     """
 
     end: TurnEnd
@@ -150,6 +153,8 @@ class TurnResult:
     tokens_used: int = 0
     output_digest: str = ""
     message: str = ""
+    feedback_id: int | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,11 +192,26 @@ class PublishInput:
 
 
 @dataclass(frozen=True)
+class KeptWork:
+    """The work of a failed run, back in its host's mirror: what is to be published."""
+
+    workspace: Workspace
+    head_sha: str
+
+
+@dataclass(frozen=True)
 class PullRequest:
-    """The pull request on GitHub."""
+    """The pull request on GitHub.
+
+    With a `feedback_id` there is none: publishing was refused for what the agent can mend. `code`
+    and `message` say why, for a run that has no round left.
+    """
 
     number: int
     url: str
+    feedback_id: int | None = None
+    code: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True)

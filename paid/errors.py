@@ -94,9 +94,29 @@ class GitUnavailableError(GitError):
 
 
 class PushRejectedError(GitError):
-    """Raised when the remote refuses the branch: protected, or moved by somebody else."""
+    """Raised when the remote refuses the branch: protected, or moved by somebody else.
+
+    `kind` is that of `paid.containers.push_refusals`, or `moved`.
+    """
 
     code = "push_rejected"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        for_agent: str | None = None,
+        kind: str = "refused",
+    ) -> None:
+        super().__init__(message, hint=hint, for_agent=for_agent)
+        self.kind = kind
+
+
+class NothingToPublishError(PaidError):
+    """Raised when nothing is left of a change beside the base branch as it is now."""
+
+    code = "no_changes"
 
 
 class PolicyError(PaidError):
@@ -124,6 +144,12 @@ class SecretFoundError(PolicyError):
     ) -> None:
         super().__init__(message, hint=hint, for_agent=for_agent)
         self.found = tuple(found)
+
+
+class UnpublishableError(PolicyError):
+    """Raised when publishing a change as it is would lose or give away something of it."""
+
+    code = "unpublishable"
 
 
 class BaseRewrittenError(GitError):

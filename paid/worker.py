@@ -91,7 +91,7 @@ def make_parts(host: Host) -> Parts:
         GitHubActivities(host.settings, host.database, clients),
     )
     poll = PollActivities(host.database, clients, host.fetch_ahead)
-    workspace = WorkspaceActivities(host)
+    workspace = WorkspaceActivities(host, clients)
     agent, verify = AgentActivities(host), VerifyActivities(host)
     publish = PublishActivities(host, clients)
     return Parts(
@@ -106,6 +106,7 @@ def make_parts(host: Host) -> Parts:
         claims=[workspace.provision_container],
         host=[
             workspace.create_worktree,
+            workspace.restore_work,
             workspace.release_container,
             workspace.cleanup_worktree,
             agent.run_agent,

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from temporalio import activity
 
 from paid.activities import disk_full
+from paid.activities.commit_words import left_over, rules_of, summaries
 from paid.activities.gateway_wait import WAITED, WAITING, GatewayWait
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import WORKTREE, Host
 from paid.activities.task_text import Ask, ask_of
-from paid.activities.turn_end import how_it_ended, note_engine_away, note_verdict, with_refusal
+from paid.activities.turn_end import (
+    how_it_ended,
+    last_words,
+    note_engine_away,
+    note_verdict,
+    with_refusal,
+)
+from paid.activities.turn_gaps import gaps_in, require_small_files, sent_back
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_watch import Guardrails, Look, TurnWatch
 from paid.agents import registry
@@ -65,6 +73,8 @@ class _Turn:
     transcript: Transcript
     wait: GatewayWait
     is_removed: bool = False
+    gaps: Mapping[str, Any] = field(default_factory=dict)
+    """What its container could not take of the worktree (`turn_gaps`)."""
 
 
 class AgentActivities:
@@ -161,8 +171,11 @@ class AgentActivities:
     def _spec(self, turn: _Turn) -> StepSpec:
         facts, given = turn.facts, turn.given
         agent = registry.get(facts.run.agent)
+        absent = self._host.mirrors.absent(turn.hold.project_id, turn.workspace.base_sha)
         with self._host.database.session() as session:
-            ask: Ask = ask_of(session, facts, given, turn.workspace, continues=agent.continues)
+            ask: Ask = ask_of(
+                session, facts, given, turn.workspace, absent, continues=agent.continues
+            )
             runs.say(
                 session, facts.run, "agent.prompt", template=ask.template, sha256=ask.sha256,
                 stripped=list(ask.findings),
@@ -184,7 +197,7 @@ class AgentActivities:
             branch=turn.workspace.branch,
             base_sha=turn.workspace.base_sha,
             timeout_seconds=given.max_seconds,
-            commit_message=f"Work on issue #{facts.issue.number}",
+            commit_message=left_over(facts, given.turn),
             trusted_paths=agent.config_paths,
             gateway=True,
             litter=agent.litter,
@@ -242,7 +255,7 @@ class AgentActivities:
         elif report == COLLECTED and not precedence.is_crowded(run_id):
             collected = log.reports[report]
             self._host.background.begin(
-                run_id, f"import {turn.name}", lambda: self._import(turn, collected)
+                run_id, f"import {turn.name}", lambda: self._import(turn, log, collected)
             )
 
     def _guardrails(self, turn: _Turn) -> Guardrails:
@@ -315,9 +328,16 @@ class AgentActivities:
         if look.cancelled and (end is not TurnEnd.FINISHED or COLLECTED not in log.reports):
             raise self._cancelled(turn)  # the host's keeper or a dead token came before the watch
         collected = log.reports.get(COLLECTED) or self._left(turn, end)
-        head = self._host.background.outcome(
-            turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, collected)
-        )
+        turn.gaps = gaps_in(collected)
+        try:
+            head = self._host.background.outcome(
+                turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, log, collected)
+            )
+        except PaidError as error:
+            if error.for_agent is None or end is not TurnEnd.FINISHED:
+                raise
+            digest = f"{log.digest}{error.for_agent}"
+            return sent_back(self._host.database, turn.hold, look.tokens_used, digest, error)
         if end is TurnEnd.AGENT_ERROR:
             message = with_refusal(self._host.database, turn.hold, message[:1500])
         return TurnResult(
@@ -349,27 +369,35 @@ class AgentActivities:
             mode="collect",
             branch=turn.workspace.branch,
             base_sha=turn.workspace.base_sha,
-            commit_message=f"Work on issue #{turn.facts.issue.number}",
+            commit_message=left_over(turn.facts, given.turn),
         )
         spec = self._host.spec(
             turn.facts, "collect", given.turn, task, volume=turn.workspace.volume
         )
         return run_step(self._host.engine, spec, COLLECT_SECONDS).fields(COLLECTED) or {}
 
-    def _import(self, turn: _Turn, collected: Mapping[str, Any]) -> str | None:
-        """Bring the commits into the mirror; None when the branch still is at its base."""
+    def _import(self, turn: _Turn, log: TurnLog, collected: Mapping[str, Any]) -> str | None:
+        """Bring the commits into the mirror, as they may be published; None without a change.
+
+        Commits that change nothing, or take back what others of them changed, are no change.
+        """
         if not collected.get("head"):
             return None
         given, host = turn.given, self._host
         into = host.run_folder(given.run_id) / f"turn-{given.turn}.bundle"
+        branch, base_sha = turn.workspace.branch, turn.workspace.base_sha
+        require_small_files(collected)
+        said = summaries(host.database, given.run_id) if given.turn > 1 else {}
         bundle = host.workspaces.bundle(given.run_id, turn.name, into, MAX_BUNDLE_BYTES)
-        return host.mirrors.import_bundle(
+        work = host.mirrors.take_work(
             turn.hold.project_id,
             given.run_id,
             bundle,
-            turn.workspace.branch,
-            turn.workspace.base_sha,
+            branch,
+            base_sha,
+            rules_of(turn.facts, said | last_words(given.turn, turn.transcript, log)),
         )
+        return work.head if work.is_change else None
 
     def _cancelled(self, turn: _Turn) -> RunCancelledError:
         """Put on record that a cancel ended the turn; that it did so holds without the record."""
@@ -383,14 +411,14 @@ class AgentActivities:
 
     def _end(self, turn: _Turn, exit: Exit, result: TurnResult) -> None:
         with self._host.database.session() as session:
-            steps.note(session, turn.hold, result=asdict(result))
+            steps.note(session, turn.hold, result=asdict(result), gaps=turn.gaps)
             state = "succeeded" if result.end is TurnEnd.FINISHED else "stopped"
             steps.end(session, turn.hold, state, exit.code)
             run = runs.get(session, turn.given.run_id)
             runs.require_host(run, self._host.settings.host_name)
             run.head_sha, run.tokens_used = result.head_sha, result.tokens_used
-            runs.say(session, run, "turn.ended", end=str(result.end), head=result.head_sha,
-                     message=result.message)  # fmt: skip
+            runs.say(session, run, "turn.ended", turn=turn.given.turn, end=str(result.end),
+                     head=result.head_sha, message=result.message)  # fmt: skip
         self._host.background.begin(
             turn.given.run_id, f"remove {turn.name}", lambda: self._host.engine.remove(turn.name)
         )

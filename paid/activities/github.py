@@ -22,7 +22,7 @@ from paid.github.untrusted import hidden_in
 from paid.github.words import GitHubPort, IssueSeen
 from paid.models import LabelPurpose, Run
 from paid.settings import Settings
-from paid.store import estimates, holds, issues, ledger, pauses, projects, runs
+from paid.store import estimates, holds, issues, kept, ledger, pauses, projects, runs
 from paid.store.database import Database
 from paid.store.pauses import Pause
 from paid.store.runs import RunFacts
@@ -99,6 +99,7 @@ class GitHubActivities:
         return StatusView(
             status=_shown_status(run, pause),
             message=self._publishable(facts, run.error_message or (pause.text if pause else "")),
+            hint=kept.advice(session, run),
             likely=likely.said(dollars) if likely else "",
             run_id=run.id,
             run_url=f"{self._settings.dashboard_url}/runs/{run.id}",

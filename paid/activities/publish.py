@@ -10,9 +10,17 @@ from paid.activities.heartbeat import heartbeats
 from paid.activities.own_secrets import model_keys
 from paid.activities.parts import GitHubFor, Host
 from paid.activities.refused_token import refusal_pauses
+from paid.activities.turn_gaps import gaps_of
 from paid.containers.changes import Changes, Policy, check_texts
+from paid.containers.publishable import Gaps
 from paid.contracts import PublishInput, PullRequest, RunStatus
-from paid.errors import BaseRewrittenError, SecretFoundError
+from paid.errors import (
+    BaseRewrittenError,
+    GitHubError,
+    NothingToPublishError,
+    PaidError,
+    SecretFoundError,
+)
 from paid.github.texts import (
     CheckSeen,
     FileSeen,
@@ -21,8 +29,13 @@ from paid.github.texts import (
     pull_request_text,
 )
 from paid.github.untrusted import hidden_in
+from paid.people import published
 from paid.store import clock, events, ledger, projects, runs, secrets, steps
 from paid.store.runs import RunFacts
+
+_NO_COMMITS = "no commits between"
+"""What GitHub answers to a pull request from a branch that has nothing which its base has not."""
+_NOTHING_LEFT = "Beside {!r}, as it is now, nothing is left of the change."
 
 
 class PublishActivities:
@@ -40,13 +53,30 @@ class PublishActivities:
             if run.pr_number is not None and run.pr_url is not None:
                 return PullRequest(run.pr_number, run.pr_url)
         with heartbeats(), refusal_pauses(self._host.database, facts.project):
-            # of this attempt alone: another one has to look again
-            background, look = self._host.background, f"base {activity.info().attempt}"
-            background.begin(given.run_id, look, lambda: self._standing_base(given, facts))
-            text = self._checked_text(given, facts)
-            base = background.outcome(given.run_id, look, lambda: self._standing_base(given, facts))
-            self._push(given, facts)
-            return self._open(given, facts, text, base)
+            try:
+                return self._published(given, facts)
+            except PaidError as error:
+                if error.for_agent is None or facts.run.publishes_only:
+                    raise
+                return self._sent_back(given, error)
+
+    def _published(self, given: PublishInput, facts: RunFacts) -> PullRequest:
+        # of this attempt alone: another one has to look again
+        background, look = self._host.background, f"base {activity.info().attempt}"
+        background.begin(given.run_id, look, lambda: self._standing_base(given, facts))
+        text = self._checked_text(given, facts)
+        base = background.outcome(given.run_id, look, lambda: self._standing_base(given, facts))
+        self._push(given, facts)
+        return self._open(given, facts, text, base)
+
+    def _sent_back(self, given: PublishInput, error: PaidError) -> PullRequest:
+        """Keep for the agent what hinders its work from being published, and tell people."""
+        with self._host.database.session() as session:
+            run = runs.effect_fence(session, given.run_id, self._host.settings.host_name)
+            told = str(error.for_agent)
+            kept = steps.add_feedback(session, given.run_id, run.iterations, "publish", told)
+            runs.say(session, run, "publish.refused", code=error.code, message=str(error))
+        return PullRequest(0, "", feedback_id=kept, code=error.code, message=str(error))
 
     def _checked_text(self, given: PublishInput, facts: RunFacts) -> PullRequestText:
         """The text that policy and secret scan let through; what they found is on record."""
@@ -59,11 +89,20 @@ class PublishActivities:
             raise
 
     def _text_let_through(self, given: PublishInput, facts: RunFacts) -> PullRequestText:
-        policy = self._policy(facts)
-        changes = self._host.mirrors.check(
-            projects.number(facts.project), given.workspace.base_sha, given.head_sha, policy
+        policy, project_id = self._policy(facts), projects.number(facts.project)
+        with self._host.database.session() as session:
+            gaps = gaps_of(session, given.run_id)
+        self._host.mirrors.require_publishable(
+            project_id,
+            given.workspace.base_sha,
+            given.head_sha,
+            facts.policy.raw_filters,
+            gaps,
         )
-        view = self._view(given, facts, changes)
+        changes = self._host.mirrors.check(
+            project_id, given.workspace.base_sha, given.head_sha, policy
+        )
+        view = self._view(given, facts, changes, gaps)
         text = pull_request_text(view)
         # as the agent wrote them: what is escaped for Markdown may not be known again
         said = (view.summary, *(file.path for file in view.files), text.title, text.body)
@@ -105,6 +144,8 @@ class PublishActivities:
                 " while the run worked on it.",
                 hint="Label the issue again to start from the branch as it is now.",
             )
+        if state == "moved" and not self._host.mirrors.adds_to(remote, base, given.head_sha):
+            raise NothingToPublishError(_NOTHING_LEFT.format(base))
         return base
 
     def _push(self, given: PublishInput, facts: RunFacts) -> None:
@@ -126,31 +167,39 @@ class PublishActivities:
             run = runs.effect_fence(session, given.run_id, self._host.settings.host_name)
             if run.pr_number is not None and run.pr_url is not None:
                 return PullRequest(run.pr_number, run.pr_url)
-            opened = self._github_for(project).create_pull_request(
-                project.full_name,
-                title=text.title,
-                body=text.body,
-                branch=given.workspace.branch,
-                base=base,
-                draft=facts.policy.draft_pull_request,
-            )
+            try:
+                opened = self._github_for(project).create_pull_request(
+                    project.full_name,
+                    title=text.title,
+                    body=text.body,
+                    branch=given.workspace.branch,
+                    base=base,
+                    draft=facts.policy.draft_pull_request,
+                )
+            except GitHubError as error:
+                if _NO_COMMITS in error.message.lower():
+                    raise NothingToPublishError(_NOTHING_LEFT.format(base)) from error
+                raise
             run.pr_number, run.pr_url = opened.number, opened.html_url
             session.add(run)
             runs.say(session, run, "run.pull_request", number=opened.number, url=opened.html_url)
         return PullRequest(opened.number, opened.html_url)
 
-    def _view(self, given: PublishInput, facts: RunFacts, changes: Changes) -> PullRequestView:
+    def _view(
+        self, given: PublishInput, facts: RunFacts, changes: Changes, gaps: Gaps
+    ) -> PullRequestView:
         run, issue = facts.run, facts.issue
         assert run.id is not None  # noqa: S101 - read from PostgreSQL
         with self._host.database.session() as session:
             cost = ledger.run_cost(session, run.id)
             checks, summary = _checks_of(session, facts), _last_words(session, run.id)
+            verified = events.of_kind(session, run.id, "verify.ended")
             took = clock.since(session, run.started_at or run.created_at)
         return PullRequestView(
             issue_number=issue.number,
             issue_title=issue.pinned_title or issue.title,
             issue_body=issue.pinned_body or "",
-            requested_by=run.requested_by,
+            requested_by=published(run.requested_by),
             run_id=run.id,
             agent=run.agent,
             base_sha=given.workspace.base_sha,
@@ -158,6 +207,8 @@ class PublishActivities:
             summary=summary,
             commits=tuple(commit.subject for commit in changes.commits),
             files=tuple(FileSeen(file.path, file.added, file.deleted) for file in changes.files),
+            checked_sha=str(verified[-1].data.get("commit", "")) if verified else "",
+            left_out=tuple(gaps.left_out.items()),
             checks=checks,
             rounds=run.iterations,
             cost_microdollars=cost.spent_microdollars,

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from paid.contracts import EndInput, PullRequest, RunEnd, RunInput, RunPlan, RunStatus
 from paid.models import Run
+from paid.people import published
 from paid.store import budgets, caps, clock, estimates, holds, pauses, runs
 from paid.store.database import Database
 from paid.store.holds import Hold
@@ -31,6 +32,8 @@ class RecordActivities:
         """
         with self._database.session() as session:
             facts = runs.facts(session, run.run_id)
+            if facts.run.publishes_only:  # which costs nothing
+                return RunPlan(allowed=True, publish_at=facts.run.host or "")
             estimates.record(session, facts.run)
             room = budgets.room(session, run.run_id)
             hold = holds.current(session, run.run_id)
@@ -96,7 +99,7 @@ def _winner(run: Run, end: EndInput) -> tuple[RunStatus, str, str]:
     if run.pr_number is not None:
         return RunStatus.COMPLETED, "", ""
     if run.cancel_requested_at is not None:
-        who = f" by {run.cancel_requested_by}" if run.cancel_requested_by else ""
+        who = f" by {published(run.cancel_requested_by)}" if run.cancel_requested_by else ""
         why = f": {run.cancel_reason}" if run.cancel_reason else "."
         return RunStatus.CANCELLED, "cancelled", f"Cancelled{who}{why}"
     return end.status, end.code, end.message

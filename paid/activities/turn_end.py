@@ -12,7 +12,7 @@ from paid.activities.turn_watch import WAITS, Look, TurnWatch
 from paid.agents.protocol import Ending, How, Transcript
 from paid.containers.contract import Exit
 from paid.containers.endings import REMOVED, by_whom, was_ended_from_outside
-from paid.containers.image.paid_step.places import STARTED_BEFORE
+from paid.containers.image.paid_step.places import DONE, STARTED_BEFORE
 from paid.contracts import TurnEnd
 from paid.errors import DatabaseError
 from paid.store import events, steps
@@ -104,6 +104,12 @@ def with_refusal(database: Database, hold: StepHold, message: str) -> str:
     if not reason or reason in message:
         return message
     return f"{message} Its model request was refused: {reason}".strip()
+
+
+def last_words(turn: int, transcript: Transcript, log: TurnLog) -> dict[int, str]:
+    """What the agent said last, under the turn's number; nothing unless it finished."""
+    ending = transcript.end(_agent_code(log.reports.get("agent_exit", {}), Exit(DONE)))
+    return {turn: ending.message} if ending.how is How.FINISHED else {}
 
 
 def _agent_code(agent_exit: Mapping[str, Any], exit: Exit) -> int:

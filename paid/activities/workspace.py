@@ -8,12 +8,17 @@ from pathlib import Path
 from temporalio import activity
 
 from paid import queues
+from paid.activities.commit_words import rules_of
 from paid.activities.heartbeat import heartbeats
-from paid.activities.parts import WORKTREE, Host
+from paid.activities.parts import WORKTREE, GitHubFor, Host
+from paid.activities.rules_ahead import rules_for_messages
+from paid.activities.task_text import MESSAGE_RULES
 from paid.agents import registry
 from paid.containers.docker_api import UNAVAILABLE_HINT
-from paid.contracts import HostSlot, RunInput, RunStatus, Workspace
+from paid.containers.mirror import KEPT_BRANCH
+from paid.contracts import HostSlot, KeptWork, RunInput, RunStatus, Workspace
 from paid.errors import (
+    BadInputError,
     ContainerError,
     DockerUnavailableError,
     HostFullError,
@@ -23,8 +28,11 @@ from paid.errors import (
 )
 from paid.gateway.known_vendors import vendors_with_keys
 from paid.models import Run
-from paid.store import runs, tokens, waits
+from paid.store import kept, runs, tokens, waits
+from paid.store.runs import RunFacts
 
+RULES = "rules"
+"""Under this name a host's background asks for the rules of a run's branch."""
 TAKE_BACK_ATTEMPTS = 5
 """After so many the branch of a run without a pull request is left where it is."""
 QUIET_SECONDS = 1.0
@@ -43,8 +51,9 @@ _GIVEN_UP = UNAVAILABLE_HINT + " Then set the label again."
 class WorkspaceActivities:
     """Docker volumes, mirrors and containers of this host; every activity may be repeated."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, github_for: GitHubFor | None = None) -> None:
+        """Without `github_for` no rules are looked at ahead."""
+        self._host, self._github_for = host, github_for
 
     @activity.defn(name="provision_container", no_thread_cancel_exception=True)
     def provision_container(self, run: RunInput) -> HostSlot:
@@ -108,18 +117,61 @@ class WorkspaceActivities:
         _check_model_keys(facts.run.agent, vendors_with_keys(host.settings.gateway_socket_path))
         project = facts.project
         assert project.id is not None  # noqa: S101 - read from PostgreSQL
-        branch = facts.run.branch or f"paid/issue-{facts.issue.number}-{run_id}"
         prepared = host.mirrors.prepare(
             host.remote(project), run_id, project.default_branch, lambda it: host.fetch(it, run_id)
         )
+        branch = facts.run.branch or host.mirrors.free_branch(
+            project.id, facts.issue.number, run_id
+        )
+        asked = host.background
+        asked.begin(run_id, RULES, lambda: self._rules(facts, branch))
         volume = host.workspaces.create(run_id, project.id, prepared.path, prepared.base_sha)
+        messages = asked.outcome(run_id, RULES, lambda: self._rules(facts, branch))
         with host.database.session() as session:
             row = runs.enter(session, run_id, RunStatus.PROVISIONING)
             runs.require_host(row, host.settings.host_name)
+            if messages:
+                runs.say(session, row, MESSAGE_RULES, must=list(messages))
             if row.base_sha is None:
                 runs.say(session, row, "run.workspace", branch=branch, base=prepared.base_sha)
             row.branch, row.base_sha = branch, prepared.base_sha
         return Workspace(run_id, volume, prepared.base_sha, branch)
+
+    def _rules(self, facts: RunFacts, branch: str) -> tuple[str, ...]:
+        """What commit messages on the branch must be; PushRejectedError where nothing would do."""
+        if self._github_for is None:
+            return ()
+        github, email = self._github_for(facts.project), facts.policy.commit_email
+        return rules_for_messages(github, facts.project.full_name, branch, email)
+
+    @activity.defn(name="restore_work", no_thread_cancel_exception=True)
+    def restore_work(self, run: RunInput) -> KeptWork:
+        """Bring the kept commits of a failed run back into the mirror, to be published.
+
+        Its files stay as they were checked; author and committer are the project's as it is now.
+        """
+        host = self._host
+        with host.database.session() as session:
+            facts = runs.facts(session, run.run_id)
+        row, project_id = facts.run, facts.run.project_id
+        file = kept_bundle(host.settings.data_dir, row)
+        if not file.exists() or row.base_sha is None or row.branch is None:
+            raise BadInputError(
+                f"The work of run {run.run_id} is not on {host.settings.host_name} any more.",
+                hint=f"It is kept for {kept.DAYS} days. Label the issue again.",
+            )
+        with heartbeats():
+            host.mirrors.fetch(host.remote(facts.project))
+            host.mirrors.pin_base(project_id, run.run_id, row.base_sha)
+            work = host.mirrors.take_work(
+                project_id, run.run_id, file, KEPT_BRANCH, row.base_sha, rules_of(facts, {})
+            )
+        branch = host.mirrors.usable_branch(project_id, facts.issue.number, run.run_id, row.branch)
+        with host.database.session() as session:
+            found = runs.enter(session, run.run_id, RunStatus.PROVISIONING)
+            runs.require_host(found, host.settings.host_name)
+            found.branch, found.head_sha = branch, work.head
+        return KeptWork(Workspace(run.run_id, "", row.base_sha, branch), work.head)
 
     @activity.defn(name="release_container", no_thread_cancel_exception=True)
     def release_container(self, run: RunInput) -> None:
@@ -151,15 +203,19 @@ class WorkspaceActivities:
 
     def _keep_work(self, run: Run) -> None:
         """Keep the commits of a run that failed as a bundle: they were paid for."""
-        mirrors, kept = self._host.mirrors, kept_bundle(self._host.settings.data_dir, run)
-        unpublished = run.status == RunStatus.FAILED and run.pr_number is None
-        if not (unpublished and run.head_sha and run.base_sha) or kept.exists():
+        mirrors, file = self._host.mirrors, kept_bundle(self._host.settings.data_dir, run)
+        if not kept.keeps_work(run):
             return
+        with self._host.database.session() as session:
+            if kept.was_told(session, _id(run)) and file.exists():
+                return
+        assert run.base_sha is not None and run.head_sha is not None  # noqa: S101, PT018
         if mirrors.imported(run.project_id, _id(run)) is None:
             return
-        mirrors.save_bundle(run.project_id, run.base_sha, run.head_sha, kept)
+        if not file.exists():
+            mirrors.save_bundle(run.project_id, run.base_sha, run.head_sha, file)
         with self._host.database.session() as session:
-            runs.say(session, run, "run.work_kept", file=str(kept), head=run.head_sha)
+            runs.say(session, run, kept.WORK_KEPT, file=str(file), head=run.head_sha)
 
     def _take_back(self, run: Run) -> None:
         """Delete the branch of a run that ended between its push and its pull request."""
@@ -173,6 +229,8 @@ class WorkspaceActivities:
         deleted, reason = False, "The branch is not where the run left it."
         try:
             deleted = host.mirrors.withdraw(host.remote(project), _id(run), branch, left_at)
+            if not deleted and not host.mirrors.is_there(host.remote(project), branch):
+                return
         except PaidError as error:
             if error.retryable and activity.info().attempt < TAKE_BACK_ATTEMPTS:
                 raise

@@ -27,6 +27,8 @@ COMMANDS = {
     "runs": "runs",
     "cancel": "runs",
     "release": "secrets",
+    "work": "work",
+    "retry": "work",
     "logs": "logs",
     "project": "project",
     "agent": "agents",

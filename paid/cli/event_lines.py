@@ -181,6 +181,7 @@ LINES: Mapping[str, Callable[[Data], str | None]] = {
     "verify.base": _on_base,
     "model.usage": _model_usage,
     "run.ended": _ended,
+    "publish.refused": _ended,
     "run.waiting": _waiting,
     "run.waited": _waiting,
     "run.secrets_found": _secrets,

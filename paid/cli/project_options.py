@@ -141,6 +141,25 @@ CHOICES = (
         "allow_workflow_changes",
     ),
     Choice("draft", bool, _WORK, "Open pull requests as drafts; default yes", "draft_pull_request"),
+    Choice(
+        "commit_name",
+        str,
+        _WORK,
+        "Author and committer of what is published; default Paid; as in 'Our robot'",
+    ),
+    Choice(
+        "commit_email",
+        str,
+        _WORK,
+        "Their address; default noreply@paid.invalid, nobody's; "
+        "as in 1234+our-robot@users.noreply.github.com",
+    ),
+    _several(
+        "raw_filter",
+        "raw_filters",
+        "A git filter whose files may be published unfiltered; repeat it; none is the default; "
+        "as in nbstripout",
+    ),
     _whole("interval_seconds", "Seconds between two looks at GitHub; default 60; as in 30"),
     _whole("max_iterations", "Rounds of agent and checks in a run; default 10; as in 4"),
     _whole("max_tokens", "Tokens that a run may use in all; default 2000000; as in 500000"),

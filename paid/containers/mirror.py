@@ -19,14 +19,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paid.containers import bundles, refs
-from paid.containers.changes import SHA, Changes, Policy, check, read_changes, read_diff
+from paid.containers.changes import Changes, Policy, check, read_changes, read_diff
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.locks import held
 from paid.containers.push import Pushed, push, refs_of, remote_head, withdraw
+from paid.containers.run_work import RunWork, resolve
 from paid.errors import BadInputError, BranchMissingError, GitError, GitUnavailableError
 from paid.settings import Settings
 
 _BRANCH = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,200}")
+
+
+KEPT_BRANCH = "paid-kept"
+"""Of a bundle with kept work: it needs a ref, and a person needs a name to fetch."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,12 @@ class Prepared:
     base_sha: str
 
 
-class Mirrors:
+class Mirrors(RunWork):
     """The mirrors of one host; threads and processes may share them."""
 
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.data_dir / "mirrors"
+        super().__init__()
 
     def path(self, project_id: int) -> Path:
         """The bare repository; mounted read-only into the project's containers."""
@@ -108,7 +114,7 @@ class Mirrors:
         the branch. A branch may be called `-x`: it is only ever named in full, behind refs/heads/.
         """
         git, head = self._git(project_id), _head(branch)
-        found = refs.read(git.repository, head) or _resolve(git, head)
+        found = refs.read(git.repository, head) or resolve(git, head)
         if found is not None:
             return found
         if not _has_branches(git):
@@ -124,7 +130,7 @@ class Mirrors:
         """The commit that is pinned for a run; None when there is none."""
         if not refs.may_exist(self.path(project_id), _pin(run_id)):
             return None
-        return _resolve(self._git(project_id), _pin(run_id))
+        return resolve(self._git(project_id), _pin(run_id))
 
     def pin_base(self, project_id: int, run_id: int, sha: str) -> str:
         """Keep `sha` and what it stands on until `unpin_base`; a pin that exists stays."""
@@ -132,7 +138,7 @@ class Mirrors:
         with held(self._lock(project_id), shared=True):
             # an all-zero old value means "only if it does not exist"
             made = git.run("update-ref", _pin(run_id), sha, "0" * len(sha), accept=(0, 128))
-        kept = sha if made.code == 0 else _resolve(git, _pin(run_id))
+        kept = sha if made.code == 0 else resolve(git, _pin(run_id))
         if kept is None:
             raise GitError(f"Commit {sha} cannot be pinned; the mirror does not have it.")
         return kept
@@ -170,7 +176,7 @@ class Mirrors:
 
     def imported(self, project_id: int, run_id: int) -> str | None:
         """The head that was imported last for a run."""
-        return _resolve(self._git(project_id), bundles.run_ref(run_id))
+        return resolve(self._git(project_id), bundles.run_ref(run_id))
 
     def changes(self, project_id: int, base_sha: str, head_sha: str) -> Changes:
         """Changed files and commits between two commits."""
@@ -195,7 +201,7 @@ class Mirrors:
         if remote_head(git, access, branch) == base_sha:
             return "current"
         self.fetch(remote)
-        tip = _resolve(git, head)
+        tip = resolve(git, head)
         if tip is None:
             return "gone"
         asked = git.run("merge-base", "--is-ancestor", base_sha, tip, accept=(0, 1))
@@ -204,7 +210,7 @@ class Mirrors:
     def save_bundle(self, project_id: int, base_sha: str, head_sha: str, path: Path) -> None:
         """Write a run's commits into a bundle file: work that could not be pushed is not lost."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        name = "refs/heads/paid-kept"  # a bundle needs a ref, and a person needs a name to fetch
+        name = f"refs/heads/{KEPT_BRANCH}"
         git = self._git(project_id)
         with held(self._lock(project_id)):
             git.run("update-ref", name, head_sha)
@@ -325,12 +331,6 @@ def _sweep_locks(repository: Path) -> bool:
     for path in left:
         path.unlink(missing_ok=True)
     return bool(left)
-
-
-def _resolve(git: Git, ref: str) -> str | None:
-    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    found = git.text(*asked, accept=(0, 1))
-    return found if SHA.fullmatch(found) else None
 
 
 def _head(branch: str) -> str:

@@ -8,9 +8,12 @@ from paid.containers import refs
 from paid.containers.changes import SHA
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.git_errors import error_of
+from paid.containers.push_refusals import read_refusal
 from paid.errors import PushRejectedError
 
-_REASON_CHARS = 300
+_HAS_MOVED = "[rejected]"
+"""What git itself says when the lease is not what the remote has; servers say `[remote rejected]`.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ def push(
     try:
         # mostly the branch is where we think; asking first would cost another round trip
         adopted = _push(git, access, f"{head_sha}:refs/heads/{branch}", branch, left_at)
-    except PushRejectedError:
-        adopted = _adopt(git, access, head_sha, branch, left_at)
+    except PushRejectedError as refusal:
+        adopted = _adopt(git, access, head_sha, branch, left_at, refusal)
     done = f"update {pushed_ref(run_id)} {head_sha}\ndelete {_pushing_ref(run_id)}\n"
     git.run("update-ref", "--stdin", stdin=done.encode())
     return Pushed(adopted)
@@ -60,10 +63,18 @@ def _left_at(git: Git, access: Access, run_id: int, branch: str) -> str | None:
     return kept.get(pushed_ref(run_id))
 
 
-def _adopt(git: Git, access: Access, head_sha: str, branch: str, left_at: str | None) -> bool:
+def _adopt(
+    git: Git,
+    access: Access,
+    head_sha: str,
+    branch: str,
+    left_at: str | None,
+    refusal: PushRejectedError,
+) -> bool:
     """After a refusal: whether the branch is right all the same; else it is raised again.
 
-    A branch that somebody deleted since is made anew.
+    A branch that somebody deleted since is made anew. What a rule or a hook refused would be
+    refused again.
     """
     there = remote_head(git, access, branch)
     if there == head_sha:
@@ -73,6 +84,8 @@ def _adopt(git: Git, access: Access, head_sha: str, branch: str, left_at: str | 
             f"The branch {branch} is at the remote already, and not this run's.",
             hint="Delete or rename that branch, then label the issue again.",
         )
+    if refusal.kind != "moved":
+        raise refusal
     return _push(git, access, f"{head_sha}:refs/heads/{branch}", branch, there)
 
 
@@ -132,19 +145,10 @@ def _push(git: Git, access: Access, refspec: str, branch: str, expected: str | N
     if not refused:
         # a server that breaks off in mid-push ends it with 1 too, and says nothing of the ref
         raise error_of("push", output, remote=True, late=False)
-    said = "; ".join([*refused, *_remote_lines(output.errors)])[:_REASON_CHARS]
-    raise PushRejectedError(f"The remote refuses {branch}: {said}", hint=_hint(said))
-
-
-def _hint(said: str) -> str:
-    """GitHub asks for a right of its own where a push touches .github/workflows."""
-    if "workflow" in said and ("scope" in said or "permission" in said):
-        return "Give the token the right to change workflows (`workflow`, or Workflows: write)."
-    return "Look at the repository's branch protection and rules for paid/* branches."
-
-
-def _remote_lines(errors: str) -> list[str]:
-    lines = (
-        line.removeprefix("remote:").strip() for line in errors.splitlines() if "remote:" in line
+    refusal = read_refusal(refused, output.errors)
+    raise PushRejectedError(
+        f"The remote refuses {branch}: {refusal.said}",
+        hint=refusal.hint,
+        for_agent=refusal.for_agent and f"{refusal.for_agent}\n\n{refusal.said}",
+        kind="moved" if any(_HAS_MOVED in line for line in refused) else refusal.kind,
     )
-    return [line for line in lines if line]

@@ -16,6 +16,7 @@ from paid.errors import (
 )
 from paid.github import reading
 from paid.github.answers import Answer
+from paid.github.branch_rules import BranchRule, read_rule
 from paid.github.connection import TIMEOUT_SECONDS, Connection
 from paid.github.edits import QUESTION, all_edits
 from paid.github.rights import Missing, expiry, missing_rights
@@ -287,6 +288,26 @@ class GitHub:
             return None
         found = self.find_pull_request(repo, branch)
         return found if found is not None and found.state == "open" else None
+
+    def branch_rules(self, repo: str, branch: str) -> list[BranchRule]:
+        """The active rules of a branch, which need not be there; none where a server has none."""
+        path = f"{_repo(repo)}/rules/branches/{quote(branch, safe='')}"
+        try:
+            items = self._connection.pages(path)
+            return [reading.read(read_rule, item) for item in items]
+        except GitHubNotFoundError:
+            return []
+
+    def may_bypass(self, repo: str, ruleset_id: int) -> bool | None:
+        """Whether the token's account may pass a ruleset's rules by; None when it is not told."""
+        if ruleset_id <= 0:
+            return None
+        try:
+            data = self._connection.get(f"{_repo(repo)}/rulesets/{ruleset_id}").data
+        except GitHubNotFoundError:
+            return None
+        told = data.get("current_user_can_bypass") if isinstance(data, dict) else None
+        return told in ("always", "exempt") if isinstance(told, str) else None
 
     def close_pull_request(self, repo: str, number: int) -> None:
         """Close without merging."""

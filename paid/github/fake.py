@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from paid.errors import GitHubError, GitHubNotFoundError, GitHubUnauthorizedError
+from paid.github.branch_rules import BranchRule
 from paid.github.words import (
     WRITERS,
     Comment,
@@ -262,6 +263,14 @@ class FakeGitHub:
             base_branch=base,
         )
         return repository.pulls[number]
+
+    def branch_rules(self, repo: str, branch: str) -> list[BranchRule]:
+        self._repository(repo)
+        return []
+
+    def may_bypass(self, repo: str, ruleset_id: int) -> bool | None:
+        self._repository(repo)
+        return None
 
     def close_pull_request(self, repo: str, number: int) -> None:
         """Close without merging."""

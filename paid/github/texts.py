@@ -109,7 +109,12 @@ class FileSeen:
 
 @dataclass(frozen=True)
 class PullRequestView:
-    """What the pull request says. `summary` is the agent's last word, `commits` its subjects."""
+    """What the pull request says. `summary` is the agent's last word, `commits` its subjects.
+
+    `checked_sha` is the commit that the checks ran on where it is not the head itself: a head with
+    the same files and another author. `left_out` is what was not committed as litter, with its
+    number of files.
+    """
 
     issue_number: int
     issue_title: str
@@ -122,6 +127,8 @@ class PullRequestView:
     summary: str = ""
     commits: tuple[str, ...] = ()
     files: tuple[FileSeen, ...] = ()
+    checked_sha: str = ""
+    left_out: tuple[tuple[str, int], ...] = ()
     checks: tuple[CheckSeen, ...] = ()
     rounds: int = 1
     cost_microdollars: int = 0
@@ -146,7 +153,7 @@ def status_comment(view: StatusView) -> str:
         "status.md.j2",
         view=view,
         headline=HEADLINES.get(view.status, "is at work."),
-        message=neutralise(view.message, 2000) if view.message else "",
+        message=neutralise(view.message, 6000) if view.message else "",
         hint=neutralise(view.hint, 1000) if view.hint else "",
         agent=code(view.agent),
         branch=code(view.branch) if view.branch else "",
@@ -169,9 +176,11 @@ def pull_request_text(view: PullRequestView) -> PullRequestText:
         size=_size(view.files),
         files=[_file(file) for file in view.files[:_FILES_LISTED]],
         more_files=max(0, len(view.files) - _FILES_LISTED),
+        left_out=[_litter(*one) for one in view.left_out[:_FILES_LISTED]],
         checks=[_check(check) for check in view.checks],
         rounds=view.rounds,
-        head=code(view.head_sha[:12]),
+        head=code((view.checked_sha or view.head_sha)[:12]),
+        published=code(view.head_sha[:12]) if view.checked_sha not in ("", view.head_sha) else "",
         base=code(view.base_sha[:12]),
         cost=_cost(view),
         agent=code(view.agent),
@@ -217,6 +226,10 @@ def _size(files: Sequence[FileSeen]) -> str:
 def _file(file: FileSeen) -> str:
     counts = "binary" if file.added is None else f"+{file.added} -{file.deleted or 0}"
     return f"{code(file.path)} ({counts})"
+
+
+def _litter(root: str, files: int) -> str:
+    return code(root) + (f" ({files:,} files)" if files > 1 else "")
 
 
 def _check(check: CheckSeen) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from paid.github.branch_rules import BranchRule
+
 GHOST = "ghost"
 """GitHub's name for the author of what a deleted account wrote; its JSON says null."""
 WRITERS = frozenset({"admin", "maintain", "write"})
@@ -202,6 +204,14 @@ class GitHubPort(Protocol):
         self, repo: str, *, title: str, body: str, branch: str, base: str, draft: bool = False
     ) -> PullRequestSeen:
         """Open a pull request, or adopt the open one from the same branch."""
+        ...
+
+    def branch_rules(self, repo: str, branch: str) -> list[BranchRule]:
+        """The active rules of a branch, which need not be there."""
+        ...
+
+    def may_bypass(self, repo: str, ruleset_id: int) -> bool | None:
+        """Whether the token's account may pass a ruleset's rules by; None: not told."""
         ...
 
     def close_pull_request(self, repo: str, number: int) -> None:

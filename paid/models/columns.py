@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    String,
+    false,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 
@@ -45,6 +55,16 @@ def stamp(*, by_server: bool = False) -> Column[datetime]:
 def json_value(default: str) -> Column[Any]:
     """A JSONB value; `default` is its SQL literal, such as `[]`."""
     return Column(JSONB, nullable=False, server_default=default)
+
+
+def text_value(default: str) -> Column[str]:
+    """A text whose default the database knows too."""
+    return Column(String, nullable=False, server_default=default)
+
+
+def yes_or_no() -> Column[bool]:
+    """A boolean that is false unless it is said."""
+    return Column(Boolean, nullable=False, server_default=false())
 
 
 def one_of(column: str, values: Sequence[str]) -> str:

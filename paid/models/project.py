@@ -8,7 +8,16 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from paid.models.columns import big, identity, json_value, moment, one_of, reference, stamp
+from paid.models.columns import (
+    big,
+    identity,
+    json_value,
+    moment,
+    one_of,
+    reference,
+    stamp,
+    text_value,
+)
 
 
 class ProjectState(StrEnum):
@@ -32,6 +41,10 @@ DEFAULT_LABELS = {
     LabelPurpose.PLAN: "paid-plan",
     LabelPurpose.CANCEL: "paid-cancel",
 }
+
+
+COMMIT_NAME, COMMIT_EMAIL = "Paid", "noreply@paid.invalid"
+"""Names under .invalid belong to nobody (RFC 2606), so no account of a forge gets the credit."""
 
 
 class Credential(SQLModel, table=True):
@@ -157,5 +170,10 @@ class Policy(SQLModel, table=True):
     allowed_secrets: list[dict[str, str]] = Field(default=[], sa_column=json_value("[]"))
     """What may be published although it looks like a secret: a `path` (glob) or a `value` (SHA-256
     in hex), with the `reason` and who said so (`by`)."""
+    commit_name: str = Field(default=COMMIT_NAME, sa_column=text_value(COMMIT_NAME))
+    """Author and committer of what is published, whoever the agent says it is."""
+    commit_email: str = Field(default=COMMIT_EMAIL, sa_column=text_value(COMMIT_EMAIL))
+    raw_filters: list[str] = Field(default=[], sa_column=json_value("[]"))
+    """Names of git filters whose files may be published as they are in the working tree."""
     idle_seconds: int = 1200
     """An agent that neither says anything nor uses a model for so long is ended."""

@@ -9,7 +9,16 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from paid.contracts import ENDED, RunStatus
-from paid.models.columns import big, identity, json_value, moment, one_of, reference, stamp
+from paid.models.columns import (
+    big,
+    identity,
+    json_value,
+    moment,
+    one_of,
+    reference,
+    stamp,
+    yes_or_no,
+)
 
 _ENDS = sorted(ENDED)
 _ONLY_ENDS = sorted(ENDED - {RunStatus.BUDGET_EXCEEDED})
@@ -61,6 +70,8 @@ class Run(SQLModel, table=True):
     """The agent's own name for its conversation, so that a later turn continues it."""
     released_secrets: list[str] = Field(default=[], sa_column=json_value("[]"))
     """SHA-256 in hex of values that a person lets this run publish, though they look secret."""
+    publishes_only: bool = Field(default=False, sa_column=yes_or_no())
+    """Whether the run was opened again to publish the work that was kept of it, and no more."""
     iterations: int = 0
     tokens_used: int = Field(default=0, sa_column=big(default=0))
     pr_number: int | None = None

@@ -82,6 +82,7 @@ def _environment() -> Environment:
     )
     environment.filters["data"] = _data
     environment.filters["command"] = _command
+    environment.filters["word"] = _word
     return environment
 
 
@@ -99,6 +100,11 @@ def _data(context: Context, text: str, title: str) -> str:
     mark = context[_MARK]
     body = plain(text, MAX_DATA_CHARS).strip() or "(empty)"
     return f"<data {mark}: {title}>\n{body}\n</data {mark}>"
+
+
+def _word(text: str) -> str:
+    """A path or another name of people's, quoted, on one line and not long."""
+    return repr(plain(text)[:200])
 
 
 def _command(argv: list[str]) -> str:

@@ -70,6 +70,12 @@ def newest(session: Session, run_id: int, kind: str, since: datetime) -> Event |
     return session.exec(question.order_by(col(Event.id).desc()).limit(1)).first()
 
 
+def of_kind(session: Session, run_id: int, kind: str) -> list[Event]:
+    """The run's events of a kind, oldest first."""
+    question = select(Event).where(Event.run_id == run_id, Event.kind == kind)
+    return list(session.exec(question.order_by(col(Event.id))))
+
+
 def last_id(session: Session) -> int:
     """The newest event's id, or 0."""
     found = session.exec(select(Event.id).order_by(col(Event.id).desc()).limit(1)).first()

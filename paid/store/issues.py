@@ -154,7 +154,8 @@ def _live(run: Run, number: int, request: Mapping[str, Any] | None) -> LiveRun:
         status=run.status,
         cancel_requested=run.cancel_requested_at is not None,
         has_pull_request=run.pr_number is not None,
-        by_label=(request or {}).get("label_event") is not None,
+        # what is only published again was asked for in Paid itself; its label is gone by then
+        by_label=(request or {}).get("label_event") is not None and not run.publishes_only,
     )
 
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from paid.contracts import RunStatus
 from paid.models import Event, Issue, Output, Policy, Project, Run, RunHold, Step
-from paid.store import ledger, projects, run_list
+from paid.store import kept, ledger, projects, run_list
 from paid.store.estimates import Estimate
 from paid.store.events import run_chain
 from paid.store.ledger import RunCost, Spent
@@ -36,6 +36,8 @@ class RunDetail:
     """Its changes of status and its end, oldest first."""
     spent: Mapping[str, Mapping[str, Spent]] = field(default_factory=dict)
     """Scope (run, issue, project) → period → money."""
+    kept: str = ""
+    """What a person can do with the commits of a failed run."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def run(session: Session, run_id: int) -> RunDetail:
         steps=list(session.exec(select(Step).where(Step.run_id == run_id).order_by(col(Step.id)))),
         milestones=_milestones(session, run_id),
         spent={scope: ledger.spent(session, scope, of) for scope, of in scopes.items()},
+        kept=kept.advice(session, seen.run),
     )
 
 

@@ -55,6 +55,9 @@ class ProjectChanges:
     egress_hosts: list[str] | str | Unset = UNSET
     allow_workflow_changes: bool | Unset = UNSET
     draft_pull_request: bool | Unset = UNSET
+    commit_name: str | Unset = UNSET
+    commit_email: str | Unset = UNSET
+    raw_filters: list[str] | Unset = UNSET
     max_iterations: int | Unset = UNSET
     max_tokens: int | Unset = UNSET
     max_seconds: int | Unset = UNSET

@@ -143,6 +143,15 @@ _host = _word(
     "Give host names in lower case, as in `example.org`, `*.example.org` or `example.org:8443`.",
 )
 _hosts = _several(_host, 200)
+_commit_name = _word(
+    r"[^\x00-\x1f\x7f-\x9f<>\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]{1,100}",
+    "Give a name of 1 to 100 characters, without < and >, as in `Our robot`.",
+)
+_commit_email = _word(
+    r"[A-Za-z0-9][A-Za-z0-9.+_\[\]-]{0,99}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*",
+    "Give one address, as in `1234+our-robot@users.noreply.github.com`.",
+)
+_filter = _word(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "Name git filters, as in `nbstripout`.")
 
 RULES: Mapping[str, Rule] = {
     "agent": _word(r"[a-z][a-z0-9-]{0,39}", "`paid agent list` shows the agents."),
@@ -161,6 +170,9 @@ RULES: Mapping[str, Rule] = {
     "egress_hosts": _egress,
     "allow_workflow_changes": _yes_or_no,
     "draft_pull_request": _yes_or_no,
+    "commit_name": _commit_name,
+    "commit_email": _commit_email,
+    "raw_filters": _several(_filter, 50),
     "max_iterations": _whole(1, 100, "rounds"),
     "max_tokens": _whole(1_000, 1_000_000_000, "tokens"),
     "max_seconds": _whole(60, 604_800, "seconds"),

@@ -18,8 +18,6 @@ with workflow.unsafe.imports_passed_through():
     from paid.contracts import (
         EndInput,
         HostSlot,
-        PublishInput,
-        PullRequest,
         RunEnd,
         RunInput,
         RunPlan,
@@ -32,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         Workspace,
     )
     from paid.workflows.announcements import Announcements
+    from paid.workflows.publishing import Publishing
     from paid.workflows.steps import (
         Interruptions,
         cause_of,
@@ -71,6 +70,9 @@ class AgentExecutionWorkflow:
         self._turn = 0
         self._tokens_used = 0
         self._digests: list[str] = []
+        self._feedback_id: int | None = None
+        self._summary = ""
+        self._publishing = Publishing(run)
         self._slot: HostSlot | None = None
         self._news = Announcements(partial(self._tolerated, "announce", queues.GITHUB))
         self._work_announced = False
@@ -107,6 +109,8 @@ class AgentExecutionWorkflow:
 
     async def _work(self) -> EndInput:
         plan = await self._allowed_plan()
+        if plan.publish_at:
+            return await self._publish_kept(plan.publish_at)
         for _ in range(HOSTS_TRIED):
             try:
                 return await self._work_on_a_host(plan)
@@ -118,24 +122,25 @@ class AgentExecutionWorkflow:
                     self._lost_rounds = self._iterations
         return self._end(RunStatus.FAILED, "host_lost", "No host finished the run.")
 
+    async def _publish_kept(self, host: str) -> EndInput:
+        """Publish the work that was kept of a failed run, at the host that has it; no agent."""
+        self._slot = HostSlot(host, queues.host_queue(workflow.info().task_queue, host))
+        self._status = RunStatus.CREATING_PR
+        return await self._publishing.publish_kept(self._me, self._host_queue)
+
     async def _work_on_a_host(self, plan: RunPlan) -> EndInput:
         self._status = RunStatus.PROVISIONING
         self._slot = await self._provision()
         first = self._first_turn_ahead(plan)
         workspace = await self._create_worktree(self._slot, first)
         self._announce_work()
-        head_sha = await self._turns(plan, workspace, first)
-        if isinstance(head_sha, EndInput):
-            return head_sha
-        self._status = RunStatus.CREATING_PR
-        await self._publish(workspace, head_sha)
-        return self._end(RunStatus.COMPLETED)
+        return await self._turns(plan, workspace, first)
 
     async def _turns(
         self, plan: RunPlan, workspace: Workspace, first: asyncio.Task[TurnResult] | None
-    ) -> str | EndInput:
-        """Rounds of agent and checks; the commit that passed, or the end without one."""
-        began, feedback_id, resumed, summary = workflow.now(), None, False, ""
+    ) -> EndInput:
+        """Rounds of agent and checks, until what passed is published or there is another end."""
+        began, resumed = workflow.now(), False
         last = self._lost_rounds + plan.max_iterations
         while self._iterations < last or resumed:
             if not resumed:
@@ -143,7 +148,7 @@ class AgentExecutionWorkflow:
             left = plan.max_seconds - (workflow.now() - began).total_seconds()
             turn = await self._begun_turn(first)
             if turn is None:
-                turn = await self._agent_turn(plan, workspace, feedback_id, resumed, left)
+                turn = await self._agent_turn(plan, workspace, self._feedback_id, resumed, left)
             first, self._tokens_used = None, turn.tokens_used
             if turn.end in (TurnEnd.BUDGET, TurnEnd.QUOTA):
                 paused_at = workflow.now()
@@ -154,19 +159,40 @@ class AgentExecutionWorkflow:
             resumed = self._interruptions.may_go_on(turn)
             if resumed:
                 continue
-            if (end := self._end_of_turn(turn)) is not None:
+            if (end := await self._judged(plan, workspace, turn)) is not None:
                 return end
-            assert turn.head_sha is not None  # noqa: S101 - `_end_of_turn` has handled None
-            verdict = await self._verified(plan, workspace, turn.head_sha)
-            if verdict.passed:
-                return turn.head_sha
-            if verdict.cannot_pass:
-                return self._end(RunStatus.FAILED, "checks_cannot_pass", verdict.cannot_pass)
-            feedback_id, summary = verdict.feedback_id, verdict.summary
-            if self._in_circles(turn.output_digest + verdict.output_digest):
-                same = f"{_SAME.format(SAME_OUTPUT_LIMIT)}\n{summary}".strip()
-                return self._end(RunStatus.FAILED, "limit_reached", same)
-        return self._end(RunStatus.FAILED, "limit_reached", _still_failing(plan, summary))
+        failing = _still_failing(plan, self._summary)
+        refused = self._publishing.refusal()
+        return refused or self._end(RunStatus.FAILED, "limit_reached", failing)
+
+    async def _judged(
+        self, plan: RunPlan, workspace: Workspace, turn: TurnResult
+    ) -> EndInput | None:
+        """The run's end after a turn; None when the agent has something to mend."""
+        if turn.feedback_id is not None:
+            self._feedback_id = turn.feedback_id
+            return self._publishing.not_taken(turn)
+        if (end := self._end_of_turn(turn)) is not None:
+            return end
+        assert turn.head_sha is not None  # noqa: S101 - `_end_of_turn` has handled None
+        verdict = await self._verified(plan, workspace, turn.head_sha)
+        if verdict.passed:
+            return await self._published(workspace, turn.head_sha)
+        if verdict.cannot_pass:
+            return self._end(RunStatus.FAILED, "checks_cannot_pass", verdict.cannot_pass)
+        self._publishing.begin_anew()
+        self._feedback_id, self._summary = verdict.feedback_id, verdict.summary
+        if self._in_circles(turn.output_digest + verdict.output_digest):
+            same = f"{_SAME.format(SAME_OUTPUT_LIMIT)}\n{verdict.summary}".strip()
+            return self._end(RunStatus.FAILED, "limit_reached", same)
+        return None
+
+    async def _published(self, workspace: Workspace, head_sha: str) -> EndInput | None:
+        """The end with a pull request; None when it was refused for what the agent can mend."""
+        self._status = RunStatus.CREATING_PR
+        end = await self._publishing.publish(workspace, head_sha, self._host_queue)
+        self._feedback_id = self._publishing.feedback_id
+        return end
 
     def _end_of_turn(self, turn: TurnResult) -> EndInput | None:
         end = end_of(turn)
@@ -328,10 +354,6 @@ class AgentExecutionWorkflow:
         asked = "verify", given, VerifyResult, queues.CONTAINER, self._host_queue
         return await step(*asked, self._tell_of_a_wait)
 
-    async def _publish(self, workspace: Workspace, head_sha: str) -> PullRequest:
-        given = PublishInput(self._run_id, workspace, head_sha)
-        return await do("create_pull_request", given, PullRequest, queues.PUBLISH, self._host_queue)
-
     async def _finish(self, end: EndInput) -> RunEnd:
         """End it on record, then clean up and tell people, each in its own time.
 
@@ -377,6 +399,8 @@ class AgentExecutionWorkflow:
             return self._end(RunStatus.CANCELLED, "cancelled", "The run was cancelled.")
         if cause.type == "BudgetExceededError":
             return self._end(RunStatus.BUDGET_EXCEEDED, "budget_exceeded", cause.message)
+        if cause.type == "NothingToPublishError":
+            return self._end(RunStatus.NO_CHANGES, "no_changes", cause.message)
         code = str(cause.details[0]) if cause.details else "failed"
         return self._end(RunStatus.FAILED, code, cause.message)
 

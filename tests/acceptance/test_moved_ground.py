@@ -9,6 +9,7 @@ import pytest
 
 from paid.containers.engine import DockerEngine
 from paid.contracts import RunStatus
+from paid.demo import sample
 from paid.demo.forge import Fault
 from paid.models import ProjectState, Run
 from paid.store import projects
@@ -58,7 +59,8 @@ def test_a_base_that_goes_on_in_mid_run_gets_a_pull_request_of_the_runs_commits_
     assert (run.status, run.error_message) == ("completed", "")
     (pull,) = stage.forge.pulls(watched.name)
     assert pull.base_ref == base
-    assert _subjects(stage, watched, f"{base}..{pull.head_ref}") == ["Work on issue #1"]
+    title = sample.issues()[0].title
+    assert _subjects(stage, watched, f"{base}..{pull.head_ref}") == [title]
     stage.nothing_left(run)
 
 

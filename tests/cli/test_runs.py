@@ -381,3 +381,24 @@ def test_what_is_estimated_is_marked_wherever_it_is_told(
         shown = paid(*command, "--json").json
         assert shown["spent"]["day"]["estimated_microdollars"] == 4_050_000
     assert "estimated_requests,estimated_microdollars" in paid("export", "--by", "run").out
+
+
+def test_nothing_is_fetched_or_published_of_a_run_that_kept_nothing(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    fetched = paid("work", "fetch", str(run_id))
+    assert fetched.code == 2
+    assert "Nothing is kept" in fetched.err
+    end(database, run_id)
+    assert paid("retry", str(run_id), "--publish").code == 2
+    assert "--publish" in paid("retry", str(run_id)).err
+    assert paid("work", "fetch", "999").code == 3
+
+
+def test_work_that_is_kept_on_another_machine_says_where(
+    paid: Paid, database: Database, run_id: int
+) -> None:
+    say(database, run_id, NewEvent("run.work_kept", {"file": "/elsewhere/run.bundle"}))
+    fetched = paid("work", "fetch", str(run_id))
+    assert fetched.code == 3
+    assert "/elsewhere/run.bundle" in fetched.err

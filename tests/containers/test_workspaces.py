@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from paid.containers.engine import DockerEngine
-from paid.containers.image.paid_step.places import REPOSITORY_TROUBLE
 from paid.containers.reaper import Reaper
 from paid.containers.task import Task
 from paid.containers.workspace import Workspaces
@@ -54,7 +53,7 @@ def test_work_leaves_as_a_bundle_of_the_runs_branch(either: Bench, tmp_path: Pat
     head = either.head_of(either.bundle(done.name, tmp_path / "run.bundle"))
     assert head == collected["head"]
     log = git(either.repository.source, "log", "--format=%an <%ae> %s", "-2", head).splitlines()
-    assert log[0].startswith("Paid <paid@localhost> ")
+    assert log[0].startswith("Paid <noreply@paid.invalid> ")
     assert log[1] == "Paid <paid@localhost> one"
 
 
@@ -431,8 +430,5 @@ def test_a_branch_beside_others_of_its_kind_is_made_by_git(
     bench.repository = Repository.make(tmp_path)
     git(bench.repository.mirror, "branch", there, "main")
     bench.project_id = 1000 + len(there)
-    done = bench.shell("touch made.txt")
-    if there == "paid":  # a folder cannot be called like a file
-        assert done.exit.code == REPOSITORY_TROUBLE
-    else:
-        assert done.report("collected")["head"] is not None
+    done = bench.shell("touch made.txt")  # a folder cannot be called like a file: `paid` goes
+    assert done.report("collected")["head"] is not None

@@ -20,6 +20,7 @@ ALLOWED_IN_WORKFLOWS = (
     "paid.queues",
     "paid",
     "paid.workflows.announcements",
+    "paid.workflows.publishing",
     "paid.workflows.steps",
 )
 _TOOLS = ("paid/containers/image/", "paid/setup/", "paid/bench/", "paid/chaos/",

@@ -273,3 +273,16 @@ def test_a_cost_that_no_vendor_counted_is_said_to_be_the_most() -> None:
     assert "| Cost | $4.05 at most (estimated) |" in status_comment(bound)
     part = replace(whole, estimated_microdollars=4_000_000)
     assert "$4.05 at most ($4.00 of it estimated)" in status_comment(part)
+
+
+def test_what_was_left_out_is_told() -> None:
+    body = pull_request_text(view(left_out=((".venv", 812), (".env", 1)))).body
+    assert "Left out" in body
+    assert "`.venv` (812 files), `.env`" in body
+    assert "Left out" not in pull_request_text(view()).body.partition("## How it was checked")[0]
+
+
+def test_a_head_that_was_published_under_another_author_names_what_was_checked() -> None:
+    body = pull_request_text(view(checked_sha="c" * 40)).body
+    assert f"on the exact commit `{'c' * 12}`, published as `{'b' * 12}`" in body
+    assert "published as" not in pull_request_text(view(checked_sha="b" * 40)).body

@@ -25,6 +25,9 @@ def task(**changes: object) -> Prompt:
         "body": "Please.",
         "branch": "paid/issue-7-1",
         "checks": CHECKS,
+        "submodules": (),
+        "lfs": False,
+        "message_rules": [],
     }
     return render("task", **{**values, **changes})
 
@@ -90,7 +93,7 @@ def test_an_empty_issue_says_so() -> None:
 
 @pytest.mark.parametrize("what", ["checks", "review", "person"])
 def test_each_kind_of_feedback_carries_its_text_as_data(what: str) -> None:
-    prompt = render("feedback", what=what, text="1 failed", iteration=3)
+    prompt = render("feedback", what=what, text="1 failed", iteration=3, left_out=[])
     assert blocks(prompt) == ["1 failed"]
     assert "round 3" in prompt.text
 

@@ -47,6 +47,9 @@ async def start_run(client: Client, request: pytest.FixtureRequest) -> AsyncIter
         async def start(**answers: Callable[[Any], Any]) -> tuple[Handle, FakeRun]:
             queue = f"test-{uuid4()}"
             fake = FakeRun(queue, **answers)
+            places = [(queue, [AgentExecutionWorkflow]), (_claims(queue), [])]
+            if "restore_work" in answers:  # at the host that keeps the work
+                places.append((queues.host_queue(queue, KEEPER), []))
             both = [
                 Worker(
                     client,
@@ -57,7 +60,7 @@ async def start_run(client: Client, request: pytest.FixtureRequest) -> AsyncIter
                     workflow_runner=runner,
                     max_heartbeat_throttle_interval=timedelta(milliseconds=100),
                 )
-                for name, workflows in ((queue, [AgentExecutionWorkflow]), (_claims(queue), []))
+                for name, workflows in places
             ]
             await workers.enter_async_context(working(*both))
             handle = await client.start_workflow(
@@ -70,6 +73,9 @@ async def start_run(client: Client, request: pytest.FixtureRequest) -> AsyncIter
             return handle, fake
 
         yield start
+
+
+KEEPER = "keeper"
 
 
 def _claims(queue: str) -> str:

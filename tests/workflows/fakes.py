@@ -11,6 +11,7 @@ from temporalio import activity
 from paid.contracts import (
     EndInput,
     HostSlot,
+    KeptWork,
     PublishInput,
     PullRequest,
     RunEnd,
@@ -46,6 +47,7 @@ class FakeRun:
             self.announce,
             self.provision_container,
             self.create_worktree,
+            self.restore_work,
             self.run_agent,
             self.verify,
             self.create_pull_request,
@@ -80,6 +82,11 @@ class FakeRun:
         return await self._answer("create_worktree", given, usual)
 
     @activity.defn
+    async def restore_work(self, given: RunInput) -> KeptWork:
+        usual = KeptWork(Workspace(given.run_id, "", BASE, "paid/issue-1-1"), HEAD)
+        return await self._answer("restore_work", given, usual)
+
+    @activity.defn
     async def run_agent(self, given: TurnInput) -> TurnResult:
         self.turns.append(given)
         usual = TurnResult(TurnEnd.FINISHED, HEAD, 100 * given.turn, f"digest {given.turn}", "ok")
@@ -94,7 +101,8 @@ class FakeRun:
         found = await self._answer(
             "create_pull_request", given, PullRequest(7, "http://forge/pull/7")
         )
-        self.open_pull_request = found
+        if found.feedback_id is None:
+            self.open_pull_request = found
         return found
 
     @activity.defn

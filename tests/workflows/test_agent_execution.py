@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from paid.contracts import (
     HostSlot,
+    KeptWork,
     PullRequest,
     RunEnd,
     RunPlan,
@@ -41,7 +42,7 @@ from paid.errors import (
 from paid.queues import CLAIM_SOON
 from paid.workflows.steps import MOST_INTERRUPTIONS
 from tests.waiting import happens
-from tests.workflows.conftest import Handle, StartRun, cancel_is_seen
+from tests.workflows.conftest import KEEPER, Handle, StartRun, cancel_is_seen
 from tests.workflows.fakes import BASE, HEAD
 
 pytestmark = pytest.mark.anyio
@@ -729,3 +730,79 @@ async def _nothing_is_pending(handle: Handle) -> None:
         return not (await handle.describe()).raw_description.pending_activities
 
     await happens(ended, "the end of every activity")
+
+
+REFUSED = PullRequest(0, "", feedback_id=5, code="push_rejected", message="a.bin is too large")
+
+
+async def test_what_the_agent_can_mend_goes_back_to_it_before_it_is_published(
+    start_run: StartRun,
+) -> None:
+    answers = iter([REFUSED, PullRequest(7, "http://forge/pull/7")])
+    handle, fake = await start_run(create_pull_request=lambda _: next(answers))
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert [turn.feedback_id for turn in fake.turns] == [None, 5]
+    assert fake.calls.count("verify") == 2
+
+
+async def test_a_change_that_is_refused_again_and_again_fails_with_the_reason(
+    start_run: StartRun,
+) -> None:
+    handle, fake = await start_run(create_pull_request=lambda _: REFUSED)
+    assert (await handle.result()).status is RunStatus.FAILED
+    assert (fake.ends[0].code, fake.ends[0].message) == (REFUSED.code, REFUSED.message)
+    assert len(fake.turns) == 3
+
+
+@pytest.mark.parametrize(("rounds", "said"), [(1, "one round"), (2, "2 rounds")])
+async def test_rounds_are_counted_in_english(start_run: StartRun, rounds: int, said: str) -> None:
+    plan = RunPlan(allowed=True, has_checks=True, max_iterations=rounds)
+    handle, fake = await start_run(
+        check_budget=lambda _: plan, verify=lambda given: VerifyResult(False, given.iteration)
+    )
+    await handle.result()
+    assert fake.ends[0].message == f"The checks still fail after {said} of agent and checks."
+
+
+async def test_the_last_round_that_is_refused_says_why(start_run: StartRun) -> None:
+    plan = RunPlan(allowed=True, has_checks=True, max_iterations=1)
+    handle, fake = await start_run(
+        check_budget=lambda _: plan, create_pull_request=lambda _: REFUSED
+    )
+    await handle.result()
+    assert fake.ends[0].message == REFUSED.message
+
+
+async def test_nothing_to_publish_is_no_failure(start_run: StartRun) -> None:
+    def create_pull_request(_: Any) -> PullRequest:
+        raise ApplicationError(
+            "nothing is left", "no_changes", type="NothingToPublishError", non_retryable=True
+        )
+
+    handle, fake = await start_run(create_pull_request=create_pull_request)
+    assert (await handle.result()).status is RunStatus.NO_CHANGES
+    assert fake.ends[0].code == "no_changes"
+
+
+async def test_kept_work_is_published_at_its_host_without_an_agent(start_run: StartRun) -> None:
+    handle, fake = await start_run(
+        check_budget=lambda _: RunPlan(allowed=True, publish_at=KEEPER),
+        restore_work=lambda _: KeptWork(WORKSPACE, HEAD),
+    )
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert fake.turns == []
+    assert "provision_container" not in fake.calls
+    assert fake.calls.index("restore_work") < fake.calls.index("create_pull_request")
+    assert set(AFTERWARDS) <= set(fake.calls)
+
+
+async def test_work_that_could_not_be_taken_goes_back_to_the_agent(start_run: StartRun) -> None:
+    def run_agent(given: TurnInput) -> TurnResult:
+        if given.turn == 1:
+            return TurnResult(TurnEnd.FINISHED, None, feedback_id=9, code="x", message="too large")
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    handle, fake = await start_run(run_agent=run_agent)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert [turn.feedback_id for turn in fake.turns] == [None, 9]
+    assert fake.calls.count("verify") == 1

@@ -223,6 +223,11 @@ SECTIONS: dict[str, dict[str, Reader]] = {
         "draft_pull_request": _switch,
         "allow_workflow_changes": _switch,
     },
+    "commits": {
+        "commit_name": _text,
+        "commit_email": _text,
+        "raw_filters": _lines,
+    },
     "labels": {
         "build_label": _text,
         "plan_label": _text,

@@ -64,7 +64,8 @@ _WHAT_TO_DO = {
     "needs_input": "Answer on the issue, then label it anew.",
     "no_changes": "The agent found nothing to change. Say in the issue what should be different.",
     "price_unknown": "Give the model a price in prices.json, or choose another model.",
-    "push_rejected": "The repository refused the branch: look at its protection rules.",
+    "push_rejected": "The repository refused the branch: the message says why, and what to do.",
+    "unpublishable": "A person has to make the part of the change that the message names.",
     "policy": "A person has to allow what the change touches; see the project's settings.",
     "secret_found": "Look at the places that the message names. `paid release` lets this run "
     "publish them all the same, `paid project allow-secret` every run of the project.",

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 
+from . import gaps
 from .places import REMOTE, TREE, RepositoryError
-from .repository import but_for, git
+from .repository import but_for, git, stage_everything
 
 TYPE_CHECKING = False  # as `typing` has it, which is not loaded
 if TYPE_CHECKING:
@@ -59,19 +60,55 @@ def _known_folders() -> dict[str, int]:
     return {path: int(number) for number, _, path in records}
 
 
-def stage(base_sha: str, litter: Sequence[str]) -> bool:
-    """Bring the index up to date at the touched paths; False when it has to be done in full."""
+class Gaps:
+    """What could not be staged: `repositories` in the worktree, `submodules` with files in them."""
+
+    def __init__(self, repositories: list[str], submodules: list[str]) -> None:
+        self.repositories = repositories[: gaps.MOST_NAMED]
+        self.submodules = submodules
+
+
+def stage(base_sha: str, litter: Sequence[str]) -> Gaps:
+    """Bring the index up to date: at the touched paths where they are known, else everywhere."""
+    found = _stage_touched(base_sha, litter)
+    if found is not None:
+        return found
+    inside = _stage_everything(base_sha, litter)
+    return Gaps(inside, gaps.below_submodules(None))
+
+
+def _stage_touched(base_sha: str, litter: Sequence[str]) -> Gaps | None:
+    """None when it has to be done in full."""
     layer = f"{LAYER}/{os.path.basename(TREE)}"
     if not os.path.isdir(LAYER):
-        return False
+        return None
     try:
         paths = touched(layer) if os.path.isdir(layer) else set()
         paths |= _of_the_index(base_sha)
-        if paths:
-            _update(paths, litter)
+        inside = _update(paths, litter) if paths else []
+        return Gaps(inside, gaps.below_submodules(paths))
     except (TooManyError, RepositoryError, OSError):
-        return False
-    return True
+        return None
+
+
+def _stage_everything(base_sha: str, litter: Sequence[str]) -> list[str]:
+    """Stage all but the repositories in the worktree, which are returned."""
+    try:
+        stage_everything(litter, ok=(0,))
+    except RepositoryError:  # one of them has no commit yet, or a file cannot be read
+        others = git("ls-files", "--others", "--exclude-standard", "-z", tree=True).split("\0")
+        inside = gaps.repositories(others)
+        stage_everything(litter, inside)
+        return inside
+    made = gaps.new_links(base_sha)
+    _forget(made)
+    return made
+
+
+def _forget(paths: Sequence[str]) -> None:
+    if paths:
+        data = "\0".join(paths).encode(errors="surrogateescape")
+        git("update-index", "--force-remove", "-z", "--stdin", stdin=data, tree=True)
 
 
 def touched(layer: str) -> set[str]:
@@ -107,18 +144,23 @@ def _of_the_index(base_sha: str) -> set[str]:
     return paths
 
 
-def _update(paths: set[str], litter: Sequence[str]) -> None:
-    """Add, change and remove the files under the paths, but for those that git ignores."""
+def _update(paths: set[str], litter: Sequence[str]) -> list[str]:
+    """Add, change and remove the files under the paths, but for those that git ignores.
+
+    Repositories among them are not staged, but returned.
+    """
     wanted = ("--cached", "--others", "--exclude-standard", "-z")
     places = [f":(literal,top){path}" for path in sorted(paths)]
     listing = git("ls-files", *wanted, "--", *places, *but_for(litter), tree=True)
-    names = "\0".join(name.rstrip("/") for name in listing.split("\0") if name)
+    inside = gaps.repositories(listing.split("\0"))
+    names = "\0".join(name for name in listing.split("\0") if name and not name.endswith("/"))
     if names:
         data = names.encode(errors="surrogateescape")
         _forget_times(names.split("\0"))
         git(
             "update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=data, tree=True
         )
+    return inside
 
 
 def _forget_times(names: Sequence[str]) -> None:

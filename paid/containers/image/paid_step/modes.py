@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from . import changes, forwarder, processes, repository, workspace
+from . import changes, forwarder, gaps, processes, repository, workspace
 from .agent import environment_of
 from .places import DONE, FAILED, TREE, WORKSPACE
 from .reports import Reporter
@@ -50,17 +50,25 @@ def collect(task: Task, reporter: Reporter) -> int:
     """Commit what is left and write the bundle; also for an agent whose container died."""
     workspace.reset_configuration(task.base_sha)
     repository.unlock_index()
-    if not changes.stage(task.base_sha, task.litter):
-        repository.stage_everything(task.litter)
+    found = changes.stage(task.base_sha, task.litter)
+    told: dict[str, object] = {"repositories": found.repositories, "submodules": found.submodules}
     commit, parent = repository.commit_staged(task.commit_message)
-    head = repository.take_home(task.branch, task.base_sha, commit, parent)
+    head = repository.take_home(task.branch, task.base_sha, commit, parent, task.commit_message)
+    if head is not None:
+        from . import litter  # noqa: PLC0415 - nothing of it is needed without a change
+
+        head, parent, told["left_out"] = litter.leave_out(task.base_sha, head, parent)
+        head = repository.take_home(task.branch, task.base_sha, head, parent, task.commit_message)
     if head is None:
-        reporter.send("collected", head=None, files=0, commits=0, bundle_bytes=0)
+        reporter.send("collected", head=None, files=0, commits=0, bundle_bytes=0, **told)
         return DONE
+    changed = repository.changed_files(task.base_sha, head)
     reporter.send(
         "collected",
+        **told,
         head=head,
-        files=repository.changed_files(task.base_sha, head),
+        files=len(changed),
+        large=gaps.large(changed),
         commits=(1 if parent == task.base_sha else repository.count_commits(task.base_sha, head)),
         bundle_bytes=repository.write_bundle(task.branch, task.base_sha),
     )

@@ -39,7 +39,8 @@ SETTINGS = {
     "filter.lfs.clean": "",
     "filter.lfs.required": "false",
 }
-COMMITTER = {"NAME": "Paid", "EMAIL": "paid@localhost"}
+COMMITTER = {"NAME": "Paid", "EMAIL": "noreply@paid.invalid"}
+"""In the container alone: the host names the project's own identity in what leaves."""
 
 
 def git_environment(identity: bool = True) -> dict[str, str]:
@@ -109,13 +110,26 @@ def clone(base_sha: str) -> None:
 def make_branch(branch: str, base_sha: str) -> bool:
     """Make the run's branch; False when it is there. git itself refuses a name that is none."""
     reference, nowhere = f"refs/heads/{branch}", "0" * len(base_sha)
-    try:
-        git("update-ref", "--end-of-options", reference, base_sha, nowhere, tree=True)
-    except RepositoryError:
-        if not succeeds("show-ref", "--verify", "--quiet", reference, tree=True):
-            raise
+    if succeeds("show-ref", "--verify", "--quiet", reference, tree=True):
         return False
+    make_way(branch)
+    git("update-ref", "--end-of-options", reference, base_sha, nowhere, tree=True)
     return True
+
+
+def make_way(branch: str) -> None:
+    """Remove the branches beside which git can have none of this name, such as `paid`.
+
+    They are the remote's of the time when the base was prepared, in a clone that is the run's own.
+    """
+    parts = branch.split("/")
+    above = ["/".join(parts[:end]) for end in range(1, len(parts))]
+    wanted = [f"refs/heads/{name}" for name in [*above, f"{branch}/*"]]
+    found = git("for-each-ref", "--format=%(refname)", *wanted, tree=True).split()
+    first = f"refs/heads/{branch}/"
+    for name in found:
+        if name in wanted or name.startswith(first):
+            git("update-ref", "-d", name, tree=True)
 
 
 def refresh_branches() -> None:
@@ -152,9 +166,16 @@ def but_for(litter: Sequence[str]) -> list[str]:
     return [f":(exclude,top,glob)**/{name}" for name in litter]
 
 
-def stage_everything(litter: Sequence[str]) -> None:
-    """Look at every file; what cannot be read is left as it was."""
-    git("add", "--all", "--ignore-errors", "--", ".", *but_for(litter), ok=(0, 1), tree=True)
+def stage_everything(
+    litter: Sequence[str], folders: Sequence[str] = (), ok: Sequence[int] = (0, 1)
+) -> None:
+    """Look at every file but those in the folders; what cannot be read is left as it was.
+
+    git ends with 1 when it left something.
+    """
+    outside = [f":(exclude,top,literal){folder}" for folder in folders]
+    places = (".", *but_for(litter), *outside)
+    git("add", "--all", "--ignore-errors", "--", *places, ok=ok, tree=True)
 
 
 def commit_staged(message: str) -> tuple[str, str | None]:
@@ -177,21 +198,23 @@ def head() -> str:
     return full_name(git("rev-parse", "--verify", "HEAD^{commit}", tree=True).strip())
 
 
-def take_home(branch: str, base_sha: str, commit: str, parent: str | None) -> str | None:
+def take_home(
+    branch: str, base_sha: str, commit: str, parent: str | None, message: str
+) -> str | None:
     """The head of the run's branch, made to descend from the base; None when nothing changed.
 
     An agent that made a branch of its own is taken at its HEAD. One that rewrote history ends as
-    one commit with its tree on the base.
+    one commit with its tree and the message on the base.
     """
     if commit == base_sha:
         return None
     if parent != base_sha and not succeeds(
         "merge-base", "--is-ancestor", base_sha, commit, tree=True
     ):
-        message = b"Take the tree of a rewritten history"
         commit = git(
-            "commit-tree", "-p", base_sha, "-F", "-", f"{commit}^{{tree}}", stdin=message, tree=True
-        ).strip()
+            "commit-tree", "-p", base_sha, "-F", "-", f"{commit}^{{tree}}",
+            stdin=message.encode(), tree=True,
+        ).strip()  # fmt: skip
     elif _is_on(branch):
         return commit
     git("update-ref", f"refs/heads/{branch}", commit, tree=True)
@@ -204,10 +227,10 @@ def _is_on(branch: str) -> bool:
         return file.read(4096) == f"ref: refs/heads/{branch}\n".encode()
 
 
-def changed_files(base_sha: str, commit: str) -> int:
-    """How many files differ between the two commits."""
+def changed_files(base_sha: str, commit: str) -> list[str]:
+    """The files that differ between the two commits."""
     names = git("diff-tree", "-r", "-z", "--name-only", base_sha, commit, tree=True)
-    return names.count("\0")
+    return names.split("\0")[:-1]
 
 
 def count_commits(base_sha: str, commit: str) -> int:
