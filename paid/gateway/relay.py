@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +21,7 @@ from paid.gateway.caller import Caller, CallerLeftError, Callers
 from paid.gateway.delivery import Delivery
 from paid.gateway.departure import Departure
 from paid.gateway.estimate import WANTED, read_ask
+from paid.gateway.fetches import check_fetches
 from paid.gateway.intake import Held, IntakeError, take_in
 from paid.gateway.job import Job, followed, may_leave_early
 from paid.gateway.listing import Listing
@@ -53,6 +55,7 @@ class Relay:
         delivery: Delivery,
         listing: Listing,
         refusals: Refusals,
+        registries: Callable[[], Sequence[str]],
         largest_body_bytes: int,
         silent_seconds: float,
     ) -> None:
@@ -62,6 +65,7 @@ class Relay:
         self._delivery = delivery
         self._listing = listing
         self._refusals = refusals
+        self._registries = registries
         self._largest_body_bytes = largest_body_bytes
         self._silent_seconds = silent_seconds
         self._held = Held(LARGEST_BODIES_A_RUN * largest_body_bytes)
@@ -122,6 +126,8 @@ class Relay:
             if not grant.allows(route.vendor, job.ask.model):
                 message = f"This project does not allow {job.ask.model}."
                 raise AnswerError(403, message, "model_forbidden")
+            hosts = grant.egress_hosts
+            check_fetches(job.ask.addresses, self._registries() if hosts is None else hosts)
             if route.operation == "count":
                 return await self._listing.count(job, departure)
             return await self._generate(job, departure)
@@ -138,7 +144,8 @@ class Relay:
         departure: Departure,
     ) -> Job:
         """Take the body in, and find out what it asks for; a large one leaves as it comes."""
-        scanner, length = Scanner(WANTED[route.wire]), request.content_length
+        scanner = Scanner(WANTED[route.wire], route.wire)
+        length = request.content_length
 
         def follow() -> None:
             if may_leave_early(route, scanner.scan, grant):

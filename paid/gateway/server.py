@@ -141,7 +141,7 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = _relay(settings, access, callers, purse, upstream, Refusals(pool))
+        relay = _relay(settings, access, callers, purse, upstream, Refusals(pool), registries)
         egress = Egress(
             access=access,
             pool=pool,
@@ -187,6 +187,7 @@ def _relay(
     purse: Purse,
     upstream: Upstream,
     refusals: Refusals,
+    registries: Registries,
 ) -> Relay:
     known = vendors(settings)
     delivery = Delivery(
@@ -199,6 +200,7 @@ def _relay(
         delivery=delivery,
         listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
         refusals=refusals,
+        registries=registries.hosts,
         largest_body_bytes=settings.largest_body_mib << 20,
         silent_seconds=settings.body_silent_seconds,
     )

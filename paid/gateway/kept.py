@@ -1,0 +1,81 @@
+"""A piece of a body that is kept until it is whole, without the long strings that are in it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from paid.gateway.inline_data import MARK_LETTERS
+from paid.gateway.scan import BadBodyError
+
+MOST_BYTES = 4 << 20
+LONG_BYTES = 64 << 10
+"""A string that is longer may be left out but for its beginning: a picture is."""
+_BEGIN = re.compile(rb"[ !#-\[\]-~]{0,64}")
+"""Enough to see what a string holds; it ends before any escape."""
+_DOCUMENT = re.compile(rb"(?:data:[^,]*,)?\s*JVBER", re.IGNORECASE)
+
+
+class Kept:
+    """Bytes of one piece, from `begin` of the present chunk on.
+
+    What is left out of a string is replaced by a mark that nobody can guess, under which `lengths`
+    has the string's length. Documents are kept, to be looked into, while there is room.
+    """
+
+    def __init__(
+        self, begin: int, lengths: dict[str, int], *, name: str = "", is_whole: bool = False
+    ) -> None:
+        self.begin = begin
+        self._lengths = lengths
+        self._name = name
+        self._is_whole = is_whole
+        self._bytes = bytearray()
+        self._string = 0
+        self._left_out: int | None = None
+
+    def begin_string(self, quote: int) -> None:
+        """A string begins at this place of the chunk."""
+        self._string = len(self._bytes) + quote + 1 - self.begin
+
+    def end_string(self, chunk: bytes, quote: int) -> None:
+        """It ends at this place of the chunk."""
+        if self._left_out is not None:
+            length = len(self._bytes) - self._string + self._left_out + quote - self.begin
+            mark = secrets.token_hex(MARK_LETTERS // 2)
+            self._lengths[mark] = length
+            self._bytes += mark.encode()
+            self._left_out, self.begin = None, quote
+
+    def pass_on(self, chunk: bytes, end: int, *, in_string: bool) -> None:
+        """The chunk is over, and the piece is not. Raises BadBodyError for one that is too long."""
+        if self._left_out is not None:
+            self._left_out += end - self.begin
+        else:
+            self._bytes += chunk[self.begin : end]
+            if in_string and not self._is_whole:
+                self._leave_out()
+        self.begin = 0
+        self._check()
+
+    def taken(self, chunk: bytes, end: int) -> bytes:
+        """The whole piece, which ends at this place of the chunk. Raises BadBodyError."""
+        self._bytes += chunk[self.begin : end]
+        self._check()
+        return bytes(self._bytes)
+
+    def _leave_out(self) -> None:
+        size = len(self._bytes) - self._string
+        is_document = _DOCUMENT.match(self._bytes, self._string) is not None
+        if size > LONG_BYTES and not (is_document and len(self._bytes) <= MOST_BYTES):
+            found = _BEGIN.match(self._bytes, self._string)
+            end = self._string if found is None else found.end()
+            self._left_out = len(self._bytes) - end
+            del self._bytes[end:]
+
+    def _check(self) -> None:
+        if len(self._bytes) > MOST_BYTES:
+            raise BadBodyError(
+                f"A part of the member {self._name!r} is longer than {MOST_BYTES} bytes:"
+                " send it in several parts."
+            )
