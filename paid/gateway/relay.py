@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -56,6 +57,7 @@ class Relay:
         listing: Listing,
         refusals: Refusals,
         registries: Callable[[], Sequence[str]],
+        admit: Callable[[asyncio.BaseTransport | None, int], None],
         largest_body_bytes: int,
         silent_seconds: float,
     ) -> None:
@@ -66,6 +68,7 @@ class Relay:
         self._listing = listing
         self._refusals = refusals
         self._registries = registries
+        self._admit = admit
         self._largest_body_bytes = largest_body_bytes
         self._silent_seconds = silent_seconds
         self._held = Held(LARGEST_BODIES_A_RUN * largest_body_bytes)
@@ -102,6 +105,7 @@ class Relay:
         if grant is None:
             raise AnswerError(401, "This run token is not known here, or its run ended.", "token")
         caller.run_id = grant.run_id
+        self._admit(request.transport, grant.run_id)
         with (
             self._access.working(grant, caller.cut),
             self._held.counting(grant.run_id) as count,

@@ -28,7 +28,8 @@ from paid.gateway.books import Books
 from paid.gateway.caller import MOST_READ_ON, Callers
 from paid.gateway.delivery import Delivery
 from paid.gateway.egress import Egress
-from paid.gateway.front import MOST_CONNECTIONS, Front, Gate
+from paid.gateway.front import Front
+from paid.gateway.gate import MOST_CONNECTIONS, STRANGERS_PART, Gate
 from paid.gateway.lines import make_pool
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Prices, warm_up
@@ -65,10 +66,11 @@ async def serve(
     # The socket's owner first: what it left open is settled by the parts.
     with _owning(path):
         callers = Callers(read_on_seconds=settings.read_on_seconds)
-        async with _parts(settings, callers) as (relay, egress):
-            http = web.Server(_handler(relay, settings.vendors_with_keys))
+        most = _most_connections()
+        gate = Gate(most=most, strangers=most // STRANGERS_PART)
+        async with _parts(settings, callers, gate) as (relay, egress):
+            http = web.Server(_handler(relay, gate, settings.vendors_with_keys))
             with _listening(path) as listener:
-                gate = Gate(most=_most_connections())
                 server = await asyncio.get_running_loop().create_unix_server(
                     lambda: Front(gate, partial(Protocol, http), egress.tunnel),
                     sock=listener,
@@ -95,20 +97,25 @@ def _most_connections() -> int:
     return min(MOST_CONNECTIONS, (soft - SPARE_DESCRIPTORS) // 2)
 
 
-def _handler(relay: Relay, vendors_with_keys: Sequence[str]) -> Callable[[web.BaseRequest], Any]:
+def _handler(
+    relay: Relay, gate: Gate, vendors_with_keys: Sequence[str]
+) -> Callable[[web.BaseRequest], Any]:
     """The relay, and beside it what this host's own programs ask."""
     said = {"/health": "ok\n", known_vendors.PATH: " ".join(vendors_with_keys) + "\n"}
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "GET" and request.raw_path in said:
             return web.Response(text=said[request.raw_path])
-        return await relay.handle(request)
+        with gate.answering(request.transport):
+            return await relay.handle(request)
 
     return handle
 
 
 @asynccontextmanager
-async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Relay, Egress]]:
+async def _parts(
+    settings: Settings, callers: Callers, gate: Gate
+) -> AsyncIterator[tuple[Relay, Egress]]:
     if settings.database_url is None:
         raise ConfigurationError(
             "The gateway needs a database.", hint="Set DATABASE_URL, or use `paid up`."
@@ -141,11 +148,12 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = _relay(settings, access, callers, purse, upstream, Refusals(pool), registries)
+        relay = _relay(settings, access, callers, purse, upstream, Refusals(pool), registries, gate)
         egress = Egress(
             access=access,
             pool=pool,
             registries=lambda: [*registries.hosts(), *further],
+            admit=gate.admit,
             most_bytes=settings.egress_mib << 20,
             proxy=settings.https_proxy,
             private=private_hosts.read(settings.egress_private),
@@ -188,6 +196,7 @@ def _relay(
     upstream: Upstream,
     refusals: Refusals,
     registries: Registries,
+    gate: Gate,
 ) -> Relay:
     known = vendors(settings)
     delivery = Delivery(
@@ -201,6 +210,7 @@ def _relay(
         listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
         refusals=refusals,
         registries=registries.hosts,
+        admit=gate.admit,
         largest_body_bytes=settings.largest_body_mib << 20,
         silent_seconds=settings.body_silent_seconds,
     )
