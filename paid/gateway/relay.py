@@ -177,6 +177,7 @@ class Relay:
     async def _generate(self, job: Job, departure: Departure) -> web.StreamResponse:
         """The model that was asked for; where no key gets an answer, the project's fall-backs."""
         refused: AnswerError | None = None
+        job = await self._purse.with_earlier(job)
         for model in job.models():
             try:
                 tariff = self._purse.tariff(job.route.vendor, model, job.ask.tier)

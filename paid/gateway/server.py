@@ -27,6 +27,7 @@ from paid.gateway.billing import Billing
 from paid.gateway.books import Books
 from paid.gateway.caller import MOST_READ_ON, Callers
 from paid.gateway.delivery import Delivery
+from paid.gateway.earlier import Earlier
 from paid.gateway.egress import Egress
 from paid.gateway.front import Front
 from paid.gateway.gate import MOST_CONNECTIONS, STRANGERS_PART, Gate
@@ -130,7 +131,7 @@ async def _parts(
     access = Access(url)
     taken = TakenFile(_beside(settings, "taken"))
     notes = NotesFile(_beside(settings, "answers"))
-    purse, advances = _money(settings, books, access, taken, notes)
+    purse, advances = _money(settings, books, access, taken, notes, Earlier(pool))
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
@@ -172,7 +173,12 @@ async def _parts(
 
 
 def _money(
-    settings: Settings, books: Books, access: Access, taken: TakenFile, notes: NotesFile
+    settings: Settings,
+    books: Books,
+    access: Access,
+    taken: TakenFile,
+    notes: NotesFile,
+    earlier: Earlier,
 ) -> tuple[Purse, Advances]:
     advances = Advances(books, taken, lambda: access.hears, quick_seconds=settings.ahead_seconds)
     access.when_dead(advances.forget)
@@ -182,7 +188,8 @@ def _money(
         advances=advances,
         access=access,
         notes=notes,
-        billing=Billing(_prices(settings)),
+        billing=Billing(_prices(settings), earlier),
+        earlier=earlier,
         grace_seconds=settings.hold_grace_seconds,
     )
     return purse, advances
