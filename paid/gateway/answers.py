@@ -92,7 +92,7 @@ def no_money(cap: Cap, needed_microdollars: int, unseen: str = "") -> AnswerErro
     left = max(0, cap.limit_microdollars - cap.spent_microdollars) / 1_000_000
     why = f", because nobody here knows how long {unseen!r} is" if unseen else ""
     message = (
-        f"The budget of this {_named(cap)} (USD {limit:.2f}) leaves no room for this request: it may"
+        f"The budget of this {_named(cap)} (USD {limit:.2f}) leaves no room for this: it may"
         f" cost up to USD {needed:.2f}{why}, and USD {left:.2f} is left. Raise the budget, choose a"
         " cheaper model, set a smaller maximum output, or send less at once."
     )
