@@ -227,6 +227,15 @@ def squeeze(
     return None if edit is None else (tokens, [edit])
 
 
+def least(route: Route, scan: Scan, ask: Ask, tariff: Tariff) -> int:
+    """The smallest reservation under which it can be sent, in micro-dollars: squeezed if it may."""
+    smallest = min(SMALLEST_OUTPUT, tariff.max_output_tokens)
+    may_shrink = ask.most_output is None and ask.copies == 1
+    if may_shrink and _limit_edit(route, scan, smallest) is not None:
+        return replace(ask, most_output=smallest).worst(tariff)
+    return ask.worst(tariff)
+
+
 def _limit_edit(route: Route, scan: Scan, tokens: int) -> Edit | None:
     """The maximum output put in; in the place of a null, which would be read after it."""
     if route.wire == "gemini":

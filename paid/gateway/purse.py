@@ -16,7 +16,7 @@ from paid.gateway.answers import AnswerError, busy, no_money
 from paid.gateway.billing import Billing, Sending
 from paid.gateway.books import Books, Cap, Reservation
 from paid.gateway.earlier import Earlier
-from paid.gateway.estimate import Ask, squeeze
+from paid.gateway.estimate import Ask, least, squeeze
 from paid.gateway.job import Job
 from paid.gateway.prices import Tariff
 from paid.gateway.spool import Edit
@@ -101,7 +101,8 @@ class Purse:
             if answer.outcome == "busy":
                 await self._wait_for_others(answer.cap, left)
             else:
-                await self._wait_for_money(job, answer.cap, amount, left)
+                needed = least(job.route, job.scan, self._with_usual_tier(job, tariff), tariff)
+                await self._wait_for_money(job, answer.cap, min(needed, amount), left)
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back: nothing was spent."""

@@ -10,7 +10,7 @@ import pytest
 from paid.gateway.earlier import Earlier
 from paid.gateway.lines import make_pool
 from paid.gateway.routes import NotAllowedError, find_route
-from paid.store import budgets
+from paid.store import budgets, holds
 from paid.store.database import libpq_url
 from tests.gateway.conftest import ANTHROPIC, CHAT, GEMINI, RESPONSES, Bench
 from tests.gateway.test_conversation import LINK, pdf
@@ -184,3 +184,30 @@ def test_each_route_takes_its_own_parameters_and_values_only(target: str) -> Non
     else:
         with pytest.raises(NotAllowedError):
             find_route("POST", target)
+
+
+async def test_a_run_waits_for_the_least_that_lets_its_request_pass(bench: Bench) -> None:
+    """Not for all that a model may write: raised to this, the request is squeezed and goes on."""
+    with bench.database.session() as session:
+        budgets.set_limits(session, bench.rows.project_id, run_cents=1)
+    body = {"model": "gpt-5", "input": "x"}
+    async with bench.post(RESPONSES, body) as got:
+        assert got.status == 429
+        said = (await got.json())["error"]["message"]
+    with bench.database.session() as session:
+        held = holds.current(session, bench.rows.run_id)
+    assert held is not None
+    needed = held.detail["needed_microdollars"]
+    assert 8192 * 10 < needed < 9 * CENT
+    assert f"up to USD {needed / 1_000_000:.2f}" in said
+    with bench.database.session() as session:
+        budgets.set_limits(session, bench.rows.project_id, run_cents=-(-needed // CENT))
+    async with bench.post(RESPONSES, body) as got:
+        assert got.status == 200, await got.text()
+
+
+async def test_a_refusal_for_want_of_money_says_what_may_fill_the_window(bench: Bench) -> None:
+    body = message({"type": "document", "source": {"type": "file", "file_id": "file_1"}})
+    async with bench.post(ANTHROPIC, body) as got:
+        assert got.status == 402
+        assert "'file_id'" in (await got.json())["error"]["message"]
