@@ -14,7 +14,12 @@ MEMBERS: Mapping[str, frozenset[str]] = {
     "messages": frozenset({"system", "messages"}),
     "chat": frozenset({"messages"}),
     "responses": frozenset({"input"}),
-    "gemini": frozenset({"contents", "systemInstruction", "system_instruction"}),
+    "gemini": frozenset(
+        {
+            *("contents", "systemInstruction", "system_instruction"),
+            *("generateContentRequest", "generate_content_request"),
+        }
+    ),
 }
 """The members of each protocol's requests that hold a conversation."""
 

@@ -31,6 +31,16 @@ def _result(seen: Seen, part: Any, depth: int) -> None:
     _read_anthropic(seen, part.get("content"), depth)
 
 
+def _found_tool(seen: Seen, part: Any, _depth: int) -> None:
+    name = str(part.get("tool_name"))
+    seen.tools_repeated += name in seen.tools_found
+    seen.tools_found.add(name)
+
+
+def _found_tools(seen: Seen, part: Any, depth: int) -> None:
+    _read_anthropic(seen, part.get("tool_references"), depth)
+
+
 def _added_tool(seen: Seen, part: Any, depth: int) -> None:
     look_inside(seen, part, depth)
 
@@ -43,11 +53,9 @@ _read_anthropic = parts(
             "redacted_thinking",
             "tool_use",
             "server_tool_use",
-            "tool_reference",
             "compaction",
             "web_search_tool_result",
             "web_search_result",
-            "tool_search_tool_search_result",
             "tool_search_tool_result_error",
             "tool_removal",
             "mcp_tool_use",
@@ -67,13 +75,14 @@ _read_anthropic = parts(
         _result,
     )
     | dict.fromkeys(("tool_addition", "tool_definition"), _added_tool)
+    | {"tool_reference": _found_tool, "tool_search_tool_search_result": _found_tools}
 )
 
 
 def look_at_messages(seen: Seen, value: Any, depth: int) -> None:
-    """A message, or a block of the system's text."""
-    if isinstance(value, dict) and "role" in value:
-        if open_object(seen, value, depth):
-            _read_anthropic(seen, value.get("content"), depth + 1)
-    else:
+    """A message, or a block of the system's text; whatever looks like both is looked at as both."""
+    is_message = isinstance(value, dict) and "role" in value
+    if is_message and open_object(seen, value, depth):
+        _read_anthropic(seen, value.get("content"), depth + 1)
+    if not is_message or value.get("type") not in (None, "message"):
         _read_anthropic(seen, value, depth)

@@ -72,5 +72,9 @@ def _gemini_parts(seen: Seen, parts: Any, depth: int) -> None:
 
 
 def look_at_gemini(seen: Seen, value: Any, depth: int) -> None:
+    """A content, or a whole request within one whose tokens are only counted."""
     if open_object(seen, value, depth):
         _gemini_parts(seen, value.get("parts"), depth + 1)
+        for name in ("contents", "systemInstruction", "system_instruction"):
+            for inner in each(value.get(name)):
+                look_at_gemini(seen, inner, depth + 1)

@@ -75,7 +75,8 @@ def _openai_result(seen: Seen, item: Any, depth: int) -> None:
 
 def _reasoning(seen: Seen, item: Any, _depth: int) -> None:
     """Without its encrypted content, it is one that is stored at the vendor under its id."""
-    if item.get("id") and not isinstance(item.get("encrypted_content"), str):
+    content = item.get("encrypted_content")
+    if item.get("id") and not (isinstance(content, str) and content):
         seen.miss("a reasoning item without encrypted_content")
 
 

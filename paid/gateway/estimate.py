@@ -146,6 +146,8 @@ class Ask:
 def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
     """What a body asks for, and its `anthropic-beta` header. Raises RefusedError."""
     values, seen = _members(route, scan), scan.seen
+    if route.model is not None:
+        _refuse_another_model(route.model, values.get("model"))
     _refuse_what_cannot_be_capped(values)
     check_tools(route.wire, values.get("tools"))
     config = _object(values, "generationConfig")
@@ -155,7 +157,7 @@ def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
         streams=route.streams or values.get("stream") is True,
         most_output=max(limits) if limits else None,
         copies=(_count(values, "n") or 1) * (_count(config, "candidateCount", in_words=True) or 1),
-        input_bytes=spool.size - seen.data_bytes,
+        input_bytes=spool.size - seen.data_bytes + seen.tools_repeated * _size(scan, "tools"),
         media=seen.pictures,
         unseen=_stored(values) or seen.unseen,
         hour_cache=seen.hour_cache or _caches_for_an_hour(values),
@@ -167,6 +169,17 @@ def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
         addresses=tuple(seen.addresses),
         earlier=_earlier(values),
     )
+
+
+def _refuse_another_model(model: str, given: Any) -> None:
+    """Gemini's is in the path; one in the body as well is the same, or somebody is misled."""
+    if given not in (None, model, f"models/{model}"):
+        raise RefusedError("model: the path names another one")
+
+
+def _size(scan: Scan, name: str) -> int:
+    member = scan.members.get(name)
+    return member.end - member.start if member is not None else 0
 
 
 def _limits(route: Route, values: Mapping[str, Any], config: Mapping[str, Any]) -> list[int]:
@@ -267,6 +280,8 @@ def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:
     for name, why in _UNCAPPED.items():
         if values.get(name):
             raise RefusedError(f"{name}: {why}")
+    if not isinstance(values.get("stream"), bool | None):
+        raise RefusedError("stream must be true or false")
     if _speaks_or_draws(values):
         raise RefusedError("modalities: only text has a price here")
     if values.get("web_search_options") is not None:
@@ -296,8 +311,9 @@ def _sums_up(values: Mapping[str, Any]) -> bool:
     if values.get("compaction"):
         return True
     given = values.get("context_management")
-    edits = given.get("edits") if isinstance(given, dict) else given
-    kinds = [str(one.get("type")) for one in edits or () if isinstance(one, dict)]
+    edits = given.get("edits", given) if isinstance(given, dict) else given
+    each = edits if isinstance(edits, list) else [edits]
+    kinds = [str(one.get("type")) for one in each if isinstance(one, dict)]
     return any(kind.startswith("compact") for kind in kinds)
 
 

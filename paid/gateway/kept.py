@@ -13,6 +13,9 @@ LONG_BYTES = 64 << 10
 """A string that is longer may be left out but for its beginning: a picture is."""
 _BEGIN = re.compile(rb"[ !#-\[\]-~]{0,64}")
 """Enough to see what a string holds; it ends before any escape."""
+_STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+SHORT_BYTES = 1024
+"""Where there is no room, longer strings than this are left out."""
 _DOCUMENT = re.compile(rb"(?:data:[^,]*,)?\s*JVBER", re.IGNORECASE)
 
 
@@ -56,13 +59,30 @@ class Kept:
             if in_string and not self._is_whole:
                 self._leave_out()
         self.begin = 0
-        self._check()
+        # A string that is not over yet begins with the quote before this place.
+        self._check(self._string - 1 if in_string else len(self._bytes))
 
     def taken(self, chunk: bytes, end: int) -> bytes:
         """The whole piece, which ends at this place of the chunk. Raises BadBodyError."""
         self._bytes += chunk[self.begin : end]
-        self._check()
+        self._check(len(self._bytes))
         return bytes(self._bytes)
+
+    def _shorten(self, end: int, spares: re.Pattern[bytes] | None) -> int:
+        """Leave long strings out up to there, but those like `spares`; where that place is then."""
+
+        def short(found: re.Match[bytes]) -> bytes:
+            if len(found[1]) < SHORT_BYTES or (spares is not None and spares.match(found[1])):
+                return found[0]
+            begin = _BEGIN.match(found[1])
+            mark = secrets.token_hex(MARK_LETTERS // 2)
+            self._lengths[mark] = len(found[1])
+            return b'"%b%b"' % (begin[0] if begin else b"", mark.encode())
+
+        rest = _STRING.sub(short, bytes(self._bytes[:end]))
+        self._string += len(rest) - end
+        self._bytes[:end] = rest
+        return len(rest)
 
     def _leave_out(self) -> None:
         size = len(self._bytes) - self._string
@@ -73,7 +93,11 @@ class Kept:
             self._left_out = len(self._bytes) - end
             del self._bytes[end:]
 
-    def _check(self) -> None:
+    def _check(self, end: int) -> None:
+        """Leave out what is long up to there when there is no room. Raises BadBodyError."""
+        for spares in (_DOCUMENT, None):
+            if len(self._bytes) > MOST_BYTES and not self._is_whole:
+                end = self._shorten(end, spares)
         if len(self._bytes) > MOST_BYTES:
             raise BadBodyError(
                 f"A part of the member {self._name!r} is longer than {MOST_BYTES} bytes:"

@@ -87,6 +87,9 @@ class Seen:
     hour_cache: bool = False
     addresses: list[str] = field(default_factory=list)
     """What the vendor would fetch for the run."""
+    tools_found: set[str] = field(default_factory=set)
+    tools_repeated: int = 0
+    """How often a tool is brought in by its name again: a vendor may put in its text each time."""
     lengths: dict[str, int] = field(default_factory=dict)
     """How long strings were in bytes that were too long to be kept, by the end of their rest."""
 
@@ -162,6 +165,8 @@ def look_inside(seen: Seen, value: Any, depth: int) -> None:
         for name, one in value.items():
             if name in ("tools", "definition"):
                 check_tools(seen.wire, one, is_sure=False)
+            if name == "cache_control" and is_for_an_hour(one):
+                seen.hour_cache = True
             if isinstance(one, str) and name.casefold().endswith(("url", "uri")):
                 fetch(seen, one)
             look_inside(seen, one, depth + 1)

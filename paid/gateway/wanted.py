@@ -62,6 +62,7 @@ WANTED: Mapping[str, frozenset[str]] = {
     ),
     "gemini": frozenset(
         {
+            "model",
             "generationConfig",
             "generation_config",
             "tools",

@@ -13,7 +13,8 @@ from paid.gateway.routes import NotAllowedError, find_route
 from paid.store import budgets, holds
 from paid.store.database import libpq_url
 from tests.gateway.conftest import ANTHROPIC, CHAT, GEMINI, RESPONSES, Bench
-from tests.gateway.test_conversation import LINK, pdf
+from tests.gateway.test_conversation import LINK
+from tests.gateway.test_documents import pdf
 from tests.gateway.test_relay import set_policy
 from tests.gateway.vendor import SSE, Play, anthropic_message, anthropic_usage, responses_stream
 
