@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,17 +13,17 @@ from paid.gateway.refusal import RefusedError
 from paid.gateway.routes import Route
 from paid.gateway.scan import Scan
 from paid.gateway.seen import is_for_an_hour
-from paid.gateway.spool import Edit, Spool
+from paid.gateway.spool import Spool
 from paid.gateway.tools import check_tools
 from paid.gateway.wanted import WANTED as WANTED
 
 OVERHEAD_TOKENS = 2_000
 """What vendors put around a request themselves: tool instructions, role marks."""
 MEDIA_TOKENS = 6_000
-"""The most that a picture costs for each word that marks it, however few bytes it has.
+"""The most that a picture costs for each of its units, however few bytes it has.
 
-OpenAI's have two such words, and cost up to 12,000 (10,000 patches at 1.2); Anthropic's and
-Gemini's may have one, and cost less than 6,000.
+OpenAI's have two units, and cost up to 12,000 (10,000 patches at 1.2); Anthropic's and Gemini's
+have one, and cost less than 6,000.
 """
 MAGNIFIED = "gpt-4o-mini*"
 MAGNIFIED_MEDIA_TOKENS = 25_000
@@ -41,10 +41,7 @@ NARROW_BETA = re.compile(
 )
 """The betas of Anthropic's that leave the window as it is. With any other, a request is reserved
 for as if it widened the window, as `context-1m` does: only requests that fill it cost more."""
-SMALLEST_OUTPUT = 8_192
-"""A request is not squeezed below this: an agent that is cut off in mid-thought wastes it all."""
-
-_LIMIT = {
+LIMIT = {
     "messages": ("max_tokens",),
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
@@ -189,7 +186,7 @@ def _limits(route: Route, values: Mapping[str, Any], config: Mapping[str, Any]) 
     thoughts may have a budget beyond the maximum.
     """
     least = 0 if route.wire == "messages" else 1
-    limits = [_count(values, name, least=least) for name in _LIMIT.get(route.wire, ())]
+    limits = [_count(values, name, least=least) for name in LIMIT.get(route.wire, ())]
     limits.append(_count(config, "maxOutputTokens", in_words=True))
     given = [limit for limit in limits if limit is not None]
     if route.wire == "messages" and route.operation == "generate" and not given:
@@ -217,63 +214,6 @@ def _one_spelling(given: Mapping[str, Any]) -> dict[str, Any]:
     if len(found) != len(given):
         raise RefusedError("a member is there in two spellings")
     return found
-
-
-def squeeze(
-    route: Route, scan: Scan, ask: Ask, tariff: Tariff, room: int
-) -> tuple[int, list[Edit]] | None:
-    """A smaller maximum output that fits the room, for a request that sets none itself.
-
-    It takes half of the room if that is enough: an agent may ask two things at once.
-    None when even the smallest is too much, or when the client has set one: then it is a promise
-    that it may rely on.
-    """
-    if ask.most_output is not None or ask.copies != 1:
-        return None
-    smallest, largest = SMALLEST_OUTPUT, tariff.max_output_tokens
-    costs = [replace(ask, most_output=tokens).worst(tariff) for tokens in (smallest, largest)]
-    if costs[0] > room or largest <= smallest:
-        return None
-    share = max(0.0, room / 2 - costs[0]) / max(1, costs[1] - costs[0])
-    tokens = min(largest, int(smallest + share * (largest - smallest)))
-    edit = _limit_edit(route, scan, tokens)
-    return None if edit is None else (tokens, [edit])
-
-
-def least(route: Route, scan: Scan, ask: Ask, tariff: Tariff) -> int:
-    """The smallest reservation under which it can be sent, in micro-dollars: squeezed if it may."""
-    smallest = min(SMALLEST_OUTPUT, tariff.max_output_tokens)
-    may_shrink = ask.most_output is None and ask.copies == 1
-    if may_shrink and _limit_edit(route, scan, smallest) is not None:
-        return replace(ask, most_output=smallest).worst(tariff)
-    return ask.worst(tariff)
-
-
-def _limit_edit(route: Route, scan: Scan, tokens: int) -> Edit | None:
-    """The maximum output put in; in the place of a null, which would be read after it."""
-    if route.wire == "gemini":
-        return _gemini_limit_edit(scan, tokens)
-    name = _LIMIT[route.wire][0]
-    given = scan.members.get(name)
-    if given is not None:
-        return Edit(given.start, given.end, str(tokens).encode())
-    return Edit(scan.opening + 1, scan.opening + 1, f'"{name}":{tokens},'.encode())
-
-
-def _gemini_limit_edit(scan: Scan, tokens: int) -> Edit | None:
-    """There the limit is in an inner object, which has its place but not its members'."""
-    member = f'"maxOutputTokens":{tokens}'
-    names = scan.members.keys() & {"generationConfig", "generation_config"}
-    if not names:
-        put_in = f'"generationConfig":{{{member}}},'
-        return Edit(scan.opening + 1, scan.opening + 1, put_in.encode())
-    config = scan.members[names.pop()]
-    if not isinstance(config.value, dict):
-        return Edit(config.start, config.end, f"{{{member}}}".encode())
-    if config.value.keys() & {"maxOutputTokens", "max_output_tokens"}:
-        return None
-    comma = "," if config.value else ""
-    return Edit(config.start + 1, config.start + 1, f"{member}{comma}".encode())
 
 
 def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from paid.agents import registry
 from paid.errors import PriceUnknownError
-from paid.gateway.estimate import OVERHEAD_TOKENS, SMALLEST_OUTPUT
+from paid.gateway.estimate import OVERHEAD_TOKENS
 from paid.gateway.prices import Prices, Tariff
+from paid.gateway.squeeze import SMALLEST_OUTPUT
 
 FIRST_BYTES = 40_000
 """Of an agent's instructions, its tools and the task: codex sends as much, claude-code more."""

@@ -16,10 +16,11 @@ from paid.gateway.answers import AnswerError, busy, no_money
 from paid.gateway.billing import Billing, Sending
 from paid.gateway.books import Books, Cap, Reservation
 from paid.gateway.earlier import Earlier
-from paid.gateway.estimate import Ask, least, squeeze
+from paid.gateway.estimate import Ask
 from paid.gateway.job import Job
 from paid.gateway.prices import Tariff
 from paid.gateway.spool import Edit
+from paid.gateway.squeeze import least, squeeze
 from paid.gateway.stored import Note, NotesFile
 
 log = logging.getLogger(__name__)
