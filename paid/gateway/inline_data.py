@@ -16,7 +16,7 @@ from paid.gateway.pdf import most_tokens
 
 Kind = Literal["picture", "document", "text", "sound", "other"]
 
-_URL = re.compile(r"\s*data:([^,;]*)((?:;[^,;]*)*),", re.IGNORECASE)
+_URL = re.compile(r"\s*data:([^,;]{0,200}+)((?:;[^,;]{0,200}+){0,10}+),", re.IGNORECASE)
 _PICTURES = frozenset(
     f"image/{kind}" for kind in ("png", "jpeg", "jpg", "gif", "webp", "heic", "heif", "avif", "*")
 )

@@ -16,7 +16,7 @@ _BEGIN = re.compile(rb"[ !#-\[\]-~]{0,64}")
 _STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 SHORT_BYTES = 1024
 """Where there is no room, longer strings than this are left out."""
-_DOCUMENT = re.compile(rb"(?:data:[^,]*,)?\s*JVBER", re.IGNORECASE)
+_DOCUMENT = re.compile(rb"(?:data:[^,]{0,200},)?\s*JVBER", re.IGNORECASE)
 
 
 class Kept:

@@ -17,22 +17,34 @@ PAGE_TOKENS = 6_000
 """For a page's picture; see `estimate.MEDIA_TOKENS`."""
 MOST_PAGES = 1_000
 """What no vendor takes more of."""
-MOST_INFLATED_BYTES = 4 << 20
+MOST_INFLATED_BYTES = 2 << 20
+MOST_OUTSIDE_BYTES = 1 << 20
+"""Of what is not in streams. So a look takes a tenth of a second at most, whoever made it up."""
+MOST_STRINGS = 100_000
+"""Beyond so many they are not told apart: all bytes are taken for letters."""
+MOST_ASCII85_BYTES = 256 << 10
 LONGEST_DICTIONARY_BYTES = 4096
 MOST_LETTERS_A_GLYPH = 4
 
 _HIDDEN_NAME = re.compile(rb"/[A-Za-z0-9]*#(?:3[0-9]|[46][1-9a-fA-F]|[57][0-9aA])")
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
-_KIDS = re.compile(rb"/Kids\s*\[([^\]]*)\]")
-_CONTENTS = re.compile(rb"/Contents\s*(\d+)\s+\d+\s+R|/Contents\s*\[([^\]]*)\]")
-_REFERENCE = re.compile(rb"(\d+)\s+\d+\s+R")
-_FILTERS = re.compile(rb"/(\w+Decode|Crypt)\b")
+# Every repetition is bounded, or cannot be given back: a made-up file must not hold the gateway up.
+_LIST = rb"\s{0,20}\[([^\]]{0,20000}+)\]"
+_ONE = rb"(\d{1,10}+)\s{1,20}+\d{1,10}+\s{1,20}+R"
+_KIDS = re.compile(rb"/Kids" + _LIST)
+_CONTENTS = re.compile(rb"/Contents(?:\s{0,20}%b|%b)" % (_ONE, _LIST))
+_REFERENCE = re.compile(_ONE)
+_FILTERS = re.compile(rb"/(\w{1,16}Decode|Crypt)\b")
+_NO_TEXT = re.compile(
+    rb"/Subtype\s{0,20}/(?:Image|Type1C|CIDFontType0C|OpenType)\b|/Type\s{0,20}/XRef\b|/Length1\b"
+)
+_FORM = re.compile(rb"/Subtype\s{0,20}/Form\b")
 _STREAM = re.compile(rb"\bstream\r?\n")
 _SHOWS = re.compile(rb"[)>\]]\s*(?:TJ|Tj|'|\")")
 _STRING = re.compile(rb"\(((?:[^()\\]++|\\.)*+)\)|<([0-9A-Fa-f\s]*+)>", re.DOTALL)
 _OPENING = re.compile(rb"(?<!\\)\(")
-_DRAWS = re.compile(rb"/\S+\s+Do\b")
-_MAPPED = re.compile(rb"<[0-9A-Fa-f\s]*>\s*<([0-9A-Fa-f\s]*)>\s*[\r\n]")
+_DRAWS = re.compile(rb"/[^\s/]{1,127}+\s{1,20}+Do\b")
+_MAPPED = re.compile(rb"<[0-9A-Fa-f\s]{0,100}+>\s{0,20}+\[?\s{0,20}+<([0-9A-Fa-f\s]*+)>")
 _PICTURES = frozenset({b"DCTDecode", b"JPXDecode", b"CCITTFaxDecode", b"JBIG2Decode"})
 
 
@@ -53,6 +65,10 @@ def _bound(plain: bytes, streams: list[tuple[bytes, bytes]]) -> int:
     objects = plain + b"\n".join(data for head, data in streams if b"/ObjStm" in head)
     if b"/Encrypt" in objects or _HIDDEN_NAME.search(objects):
         raise _UnclearError
+    if len(plain) > MOST_OUTSIDE_BYTES or objects.count(b"/Kids") > MOST_PAGES:
+        raise _UnclearError
+    if objects.count(b"/Contents") > MOST_PAGES:
+        raise _UnclearError
     used = [
         number
         for one, many in _CONTENTS.findall(objects)
@@ -70,7 +86,7 @@ def _bound(plain: bytes, streams: list[tuple[bytes, bytes]]) -> int:
 
 def _shown(streams: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, int]]:
     """Every stream that may show text, and how often. A form may be drawn again and again."""
-    forms = [data for head, data in streams if re.search(rb"/Subtype\s*/Form", head)]
+    forms = [data for head, data in streams if _FORM.search(head)]
     draws = sum(len(_DRAWS.findall(data)) for _, data in streams)
     if any(_DRAWS.search(form) for form in forms) and any(_SHOWS.search(form) for form in forms):
         raise _UnclearError
@@ -83,6 +99,8 @@ def _letters(data: bytes, *, always: bool = False) -> int:
     """How many bytes of strings there are; of a stream only when it shows any."""
     if not always and not _SHOWS.search(data):
         return 0
+    if data.count(b"(") + data.count(b"<") > MOST_STRINGS:
+        return len(data)
     found = _STRING.findall(data)
     if len(_OPENING.findall(data)) > sum(1 for text, digits in found if not digits):
         return len(data)  # brackets within brackets: all of it may be text
@@ -123,7 +141,7 @@ def _apart(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
 def _unpacked(head: bytes, data: bytes, most: int) -> bytes:
     """A stream's bytes; nothing for pictures and fonts, which show no text by themselves."""
     filters = _FILTERS.findall(head)
-    if re.search(rb"/Subtype\s*/Image|/Type\s*/XRef|/Length1\b|/Subtype\s*/\w*Type\w*C\b", head):
+    if _NO_TEXT.search(head):
         return b""
     if b"/Predictor" in head or set(filters) & _PICTURES:
         raise _UnclearError
@@ -131,7 +149,7 @@ def _unpacked(head: bytes, data: bytes, most: int) -> bytes:
         if name == b"FlateDecode":
             inflating = zlib.decompressobj()
             data = inflating.decompress(data.lstrip(b"\r\n"), most + 1)
-        elif name == b"ASCII85Decode":
+        elif name == b"ASCII85Decode" and len(data) <= MOST_ASCII85_BYTES:
             data = base64.a85decode(data.strip().removesuffix(b"~>"))
         else:
             raise _UnclearError

@@ -12,6 +12,10 @@ from paid.gateway.seen import Seen
 SPACE = b" \t\r\n"
 
 
+class TwiceError(ValueError):
+    """Raised when an object has a member twice."""
+
+
 class BadBodyError(Exception):
     """Raised when a body is not one JSON object in UTF-8 that both sides must read alike."""
 
@@ -90,7 +94,7 @@ def _refuse_constant(name: str) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a member is there twice")
+        raise TwiceError("An object of the body has a member twice.")
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from paid.gateway.kept import Kept
 from paid.gateway.quick_scan import quick_scan
-from paid.gateway.scan import SPACE, STRICT, BadBodyError, Member, Scan
+from paid.gateway.scan import SPACE, STRICT, BadBodyError, Member, Scan, TwiceError
 
 DEEPEST = 512
 _LETTERS = rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+'
@@ -259,6 +259,8 @@ class Scanner:
     def _loads(raw: bytes) -> Any:
         try:
             return STRICT.decode(raw.decode())
+        except TwiceError as error:
+            raise BadBodyError(str(error)) from error
         except (ValueError, RecursionError) as error:
             raise BadBodyError("The body is not valid JSON.") from error
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paid.gateway.estimate import MEDIA_TOKENS, OVERHEAD_TOKENS, Ask
-from paid.gateway.pdf import PAGE_TOKENS
+from paid.gateway.pdf import PAGE_TOKENS, most_tokens
 from paid.gateway.prices import Prices
 from paid.gateway.routes import find_route
 from tests.gateway.conftest import ANTHROPIC, CHAT, GEMINI, RESPONSES
@@ -118,6 +118,25 @@ def test_a_document_that_cannot_be_bounded_may_fill_the_window(name: str) -> Non
 
 def ask_once(path: str, members: dict[str, Any]) -> Ask:
     return read(path, json.dumps(FIRST[path] | members).encode())
+
+
+MADE_UP = {
+    "lists without an end": b"/Kids[" * 400_000,
+    "contents without an end": b"/Contents[" * 200_000,
+    "a long number": b"/Kids [" + b"1" * 900_000 + b"]",
+    "names and names": b"1 0 obj\n<< >>\nstream\n" + b"/a" * 900_000 + b"\nendstream",
+    "brackets": b"1 0 obj\n<< >>\nstream\n" + b"(<" * 900_000 + b") Tj\nendstream",
+    "a long filter": b"1 0 obj\n<< /" + b"a" * 4000 + b">>\nstream\n\nendstream" * 400,
+    "mappings": b"1 0 obj\n<< >>\nstream\nbeginbfchar" + b"<0> <" * 300_000 + b"\nendstream",
+    "a coding that is slow": b"1 0 obj\n<< /ASCII85Decode >>\nstream\n" + b"z" * 3_000_000
+    + b"\nendstream",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MADE_UP)
+def test_a_made_up_document_holds_nobody_up(name: str) -> None:
+    """With expressions that go back, each of these took minutes or for ever."""
+    most_tokens(b"%PDF-1.7\n" + MADE_UP[name])
 
 
 @given(st.binary(max_size=200), st.integers(0, 2))
