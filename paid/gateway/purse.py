@@ -102,7 +102,9 @@ class Purse:
             if answer.outcome == "busy":
                 await self._wait_for_others(answer.cap, left)
             else:
-                needed = least(job.route, job.scan, self._with_usual_tier(job, tariff), tariff)
+                needed = least(
+                    job.route, job.scan, self._billing.in_usual_tier(job, tariff), tariff
+                )
                 await self._wait_for_money(job, answer.cap, min(needed, amount), left)
 
     def release(self, reservation: Reservation) -> None:
