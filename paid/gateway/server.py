@@ -125,8 +125,8 @@ async def _parts(
     url = "postgresql://" + settings.database_url.get_secret_value().partition("://")[2]
     pool = make_pool(url)
     upstream = Upstream(settings)
-    further = settings.egress_registries.replace(",", " ").lower().split()
     registries = Registries(settings.data_dir / "registries.json")
+    usual_hosts = _usual_hosts(settings, registries)
     books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
     access = Access(url)
     taken = TakenFile(_beside(settings, "taken"))
@@ -149,11 +149,13 @@ async def _parts(
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = _relay(settings, access, callers, purse, upstream, Refusals(pool), registries, gate)
+        relay = _relay(
+            settings, access, callers, purse, upstream, Refusals(pool), usual_hosts, gate
+        )
         egress = Egress(
             access=access,
             pool=pool,
-            registries=lambda: [*registries.hosts(), *further],
+            registries=usual_hosts,
             admit=gate.admit,
             most_bytes=settings.egress_mib << 20,
             proxy=settings.https_proxy,
@@ -195,6 +197,12 @@ def _money(
     return purse, advances
 
 
+def _usual_hosts(settings: Settings, registries: Registries) -> Callable[[], Sequence[str]]:
+    """Where runs may go whose project lists nothing: for installs, and what a vendor fetches."""
+    further = settings.egress_registries.replace(",", " ").lower().split()
+    return lambda: [*registries.hosts(), *further]
+
+
 def _relay(
     settings: Settings,
     access: Access,
@@ -202,7 +210,7 @@ def _relay(
     purse: Purse,
     upstream: Upstream,
     refusals: Refusals,
-    registries: Registries,
+    registries: Callable[[], Sequence[str]],
     gate: Gate,
 ) -> Relay:
     known = vendors(settings)
@@ -216,7 +224,7 @@ def _relay(
         delivery=delivery,
         listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
         refusals=refusals,
-        registries=registries.hosts,
+        registries=registries,
         admit=gate.admit,
         largest_body_bytes=settings.largest_body_mib << 20,
         silent_seconds=settings.body_silent_seconds,
