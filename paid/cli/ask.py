@@ -11,6 +11,7 @@ from paid.cli import connection, logs, output
 from paid.cli.output import Json, dollars, say, shown
 from paid.contracts import RunStatus
 from paid.doctor import State, containers, examine
+from paid.gateway.first_request import first_request
 from paid.github.client import GitHub
 from paid.settings import Settings
 from paid.store import estimates, projects, runs
@@ -50,19 +51,22 @@ def run(
             github.close()
         with database.session() as session:
             likely = estimates.estimate(session, made.project_id)
+            request = first_request(settings.data_dir / "prices.json", project.agent, project.model)
     queue = settings.temporal_task_queue
     started = connection.tell_temporal(
         settings, lambda client: control.start_run(client, made, queue)
     )
     if as_json:
         answer = {"id": made.id, "workflow_id": made.workflow_id, "started": started}
-        output.print_json(answer | {"estimate": vars(likely)}, in_one_line=follow)
+        told = {"estimate": vars(likely), "request": vars(request) if request else None}
+        output.print_json(answer | told, in_one_line=follow)
     elif started:
         say(f"Run {made.id} is started. See it with `paid logs -f {made.id}`.")
     else:
         say(f"Run {made.id} is recorded; Temporal does not answer, so it starts with `paid up`.")
     if not as_json:
-        say(f"Its cost: {likely.said(dollars)}.")
+        held = f"; {request.said(dollars)}" if request else ""
+        say(f"Its cost: {likely.said(dollars)}{held}.")
         _warn_without_docker(settings)
     if follow and made.id is not None:
         logs.logs(made.id, follow=True, as_json=as_json)

@@ -62,7 +62,7 @@ def show(name: MaybeName = None, as_json: Json = False) -> None:
     say(f"Days begin in {found['time_zone']}; warnings at {_percents(found['warn_percents'])}.")
     if "estimate" in found:
         likely = estimates.read(found["estimate"])
-        say(f"A run: {likely.said(dollars)}.")
+        say(f"A run: {likely.said(dollars)}{_and_a_request(found)}.")
 
 
 def _of_organisation(session: Session) -> dict[str, Any]:
@@ -76,15 +76,27 @@ def _of_organisation(session: Session) -> dict[str, Any]:
 
 
 def _of_project(session: Session, name: str) -> dict[str, Any]:
+    from paid.gateway.first_request import first_request  # noqa: PLC0415 - loads the list prices
+
     project = projects.find(session, name)
     project_id = projects.number(project)
+    prices = connection.settings().data_dir / "prices.json"
+    request = first_request(prices, project.agent, project.model)
     return {
         "spent": ledger.spent(session, "project", project_id),
         "limits": budgets.limits(session, project_id),
         "time_zone": project.time_zone,
         "warn_percents": projects.policy(session, project_id).warn_percents,
         "estimate": vars(estimates.estimate(session, project_id)),
+        "request": vars(request) if request else None,
     }
+
+
+def _and_a_request(found: Mapping[str, Any]) -> str:
+    from paid.gateway.first_request import FirstRequest  # noqa: PLC0415 - loads the list prices
+
+    request = found.get("request")
+    return f"; {FirstRequest(**request).said(dollars)}" if request else ""
 
 
 def _print(limits: Mapping[str, Limit], spent: Mapping[str, Spent]) -> None:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import typer
+from sqlmodel import Session
 
 from paid import check_lines, polls
 from paid.cli import connection, output
@@ -18,9 +19,17 @@ from paid.github.client import GitHub
 from paid.models import LabelPurpose, Project
 from paid.registration import LabelsMade, check_rights, ensure_labels
 from paid.settings import Settings
-from paid.store import holds, projects
+from paid.store import budgets, holds, projects
 from paid.store.credentials import SecretBox
 from paid.store.project_settings import ProjectChanges, change
+
+MONEY = frozenset(
+    {
+        *("run_cents", "issue_cents", "daily_cents", "weekly_cents", "monthly_cents"),
+        *("agent", "model"),
+    }
+)
+"""What decides whether a request fits under the limits."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,6 +64,7 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
         labels = projects.labels(session, project_id)
         token = projects.token(session, box, project)
         waiting = holds.waiting_workflows(session, project_id)
+        warning = _warning(settings, session, project) if MONEY & set(changed) else ""
     wake(settings, waiting)
     if "interval_seconds" in changed:
         _look_now(settings, project_id)
@@ -65,8 +75,14 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
     there = _ensure_labels(project, token, labels, changed)
     if there.advice:
         print(output.plain(there.advice), file=sys.stderr)
+    if warning:
+        print(output.plain(warning), file=sys.stderr)
     if as_json:
-        told = {"labels_made": there.made, "labels_not_made": there.not_made}
+        told: dict[str, object] = {
+            "labels_made": there.made,
+            "labels_not_made": there.not_made,
+            "warnings": [warning] if warning else [],
+        }
         output.print_json({"id": project_id, "changed": changed} | told)
         return
     if there.made:
@@ -88,6 +104,16 @@ def _try_token(settings: Settings, name: str, token: str) -> None:
     finally:
         github.close()
     check_rights(found, missing)
+
+
+def _warning(settings: Settings, session: Session, project: Project) -> str:
+    """Whether a limit lets no request of the project's model pass."""
+    from paid.gateway.first_request import first_request  # noqa: PLC0415 - loads the list prices
+
+    prices = settings.data_dir / "prices.json"
+    request = first_request(prices, project.agent, project.model)
+    caps = budgets.limits(session, projects.number(project))
+    return request.warning({name: cap.cents for name, cap in caps.items()}) if request else ""
 
 
 def _look_now(settings: Settings, project_id: int) -> None:

@@ -11,10 +11,11 @@ from paid.agents import registry
 from paid.doctor import servers
 from paid.doctor.findings import Case, Check, Finding, broken, ok, warning
 from paid.errors import ConfigurationError, PaidError, PriceUnknownError
+from paid.gateway.first_request import first_request
 from paid.gateway.prices import Prices, Tariff, check_prices
 from paid.models import Project
 from paid.settings import Settings
-from paid.store import projects
+from paid.store import budgets, projects
 
 FORM = "docs/budgets.md shows its form. Until it is mended, a gateway keeps the prices it has."
 UNPRICED = "Choose another model, or give it a price in {}."
@@ -30,6 +31,7 @@ def prices(case: Case) -> Sequence[Finding]:
         return [broken("prices", error.message, FORM)]
     named = sorted(_named(case.settings))
     findings = [found for use in named if (found := _finding(file, *use)) is not None]
+    findings += _budgets(case.settings, file)
     own = f"the list, and {file.name} over it" if file.exists() else "the list's"
     return [ok("prices", f"{own}; {len(named)} in use"), *findings]
 
@@ -41,6 +43,24 @@ def _named(settings: Settings) -> set[tuple[str, tuple[str, ...]]]:
             return {use for each in projects.listing(session) for use in _models(session, each)}
     except PaidError:
         return set()
+
+
+def _budgets(settings: Settings, file: Path) -> list[Finding]:
+    """Projects whose limits let no request of their model pass."""
+    findings = []
+    try:
+        with servers.database(settings) as opened, opened.session() as session:
+            for project in projects.listing(session):
+                request = first_request(file, project.agent, project.model)
+                caps = budgets.limits(session, projects.number(project))
+                cents = {name: cap.cents for name, cap in caps.items()}
+                if request is not None and (said := request.warning(cents)):
+                    what, _, how = said.partition(". Set ")
+                    label = f"budget {project.full_name}"
+                    findings.append(warning(label, what, f"Set {how}"))
+    except PaidError:
+        return []
+    return findings
 
 
 def _models(session: Session, project: Project) -> Iterable[tuple[str, tuple[str, ...]]]:

@@ -86,10 +86,16 @@ def busy(cap: Cap) -> AnswerError:
     return AnswerError(429, message, "budget_reserved", {"retry-after": "5"})
 
 
-def no_money(cap: Cap) -> AnswerError:
-    """Nothing is left: not worth another try."""
-    dollars = cap.limit_microdollars / 1_000_000
-    message = f"The budget of this {_named(cap)} (USD {dollars:.2f}) leaves no room for this."
+def no_money(cap: Cap, needed_microdollars: int, unseen: str = "") -> AnswerError:
+    """Nothing is left: not worth another try. `unseen` is what may fill the model's window."""
+    limit, needed = cap.limit_microdollars / 1_000_000, needed_microdollars / 1_000_000
+    left = max(0, cap.limit_microdollars - cap.spent_microdollars) / 1_000_000
+    why = f", because nobody here knows how long {unseen!r} is" if unseen else ""
+    message = (
+        f"The budget of this {_named(cap)} (USD {limit:.2f}) leaves no room for this: it may"
+        f" cost up to USD {needed:.2f}{why}, and USD {left:.2f} is left. Raise the budget, choose a"
+        " cheaper model, set a smaller maximum output, or send less at once."
+    )
     return AnswerError(402, message, "budget_exceeded", {"x-should-retry": "false"})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from paid.errors import PriceUnknownError
 from paid.gateway.books import Reservation
 from paid.gateway.counts import COLUMNS
+from paid.gateway.earlier import Earlier
 from paid.gateway.estimate import Ask
 from paid.gateway.job import Job
 from paid.gateway.metering import METERS, Meter, Metered
@@ -45,8 +46,9 @@ class Sending:
 class Billing:
     """Prices requests, and knows in which tiers the host's accounts are served without asking."""
 
-    def __init__(self, prices: Prices) -> None:
+    def __init__(self, prices: Prices, earlier: Earlier) -> None:
         self._prices = prices
+        self._earlier = earlier
         self._usual_tiers: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def tariff(self, vendor: str, model: str, tier: Mapping[str, str]) -> Tariff:
@@ -66,6 +68,8 @@ class Billing:
         metered = sending.recalled or sending.meter.result(is_whole=is_whole)
         if not metered.counts:
             return None
+        if metered.basis == "vendor":
+            self._earlier.note(sending.job.grant.run_id, _answer_id(sending), metered.counts)
         amount, metered = self._priced(sending, metered)
         return {"amount": amount, **_details(sending, metered, status)}
 
@@ -129,6 +133,11 @@ class Billing:
         return reserved
 
 
+def _answer_id(sending: Sending) -> str | None:
+    """Under which the vendor stores the answer, so that requests can go on from there."""
+    return sending.stored_as or sending.meter.answer_id
+
+
 def _named(job: Job) -> set[str]:
     """The tiers that a request has its own word on, `auto` being none."""
     names = {"service_tier": "service_tier", "serviceTier": "service_tier", "speed": "speed"}
@@ -154,6 +163,7 @@ def _details(sending: Sending, metered: Metered, status: int) -> Mapping[str, An
             "status": status,
             "wire": sending.job.route.wire,
             "streamed": sending.meter.is_stream,
+            "answer_id": _answer_id(sending),
             "served_model": _printable(metered.model),
             "tier": {name: _printable(value) for name, value in metered.tier.items()},
             "reserved_microdollars": sending.reservation.amount_microdollars,

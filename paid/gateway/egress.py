@@ -18,6 +18,7 @@ from psycopg_pool import PoolTimeout
 from paid.errors import DatabaseError
 from paid.gateway.access import Access, Grant
 from paid.gateway.addresses import is_listed, is_name, is_public, resolve
+from paid.gateway.answers import AnswerError
 from paid.gateway.lines import Pool
 from paid.gateway.private_hosts import PrivateHosts
 from paid.gateway.run_record import put_on_record
@@ -77,6 +78,7 @@ class Egress:
         access: Access,
         pool: Pool,
         registries: Callable[[], Sequence[str]],
+        admit: Callable[[asyncio.BaseTransport | None, int], None] = lambda _, __: None,
         most_bytes: int,
         proxy: str | None = None,
         resolver: Resolver = resolve,
@@ -87,6 +89,7 @@ class Egress:
         self._access = access
         self._pool = pool
         self._registries = registries
+        self._admit = admit
         self._most_bytes = most_bytes
         self._proxy = proxy
         self._resolve = resolver
@@ -105,6 +108,8 @@ class Egress:
             await self._serve(reader, writer, head)
         except RefusedTunnelError as error:
             writer.write(refusal(error))
+        except AnswerError as error:
+            writer.write(refusal(RefusedTunnelError(error.status, str(error))))
         except DatabaseError:
             writer.write(refusal(RefusedTunnelError(503, "The gateway has no database.")))
         except (OSError, asyncio.IncompleteReadError):
@@ -118,6 +123,7 @@ class Egress:
         request, _, early = head.partition(b"\r\n\r\n")
         request += b"\r\n"
         grant = await self._grant(request)
+        self._admit(writer.transport, grant.run_id)
         host, port = target(request)
         with self._access.working(grant):
             await self._recall(grant.run_id)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,85 +12,36 @@ from paid.gateway.prices import COUNTRIES, DEARER_TIERS, DEFAULT_CONTEXT_WINDOW,
 from paid.gateway.refusal import RefusedError
 from paid.gateway.routes import Route
 from paid.gateway.scan import Scan
-from paid.gateway.spool import Edit, Spool
-from paid.gateway.tools import LARGEST_LATER_BYTES, check_later_tools, check_tools
+from paid.gateway.seen import is_for_an_hour
+from paid.gateway.spool import Spool
+from paid.gateway.tools import check_tools
+from paid.gateway.wanted import WANTED as WANTED
 
 OVERHEAD_TOKENS = 2_000
 """What vendors put around a request themselves: tool instructions, role marks."""
 MEDIA_TOKENS = 6_000
-"""The most that a picture costs for each word that marks it, however few bytes it has.
+"""The most that a picture costs for each of its units, however few bytes it has.
 
-OpenAI's have two such words, and cost up to 12,000 (10,000 patches at 1.2); Anthropic's and
-Gemini's may have one, and cost less than 6,000.
+OpenAI's have two units, and cost up to 12,000 (10,000 patches at 1.2); Anthropic's and Gemini's
+have one, and cost less than 6,000.
 """
 MAGNIFIED = "gpt-4o-mini*"
 MAGNIFIED_MEDIA_TOKENS = 25_000
 """Pictures there are billed at what they cost with gpt-4o: 2,833 tokens and 5,667 for each of up to
 eight tiles, which do not count for the window."""
-SMALLEST_OUTPUT = 8_192
-"""A request is not squeezed below this: an agent that is cut off in mid-thought wastes it all."""
-
-WANTED: Mapping[str, frozenset[str]] = {
-    "messages": frozenset(
-        {
-            "model",
-            "max_tokens",
-            "stream",
-            "tools",
-            "service_tier",
-            "speed",
-            "mcp_servers",
-            "compaction",
-            "container",
-            "context_management",
-            "fallbacks",
-            "inference_geo",
-            "thread",
-        }
-    ),
-    "chat": frozenset(
-        {
-            "model",
-            "max_tokens",
-            "max_completion_tokens",
-            "n",
-            "stream",
-            "stream_options",
-            "service_tier",
-            "web_search_options",
-            "modalities",
-            "prediction",
-            "tools",
-        }
-    ),
-    "responses": frozenset(
-        {
-            "model",
-            "max_output_tokens",
-            "stream",
-            "tools",
-            "service_tier",
-            "background",
-            "previous_response_id",
-            "context_management",
-            "conversation",
-            "prompt",
-        }
-    ),
-    "gemini": frozenset(
-        {
-            "generationConfig",
-            "generation_config",
-            "tools",
-            "cachedContent",
-            "cached_content",
-            "serviceTier",
-            "service_tier",
-        }
-    ),
-}
-"""The members of each protocol's requests that say what they may cost."""
-_LIMIT = {
+MOST_PICTURES = 1_500
+"""As many as OpenAI takes in one request: counted where they cannot be seen."""
+NARROW_BETA = re.compile(
+    r"(?:claude-code|oauth|interleaved-thinking|fine-grained-tool-streaming|prompt-caching"
+    r"|prompt-caching-scope|extended-cache-ttl|token-efficient-tools|output-128k|computer-use"
+    r"|context-management|compact|advanced-tool-use|tool-search-tool|tool-examples|effort"
+    r"|structured-outputs|files-api|pdfs|token-counting|message-batches|redact-thinking|task-budgets"
+    r"|fast-mode|max-tokens-3-5-sonnet|adaptive-thinking|model-context-window-exceeded"
+    r"|mid-conversation-system|tools)(?:-?20\d\d-?\d\d-?\d\d)?"
+)
+"""The betas of Anthropic's that leave the window as it is. With any other, a request is reserved
+for as if it widened the window, as `context-1m` does: only requests that fill it cost more."""
+LIMIT = {
     "messages": ("max_tokens",),
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
@@ -114,6 +66,11 @@ _UNCAPPED = {
     "prediction": "its tokens are charged beyond the maximum output",
     "container": "containers at the vendor are billed apart from requests",
     "fallbacks": "another model has another price; name fall-backs in the project's settings",
+    "models": "another model has another price; name fall-backs in the project's settings",
+    "plugins": "they run at the vendor, past the limits of a run",
+    "search_parameters": "the vendor must not reach the web for a run",
+    "enable_search": "the vendor must not reach the web for a run",
+    "compound_custom": "its tools run at the vendor, past the limits of a run",
 }
 _PLACES = frozenset({"global", *COUNTRIES})
 
@@ -127,24 +84,44 @@ class Ask:
     most_output: int | None
     copies: int
     input_bytes: int
+    """Of text: pictures and documents are counted apart."""
     media: int
-    unseen_input: bool
-    """Whether input counts that is not in the bytes: earlier answers, files, links."""
+    unseen: str
+    """What counts as input and is not in the bytes: a file, a link; empty without any."""
     hour_cache: bool
     tier: Mapping[str, str]
     passes: int = 1
     """How often the model may read and write for the one answer."""
     long_window: bool = False
-    """Whether a window beyond the model's usual one is asked for."""
+    """Whether a window beyond the model's usual one may be asked for."""
+    document_tokens: int = 0
+    sound: bool = False
+    addresses: tuple[str, ...] = ()
+    """What the vendor would fetch for the run."""
+    earlier: str = ""
+    """The answer on whose conversation this one goes on."""
+    earlier_tokens: int | None = None
+    """How long that conversation was; None when nobody here knows."""
+
+    @property
+    def reads_unseen(self) -> str:
+        """Why the whole window may be read; empty when the input is bounded."""
+        unknown = self.earlier and self.earlier_tokens is None
+        return self.unseen or ("previous_response_id" if unknown else "")
 
     def input_tokens(self, tariff: Tariff) -> int:
         """At most: a token has at least one byte, and a model reads no more than its window."""
-        window = DEFAULT_CONTEXT_WINDOW if self.long_window else tariff.context_window
-        if self.unseen_input:
-            return window
-        seen = self.input_bytes + OVERHEAD_TOKENS
+        window = tariff.context_window
+        if self.long_window:
+            window = max(window, DEFAULT_CONTEXT_WINDOW)
+        if self.reads_unseen:
+            seen = window
+        else:
+            seen = self.input_bytes + OVERHEAD_TOKENS + self.document_tokens
+            seen += self.earlier_tokens or 0
         if fnmatchcase(tariff.model, MAGNIFIED):
-            return min(window, seen) + self.media * MAGNIFIED_MEDIA_TOKENS
+            pictures = MOST_PICTURES if self.unseen else self.media
+            return min(window, seen) + pictures * MAGNIFIED_MEDIA_TOKENS
         return min(window, seen + self.media * MEDIA_TOKENS)
 
     def output_tokens(self, tariff: Tariff) -> int:
@@ -159,36 +136,65 @@ class Ask:
             self.output_tokens(tariff),
             self.tier,
             hour_cache=self.hour_cache,
-            sound=self.media > 0 or self.unseen_input,
+            sound=self.sound or bool(self.reads_unseen),
         )
 
 
 def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
     """What a body asks for, and its `anthropic-beta` header. Raises RefusedError."""
-    values = _members(route, scan)
+    values, seen = _members(route, scan), scan.seen
+    if route.model is not None:
+        _refuse_another_model(route.model, values.get("model"))
     _refuse_what_cannot_be_capped(values)
     check_tools(route.wire, values.get("tools"))
-    if scan.counts.keys() & {"later_tools", "escaped"}:
-        check_later_tools(route.wire, spool.whole(()) if spool.size < LARGEST_LATER_BYTES else None)
     config = _object(values, "generationConfig")
-    limits = [_count(values, name) for name in _LIMIT.get(route.wire, ())]
-    limits.append(_count(config, "maxOutputTokens"))
-    given = [limit for limit in limits if limit is not None]
-    if route.wire == "messages" and route.operation == "generate" and not given:
-        raise RefusedError("max_tokens: Field required")
+    limits = _limits(route, values, config)
     return Ask(
         model=route.model or _text(values, "model"),
         streams=route.streams or values.get("stream") is True,
-        most_output=max(given) if given else None,
-        copies=(_count(values, "n") or 1) * (_count(config, "candidateCount") or 1),
-        input_bytes=spool.size,
-        media=scan.counts.get("media", 0),
-        unseen_input=_reads_elsewhere(values, scan),
-        hour_cache="hour_cache" in scan.counts,
+        most_output=max(limits) if limits else None,
+        copies=(_count(values, "n") or 1) * (_count(config, "candidateCount", in_words=True) or 1),
+        input_bytes=spool.size - seen.data_bytes + seen.tools_repeated * _size(scan, "tools"),
+        media=seen.pictures,
+        unseen=_stored(values) or seen.unseen,
+        hour_cache=seen.hour_cache or _caches_for_an_hour(values),
         tier=_tier(values),
         passes=2 if _sums_up(values) else 1,
-        long_window="context-1m" in beta,
+        long_window=_may_widen([beta, values.get("betas"), values.get("anthropic_beta")]),
+        document_tokens=seen.document_tokens,
+        sound=seen.sound,
+        addresses=tuple(seen.addresses),
+        earlier=_earlier(values),
     )
+
+
+def _refuse_another_model(model: str, given: Any) -> None:
+    """Gemini's is in the path; one in the body as well is the same, or somebody is misled."""
+    if given not in (None, model, f"models/{model}"):
+        raise RefusedError("model: the path names another one")
+
+
+def _size(scan: Scan, name: str) -> int:
+    member = scan.members.get(name)
+    return member.end - member.start if member is not None else 0
+
+
+def _limits(route: Route, values: Mapping[str, Any], config: Mapping[str, Any]) -> list[int]:
+    """Every maximum that is set; the largest counts, whichever the vendor reads.
+
+    Anthropic takes a maximum of 0, to fill a cache; elsewhere 0 is refused, or means none. Its
+    thoughts may have a budget beyond the maximum.
+    """
+    least = 0 if route.wire == "messages" else 1
+    limits = [_count(values, name, least=least) for name in LIMIT.get(route.wire, ())]
+    limits.append(_count(config, "maxOutputTokens", in_words=True))
+    given = [limit for limit in limits if limit is not None]
+    if route.wire == "messages" and route.operation == "generate" and not given:
+        raise RefusedError("max_tokens: Field required")
+    if given:
+        budget = _count(_object(values, "thinking"), "budget_tokens", least=0)
+        given.append(budget or 0)
+    return given
 
 
 def _members(route: Route, scan: Scan) -> dict[str, Any]:
@@ -210,58 +216,12 @@ def _one_spelling(given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def squeeze(
-    route: Route, scan: Scan, ask: Ask, tariff: Tariff, room: int
-) -> tuple[int, list[Edit]] | None:
-    """A smaller maximum output that fits the room, for a request that sets none itself.
-
-    It takes half of the room if that is enough: an agent may ask two things at once.
-    None when even the smallest is too much, or when the client has set one: then it is a promise
-    that it may rely on.
-    """
-    if ask.most_output is not None or ask.copies != 1:
-        return None
-    smallest, largest = SMALLEST_OUTPUT, tariff.max_output_tokens
-    costs = [replace(ask, most_output=tokens).worst(tariff) for tokens in (smallest, largest)]
-    if costs[0] > room or largest <= smallest:
-        return None
-    share = max(0.0, room / 2 - costs[0]) / max(1, costs[1] - costs[0])
-    tokens = min(largest, int(smallest + share * (largest - smallest)))
-    edit = _limit_edit(route, scan, tokens)
-    return None if edit is None else (tokens, [edit])
-
-
-def _limit_edit(route: Route, scan: Scan, tokens: int) -> Edit | None:
-    """The maximum output put in; in the place of a null, which would be read after it."""
-    if route.wire == "gemini":
-        return _gemini_limit_edit(scan, tokens)
-    name = _LIMIT[route.wire][0]
-    given = scan.members.get(name)
-    if given is not None:
-        return Edit(given.start, given.end, str(tokens).encode())
-    return Edit(scan.opening + 1, scan.opening + 1, f'"{name}":{tokens},'.encode())
-
-
-def _gemini_limit_edit(scan: Scan, tokens: int) -> Edit | None:
-    """There the limit is in an inner object, which has its place but not its members'."""
-    member = f'"maxOutputTokens":{tokens}'
-    names = scan.members.keys() & {"generationConfig", "generation_config"}
-    if not names:
-        put_in = f'"generationConfig":{{{member}}},'
-        return Edit(scan.opening + 1, scan.opening + 1, put_in.encode())
-    config = scan.members[names.pop()]
-    if not isinstance(config.value, dict):
-        return Edit(config.start, config.end, f"{{{member}}}".encode())
-    if config.value.keys() & {"maxOutputTokens", "max_output_tokens"}:
-        return None
-    comma = "," if config.value else ""
-    return Edit(config.start + 1, config.start + 1, f"{member}{comma}".encode())
-
-
 def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:
     for name, why in _UNCAPPED.items():
         if values.get(name):
             raise RefusedError(f"{name}: {why}")
+    if not isinstance(values.get("stream"), bool | None):
+        raise RefusedError("stream must be true or false")
     if _speaks_or_draws(values):
         raise RefusedError("modalities: only text has a price here")
     if values.get("web_search_options") is not None:
@@ -274,11 +234,15 @@ def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:
 
 
 def _speaks_or_draws(values: Mapping[str, Any]) -> bool:
+    """Whether anything but text is asked for, in a list or alone, which some readers take too."""
     config = values.get("generationConfig")
     asked = [values.get("modalities")]
     asked.append(config.get("responseModalities") if isinstance(config, dict) else None)
     return any(
-        str(one).lower() != "text" for given in asked if isinstance(given, list) for one in given
+        not isinstance(one, str) or one.lower() != "text"
+        for given in asked
+        if given is not None
+        for one in (given if isinstance(given, list) else [given])
     )
 
 
@@ -287,17 +251,40 @@ def _sums_up(values: Mapping[str, Any]) -> bool:
     if values.get("compaction"):
         return True
     given = values.get("context_management")
-    edits = given.get("edits") if isinstance(given, dict) else given
-    kinds = [str(one.get("type")) for one in edits or () if isinstance(one, dict)]
+    edits = given.get("edits", given) if isinstance(given, dict) else given
+    each = edits if isinstance(edits, list) else [edits]
+    kinds = [str(one.get("type")) for one in each if isinstance(one, dict)]
     return any(kind.startswith("compact") for kind in kinds)
 
 
-def _reads_elsewhere(values: Mapping[str, Any], scan: Scan) -> bool:
-    if any(values.get(name) for name in ("previous_response_id", "conversation", "thread")):
-        return True
-    if scan.counts.keys() & {"elsewhere", "escaped"}:
-        return True
-    return {"document", "source"} <= scan.counts.keys()
+def _stored(values: Mapping[str, Any]) -> str:
+    """What of the conversation is stored at the vendor, and nobody here knows how much it is."""
+    return next((name for name in ("conversation", "thread") if values.get(name)), "")
+
+
+def _earlier(values: Mapping[str, Any]) -> str:
+    given = values.get("previous_response_id")
+    if given and not isinstance(given, str):
+        raise RefusedError("previous_response_id must be the id of a response")
+    return given or ""
+
+
+def _caches_for_an_hour(values: Mapping[str, Any]) -> bool:
+    """Of the request itself, and of its tools; the conversation's own is seen there."""
+    tools = values.get("tools")
+    marked = [values, *(tools if isinstance(tools, list) else [tools])]
+    return any(is_for_an_hour(one.get("cache_control")) for one in marked if isinstance(one, dict))
+
+
+def _may_widen(betas: Sequence[Any]) -> bool:
+    """Whether any of them may widen the window: every one that is not known not to."""
+    named = ",".join(
+        str(name)
+        for given in betas
+        if given
+        for name in (given if isinstance(given, list) else [given])
+    )
+    return any(not NARROW_BETA.fullmatch(name.strip()) for name in named.split(",") if name.strip())
 
 
 def _tier(values: Mapping[str, Any]) -> dict[str, str]:
@@ -319,15 +306,27 @@ def _object(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _text(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
+    if isinstance(value, str) and value.endswith(":online"):
+        raise RefusedError(f"{name}: this one searches the web; leave `:online` out")
     if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         raise RefusedError(f"{name} must be a model's name")
     return value
 
 
-def _count(values: Mapping[str, Any], name: str) -> int | None:
+def _count(
+    values: Mapping[str, Any], name: str, *, least: int = 1, in_words: bool = False
+) -> int | None:
+    """A whole number, however JSON writes it (1000, 1e3); `in_words`: also as a text of digits.
+
+    Gemini's readers take a number in quotes for one.
+    """
     value = values.get(name)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 10_000_000:
-        raise RefusedError(f"{name} must be a positive whole number")
+    if in_words and isinstance(value, str) and re.fullmatch("[0-9]{1,8}", value):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 10_000_000:
+        raise RefusedError(f"{name} must be a whole number of at least {least}")
     return value

@@ -1,7 +1,7 @@
 """The first bytes of a connection decide: a tunnel for the egress proxy, or HTTP for the relay.
 
 They also have to come soon and to be short, which is what keeps slow clients from holding
-connections open for nothing.
+connections open for nothing; how many there may be, and whose, is for the gate to say.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, cast
 
+from paid.gateway.gate import Gate as Gate
 from paid.gateway.vendors import error_body, vendor_of
 
-HEAD_SECONDS = 10.0
 LONGEST_HEAD_BYTES = 64 << 10
 LONGEST_PATH_BYTES = 200
 """More than it takes to see whose API is asked."""
-MOST_CONNECTIONS = 4096
 
 Tunnel = Callable[[asyncio.Transport, bytes], Coroutine[Any, Any, None]]
 _TOO_SLOW = HTTPStatus.REQUEST_TIMEOUT, "The request's head comes too slowly.", "too_slow"
@@ -31,35 +30,6 @@ _TOO_MANY = (
     "The gateway has as many connections as it serves; close some, or try again soon.",
     "too_many_connections",
 )
-
-
-class Gate:
-    """What all connections of one socket share: how many there are, and the tunnels among them.
-
-    A connection whose first request has no whole head after `head_seconds` is given up.
-    """
-
-    def __init__(self, *, most: int = MOST_CONNECTIONS, head_seconds: float = HEAD_SECONDS) -> None:
-        self.most = most
-        self.head_seconds = head_seconds
-        self.open = 0
-        self._tunnels: set[asyncio.Task[None]] = set()
-
-    def dig(self, tunnel: Coroutine[Any, Any, None]) -> None:
-        """Run a tunnel, which takes its place among the connections until it ends."""
-        task = asyncio.get_running_loop().create_task(tunnel)
-        self._tunnels.add(task)
-        task.add_done_callback(self._filled)
-
-    async def close(self) -> None:
-        """End the tunnels; each still puts on record what went through it."""
-        for task in self._tunnels:
-            task.cancel()
-        await asyncio.gather(*self._tunnels, return_exceptions=True)
-
-    def _filled(self, task: asyncio.Task[None]) -> None:
-        self._tunnels.discard(task)
-        self.open -= 1
 
 
 class Front(asyncio.Protocol):
@@ -77,8 +47,7 @@ class Front(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not of asyncio's classes, so this can only be said, not asked.
         self._transport = cast(asyncio.Transport, transport)
-        self._gate.open += 1
-        if self._gate.open > self._gate.most:
+        if not self._gate.enter(self._transport):
             self._refuse(*_TOO_MANY)
             return
         loop = asyncio.get_running_loop()
@@ -109,7 +78,8 @@ class Front(asyncio.Protocol):
             self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gate.open -= 1
+        if self._transport is not None:
+            self._gate.leave(self._transport)
         if self._timer is not None:
             self._timer.cancel()
         if self._inner is not None:
@@ -125,7 +95,7 @@ class Front(asyncio.Protocol):
         if first.startswith(b"CONNECT "):
             # From here on the tunnel is the connection's protocol, and its end is the tunnel's.
             self._transport.pause_reading()
-            self._gate.dig(self._tunnel(self._transport, first))
+            self._gate.dig(self._transport, self._tunnel(self._transport, first))
             return
         self._inner = self._http()
         self._inner.connection_made(self._transport)

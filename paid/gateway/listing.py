@@ -42,7 +42,7 @@ class Listing:
         """The vendor's models, or one of them, without those that the project forbids."""
         if route.model is not None and not grant.allows(route.vendor, route.model):
             raise AnswerError(404, f"There is no model {route.model}.", "model_forbidden")
-        vendor, headers = self._vendors[route.vendor], headers_up(request.headers)
+        vendor, headers = self._vendors[route.vendor], headers_up(request.headers, has_body=False)
 
         def send(key: str) -> Sent:
             return self._upstream.send(vendor, key, route, headers)

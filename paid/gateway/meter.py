@@ -78,6 +78,8 @@ class Meter(ABC):
     ) -> None:
         self.is_stream = False
         """Whether the answer is server-sent events; set it before the first byte is fed."""
+        self.answer_id: str | None = None
+        """Under which its vendor stores it, where requests may go on from there."""
         self._sent_bytes = sent_bytes
         self._copies = copies
         self._longest_event_bytes = longest_event_bytes

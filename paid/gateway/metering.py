@@ -141,6 +141,8 @@ class ResponsesMeter(_OpenAIMeter):
         response = event.get("response", event)
         self._is_refusal |= event.get("type") == "error" or bool(response.get("error"))
         self._model = response.get("model") or self._model
+        if isinstance(response.get("id"), str) and response["id"].isprintable():
+            self.answer_id = response["id"][:200]
         self._see_tier(response)
         if response.get("usage"):
             self._add(response["usage"])

@@ -15,10 +15,12 @@ from paid.gateway.advances import Advances
 from paid.gateway.answers import AnswerError, busy, no_money
 from paid.gateway.billing import Billing, Sending
 from paid.gateway.books import Books, Cap, Reservation
-from paid.gateway.estimate import Ask, squeeze
+from paid.gateway.earlier import Earlier
+from paid.gateway.estimate import Ask
 from paid.gateway.job import Job
 from paid.gateway.prices import Tariff
 from paid.gateway.spool import Edit
+from paid.gateway.squeeze import least, squeeze
 from paid.gateway.stored import Note, NotesFile
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Purse:
         access: Access,
         billing: Billing,
         notes: NotesFile,
+        earlier: Earlier,
         grace_seconds: float,
     ) -> None:
         self._notes = notes
@@ -48,11 +51,20 @@ class Purse:
         self._advances = advances
         self._access = access
         self._billing = billing
+        self._earlier = earlier
         self._grace_seconds = grace_seconds
 
     def tariff(self, vendor: str, model: str, tier: Mapping[str, str]) -> Tariff:
         """The price of a model in a tier. Raises PriceUnknownError."""
         return self._billing.tariff(vendor, model, tier)
+
+    async def with_earlier(self, job: Job) -> Job:
+        """The job with the length of what it goes on with. Raises DatabaseError."""
+        if not job.ask.earlier:
+            return job
+        settle = self._books.settle_now
+        tokens = await self._earlier.tokens(job.grant.run_id, job.ask.earlier, settle)
+        return replace(job, ask=replace(job.ask, earlier_tokens=tokens))
 
     def paid_ahead(self, job: Job, tariff: Tariff) -> Reservation | None:
         """What was reserved ahead for the worst case, or None: reserve it."""
@@ -90,7 +102,10 @@ class Purse:
             if answer.outcome == "busy":
                 await self._wait_for_others(answer.cap, left)
             else:
-                await self._wait_for_money(job.grant.run_id, answer.cap, amount, left)
+                needed = least(
+                    job.route, job.scan, self._billing.in_usual_tier(job, tariff), tariff
+                )
+                await self._wait_for_money(job, answer.cap, min(needed, amount), left)
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back: nothing was spent."""
@@ -134,8 +149,9 @@ class Purse:
             async with asyncio.timeout(min(left, BUSY_SECONDS)), self._books.settled:
                 await self._books.settled.wait()
 
-    async def _wait_for_money(self, run_id: int, cap: Cap, needed: int, left: float) -> None:
+    async def _wait_for_money(self, job: Job, cap: Cap, needed: int, left: float) -> None:
         """Until somebody has raised the cap, or its period is over, or there is no time left."""
+        run_id = job.grant.run_id
         detail = {
             "scope": cap.scope,
             "period": cap.period,
@@ -145,7 +161,7 @@ class Purse:
         }
         await self._books.hold(run_id, "budget", cap.ends_at, detail)
         if left <= 0:
-            raise no_money(cap)
+            raise no_money(cap, needed, job.ask.reads_unseen)
         until = monotonic() + left
         while (rest := until - monotonic()) > 0:
             await self._access.wait_for_news(run_id, min(rest, NEWS_SECONDS))

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +22,7 @@ from paid.gateway.caller import Caller, CallerLeftError, Callers
 from paid.gateway.delivery import Delivery
 from paid.gateway.departure import Departure
 from paid.gateway.estimate import WANTED, read_ask
+from paid.gateway.fetches import check_fetches
 from paid.gateway.intake import Held, IntakeError, take_in
 from paid.gateway.job import Job, followed, may_leave_early
 from paid.gateway.listing import Listing
@@ -53,6 +56,8 @@ class Relay:
         delivery: Delivery,
         listing: Listing,
         refusals: Refusals,
+        registries: Callable[[], Sequence[str]],
+        admit: Callable[[asyncio.BaseTransport | None, int], None],
         largest_body_bytes: int,
         silent_seconds: float,
     ) -> None:
@@ -62,6 +67,8 @@ class Relay:
         self._delivery = delivery
         self._listing = listing
         self._refusals = refusals
+        self._registries = registries
+        self._admit = admit
         self._largest_body_bytes = largest_body_bytes
         self._silent_seconds = silent_seconds
         self._held = Held(LARGEST_BODIES_A_RUN * largest_body_bytes)
@@ -98,6 +105,7 @@ class Relay:
         if grant is None:
             raise AnswerError(401, "This run token is not known here, or its run ended.", "token")
         caller.run_id = grant.run_id
+        self._admit(request.transport, grant.run_id)
         with (
             self._access.working(grant, caller.cut),
             self._held.counting(grant.run_id) as count,
@@ -122,6 +130,8 @@ class Relay:
             if not grant.allows(route.vendor, job.ask.model):
                 message = f"This project does not allow {job.ask.model}."
                 raise AnswerError(403, message, "model_forbidden")
+            hosts = grant.egress_hosts
+            check_fetches(job.ask.addresses, self._registries() if hosts is None else hosts)
             if route.operation == "count":
                 return await self._listing.count(job, departure)
             return await self._generate(job, departure)
@@ -138,7 +148,8 @@ class Relay:
         departure: Departure,
     ) -> Job:
         """Take the body in, and find out what it asks for; a large one leaves as it comes."""
-        scanner, length = Scanner(WANTED[route.wire]), request.content_length
+        scanner = Scanner(WANTED[route.wire], route.wire)
+        length = request.content_length
 
         def follow() -> None:
             if may_leave_early(route, scanner.scan, grant):
@@ -166,6 +177,7 @@ class Relay:
     async def _generate(self, job: Job, departure: Departure) -> web.StreamResponse:
         """The model that was asked for; where no key gets an answer, the project's fall-backs."""
         refused: AnswerError | None = None
+        job = await self._purse.with_earlier(job)
         for model in job.models():
             try:
                 tariff = self._purse.tariff(job.route.vendor, model, job.ask.tier)

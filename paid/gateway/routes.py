@@ -7,6 +7,7 @@ a path exists.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode
@@ -14,10 +15,23 @@ from urllib.parse import parse_qsl, urlencode
 Operation = Literal["generate", "count", "list", "describe"]
 
 _MODEL = r"(?P<model>[A-Za-z0-9][A-Za-z0-9._-]{0,150})"
-_PARAMETERS = frozenset(
-    {"alt", "beta", "limit", "after", "after_id", "before_id", "order", "pageSize", "pageToken"}
-)
 _CREDENTIALS = frozenset({"key", "api_key", "access_token"})
+_WORD = "[A-Za-z0-9._=/+-]{0,200}"
+_PAGES = dict.fromkeys(("after", "after_id", "before_id", "pageToken"), _WORD)
+_PAGES |= {"limit": "[0-9]{1,4}", "pageSize": "[0-9]{1,4}", "order": "asc|desc"}
+_PARAMETERS: Mapping[tuple[str, Operation], Mapping[str, str]] = {
+    ("anthropic", "generate"): {"beta": "true|false"},
+    ("anthropic", "count"): {"beta": "true|false"},
+    ("anthropic", "list"): _PAGES | {"beta": "true|false"},
+    ("anthropic", "describe"): {"beta": "true|false"},
+    ("openai", "list"): _PAGES,
+    ("gemini", "generate"): {"alt": "json|sse"},
+    ("gemini", "count"): {"alt": "json"},
+    ("gemini", "list"): _PAGES | {"alt": "json"},
+    ("gemini", "describe"): {"alt": "json"},
+}
+"""Each route's parameters with the values that pass: others would decide how a request is read, as
+`alt=proto` does, or Google's `$ct` and `$httpMethod`."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,7 @@ def find_route(method: str, target: str) -> Route:
     for rule, match in found:
         if rule.method != method:
             continue
-        return _as_route(rule, path, _query(query), match.groupdict().get("model"))
+        return _as_route(rule, path, _query(rule, query), match.groupdict().get("model"))
     raise NotAllowedError(405, f"{method} is not allowed for {path[:200]!r}.")
 
 
@@ -134,7 +148,7 @@ _PLAIN = {
 """The routes whose paths are always the same, which most requests take."""
 
 
-def _query(query: str) -> str:
+def _query(rule: _Rule, query: str) -> str:
     """The parameters that pass; a credential among them is dropped like one in a header."""
     if not query:
         return ""
@@ -142,7 +156,13 @@ def _query(query: str) -> str:
         given = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict")
     except ValueError as error:
         raise NotAllowedError(400, "The query cannot be read.") from error
-    foreign = {name for name, _ in given} - _PARAMETERS - _CREDENTIALS
-    if foreign:
-        raise NotAllowedError(400, f"The parameter {min(foreign)[:100]!r} is not allowed.")
-    return urlencode([(name, value) for name, value in given if name in _PARAMETERS])
+    passed = [(name, value) for name, value in given if name not in _CREDENTIALS]
+    allowed = _PARAMETERS.get((rule.vendor, rule.operation), {})
+    for name, value in passed:
+        if name not in allowed:
+            raise NotAllowedError(400, f"The parameter {name[:100]!r} is not allowed.")
+        if not re.fullmatch(allowed[name], value):
+            raise NotAllowedError(400, f"{value[:100]!r} is not allowed for {name!r}.")
+    if len(dict(passed)) != len(passed):
+        raise NotAllowedError(400, "A parameter is there twice.")
+    return urlencode(passed)

@@ -1,4 +1,4 @@
-"""Reads a JSON body as it passes: the members of its outermost object, and no more.
+"""Reads a JSON body as it passes: the members of its outermost object, and its conversation.
 
 Money is reserved before the vendor has a whole request, and for that the model and the maximum
 output must be known; JSON may have them at its end. See docs/decisions/gateway.md.
@@ -10,14 +10,18 @@ import codecs
 import re
 from typing import Any
 
+from paid.gateway.kept import Kept
 from paid.gateway.quick_scan import quick_scan
-from paid.gateway.scan import LONGEST_MARKER, SPACE, STRICT, BadBodyError, Member, Scan
+from paid.gateway.scan import SPACE, STRICT, BadBodyError, Member, Scan, TwiceError
 
-MOST_CAPTURED_BYTES = 4 << 20
 DEEPEST = 512
-_INSIDE = re.compile(rb'[^"\\]*')
+_LETTERS = rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+'
+_INSIDE = re.compile(_LETTERS)
 _OUTSIDE = re.compile(rb'[^"{}\[\],:]*')
-_DEEP = re.compile(rb'[^"{}\[\]]*')
+_FLAT = re.compile(rb'(?:[^"{}\[\],]++|"%b")*+' % _LETTERS)
+"""What stands between the elements of an array, strings among it."""
+_DEEP = re.compile(rb'(?:[^"{}\[\]]++|"%b")*+' % _LETTERS)
+_CUT_ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
 _QUOTE, _BACKSLASH, _COMMA, _COLON = b'"\\,:'
 _OPEN = {ord("{"): ord("}"), ord("["): ord("]")}
 _CLOSE = frozenset(_OPEN.values())
@@ -26,36 +30,38 @@ QUICK_BYTES = 1_000_000
 
 
 class Scanner:
-    """Reads JSON chunk by chunk: one state machine, memory for the wanted members only.
+    """Reads JSON chunk by chunk: one state machine, memory for a piece at a time.
 
-    Brackets have to match, and the outermost object's members have to be well formed and unique
-    (also up to the case of letters, because some readers ignore it): otherwise we could reserve
-    for one model and the vendor run another. What is inside of them is the vendor's to judge.
+    All of it has to be JSON as the standard has it, and the names of each object unique, those of
+    the outermost also up to the case of letters, because some readers ignore it: otherwise we
+    could reserve for one model and the vendor run another. So each piece (a member, or an element
+    of a member's array) is decoded when it has passed, and looked at if it is of the conversation.
 
     A body of up to `quick_bytes` is kept until it is whole, and read in one go.
     """
 
-    def __init__(self, wanted: frozenset[str], *, quick_bytes: int = QUICK_BYTES) -> None:
-        self.scan = Scan(wanted)
+    def __init__(
+        self, wanted: frozenset[str], wire: str = "", *, quick_bytes: int = QUICK_BYTES
+    ) -> None:
+        self.scan = Scan(wanted, wire)
         self._quick_bytes = quick_bytes
         self._at = 0
         self._closers: list[int] = []
-        self._in_string = self._escaped = False
+        self._in_string = False
         self._expects = "object"
-        self._seen: set[str] = set()
         self._key = ""
         self._key_start = 0
-        self._captured: bytearray | None = None
-        self._capture_from = 0
+        self._kept: Kept | None = None
+        self._by_element = False
+        self._elements = 0
         self._value_start = 0
-        self._scalar = bytearray()
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
-        self._overlap = b""
+        self._cut = b""
         self._unread: list[bytes] | None = []
         self._unread_bytes = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Read on. Raises BadBodyError."""
+        """Read on. Raises BadBodyError and RefusedError."""
         if self._unread is None:
             self._read(chunk)
             return
@@ -65,17 +71,14 @@ class Scanner:
             self._read_all()
 
     def finish(self) -> Scan:
-        """What was found. Raises BadBodyError when the body ends too early."""
+        """What was found. Raises BadBodyError when the body ends too early, and RefusedError."""
         if self._unread is not None:
-            found = quick_scan(b"".join(self._unread), self.scan.wanted)
+            found = quick_scan(b"".join(self._unread), self.scan.wanted, self.scan.wire)
             if found is not None:
                 self.scan = found
                 return found
             self._read_all()
-        try:
-            self._utf8.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            raise BadBodyError("The body is not valid UTF-8.") from error
+        self._check_letters(b"", final=True)
         if self._expects != "end":
             raise BadBodyError("The body is not a whole JSON object.")
         return self.scan
@@ -87,54 +90,62 @@ class Scanner:
             self._read(chunk)
 
     def _read(self, chunk: bytes) -> None:
+        self._check_letters(chunk)
+        chunk, self._cut = self._cut + chunk, b""
+        if self._kept is not None:
+            self._kept.begin = 0
+        place, size = 0, len(chunk)
+        while place < size - len(self._cut):
+            place = self._string(chunk, place) if self._in_string else self._plain(chunk, place)
+        end = size - len(self._cut)
+        if self._kept is not None:
+            self._kept.pass_on(chunk, end, in_string=self._in_string)
+        self._at += end
+
+    def _check_letters(self, chunk: bytes, *, final: bool = False) -> None:
         try:
-            self._utf8.decode(chunk)
+            self._utf8.decode(chunk, final)
         except UnicodeDecodeError as error:
             raise BadBodyError("The body is not valid UTF-8.") from error
-        self._count(chunk)
-        self._capture_from, place, size = 0, 0, len(chunk)
-        while place < size:
-            place = self._string(chunk, place) if self._in_string else self._plain(chunk, place)
-        if self._captured is not None:
-            self._keep(chunk[self._capture_from :])
-        self._at += size
 
     def _string(self, chunk: bytes, place: int) -> int:
-        if self._escaped:
-            self._escaped = False
-            return place + 1
-        place = _skip(_INSIDE, chunk, place)
-        if place == len(chunk):
-            return place
-        if chunk[place] == _BACKSLASH:
-            self._escaped = True
-            return place + 1
+        """On to a string's end, or to the chunk's."""
+        end = _skip(_INSIDE, chunk, place)
+        if end == len(chunk):
+            return end
+        if chunk[end] == _BACKSLASH and _CUT_ESCAPE.fullmatch(chunk, end):
+            self._cut = chunk[end:]
+            return end
+        if chunk[end] != _QUOTE:
+            raise BadBodyError("The body is not valid JSON.")
         self._in_string = False
-        place += 1
+        if self._kept is not None:
+            self._kept.end_string(chunk, end)
         if len(self._closers) == 1 and self._expects == "key-end":
-            self._take_key(chunk, place)
-        return place
+            self._take_key(chunk, end + 1)
+        return end + 1
 
     def _plain(self, chunk: bytes, place: int) -> int:
-        is_deep = len(self._closers) > 1
-        end = _skip(_DEEP if is_deep else _OUTSIDE, chunk, place)
-        if end > place and not is_deep:
+        depth = len(self._closers)
+        is_between = depth == 2 and self._by_element
+        end = _skip(_OUTSIDE if depth < 2 else _FLAT if is_between else _DEEP, chunk, place)
+        if end > place and depth < 2:
             self._between(chunk[place:end], place)
         if end == len(chunk):
             return end
         character = chunk[end]
-        if len(self._closers) == 0:
+        if depth == 0:
             self._outermost(character, end)
-        elif len(self._closers) == 1:
+        elif depth == 1:
             self._structure(character, chunk, end)
+        elif is_between and character in b",]":
+            self._take_element(character, chunk, end)
         elif character == _QUOTE:
-            self._in_string = True
+            self._begin_string(end)
         elif character in _OPEN:
             self._push(_OPEN[character])
-        elif character in _CLOSE:
+        else:
             self._pop(character)
-            if len(self._closers) == 1:
-                self._expects = "comma"
         return end + 1
 
     def _between(self, text: bytes, place: int) -> None:
@@ -159,18 +170,14 @@ class Scanner:
         """One character that means something among the outermost object's members."""
         expects = self._expects
         if character == _QUOTE and expects in ("key", "key-or-end"):
-            self._in_string, self._expects = True, "key-end"
+            self._expects = "key-end"
             self.scan.open_key = self._key_start = self._at + place
-            self._captured, self._capture_from = bytearray(), place
+            self._kept = Kept(place, self.scan.seen.lengths, is_whole=True)
+            self._begin_string(place)
         elif character == _COLON and expects == "colon":
             self._expects = "value"
         elif expects == "value" and (character == _QUOTE or character in _OPEN):
-            self._begin(place)
-            self._expects = "comma"
-            if character == _QUOTE:
-                self._in_string = True
-            else:
-                self._push(_OPEN[character])
+            self._begin_value(character, place)
         elif character == _COMMA and expects in ("comma", "scalar"):
             self._take_value(chunk, place)
             self._expects = "key"
@@ -183,41 +190,61 @@ class Scanner:
         else:
             raise BadBodyError("The body is not valid JSON.")
 
+    def _begin_value(self, character: int, place: int) -> None:
+        self._by_element = character == ord("[") and self._key not in self.scan.wanted
+        self._begin(place + 1 if self._by_element else place)
+        self._elements, self._expects = 0, "comma"
+        if character == _QUOTE:
+            self._begin_string(place)
+        else:
+            self._push(_OPEN[character])
+
+    def _begin_string(self, place: int) -> None:
+        self._in_string = True
+        if self._kept is not None:
+            self._kept.begin_string(place)
+
     def _take_key(self, chunk: bytes, place: int) -> None:
-        self._keep(chunk[self._capture_from : place])
-        self._key = self._name(bytes(self._captured or b""))
-        self._captured = None
-        folded = self._key.casefold()
-        if folded in self._seen:
-            raise BadBodyError(f"The member {self._key!r} is there twice.")
-        self._seen.add(folded)
-        if folded in self.scan.wanted and self._key not in self.scan.wanted:
-            raise BadBodyError(f"The member {self._key!r} is misspelt.")
+        assert self._kept is not None  # noqa: S101 - a key is kept
+        self._key = str(self._loads(self._kept.taken(chunk, place)))
+        self._kept = None
+        try:
+            self.scan.take_key(self._key)
+        except ValueError as error:
+            raise BadBodyError(str(error)) from error
         self.scan.open_key, self._expects = None, "colon"
         if self._key in self.scan.wanted:
             self.scan.open[self._key] = self._key_start
 
     def _begin(self, place: int) -> None:
         self._value_start = self._at + place
-        if self._key in self.scan.wanted:
-            self._captured, self._capture_from = bytearray(), place
+        is_whole = self._key in self.scan.wanted
+        self._kept = Kept(place, self.scan.seen.lengths, name=self._key, is_whole=is_whole)
+
+    def _take_element(self, character: int, chunk: bytes, place: int) -> None:
+        assert self._kept is not None  # noqa: S101 - an element is kept
+        raw = self._kept.taken(chunk, place).strip(SPACE)
+        if raw or self._elements or character == _COMMA:
+            self.scan.look(self._key, self._loads(raw))
+        self._elements += 1
+        if character == _COMMA:
+            self._begin(place + 1)
+        else:
+            self._kept, self._by_element = None, False
+            self._pop(character)
 
     def _take_value(self, chunk: bytes, place: int) -> None:
-        if self._captured is None:
+        if self._kept is None:
             return
-        self._keep(chunk[self._capture_from : place])
-        raw = bytes(self._captured).rstrip(SPACE)
-        self._captured = None
+        raw = self._kept.taken(chunk, place).rstrip(SPACE)
+        self._kept = None
+        value = self._loads(raw)
+        self.scan.look_at_each(self._key, value)
+        if self._key not in self.scan.wanted:
+            return
         self.scan.open.clear()
         start, end, after = self._value_start, self._value_start + len(raw), self._at + place
-        self.scan.members[self._key] = Member(self._loads(raw), self._key_start, start, end, after)
-
-    def _keep(self, part: bytes) -> None:
-        assert self._captured is not None  # noqa: S101 - only called while capturing
-        self._captured += part
-        self._capture_from = 0
-        if len(self._captured) > MOST_CAPTURED_BYTES:
-            raise BadBodyError(f"The member {self._key!r} is too long.")
+        self.scan.members[self._key] = Member(value, self._key_start, start, end, after)
 
     def _push(self, closer: int) -> None:
         if len(self._closers) == DEEPEST:
@@ -228,21 +255,14 @@ class Scanner:
         if self._closers.pop() != character:
             raise BadBodyError("The body's brackets do not match.")
 
-    def _name(self, raw: bytes) -> str:
-        is_plain = b"\\" not in raw and raw.isascii() and raw[1:-1].decode().isprintable()
-        return raw[1:-1].decode() if is_plain else str(self._loads(raw))
-
     @staticmethod
     def _loads(raw: bytes) -> Any:
         try:
             return STRICT.decode(raw.decode())
+        except TwiceError as error:
+            raise BadBodyError(str(error)) from error
         except (ValueError, RecursionError) as error:
             raise BadBodyError("The body is not valid JSON.") from error
-
-    def _count(self, chunk: bytes) -> None:
-        window = self._overlap + chunk
-        self.scan.count(window, self._overlap)
-        self._overlap = window[-LONGEST_MARKER:]
 
 
 def _skip(pattern: re.Pattern[bytes], chunk: bytes, place: int) -> int:

@@ -27,8 +27,10 @@ from paid.gateway.billing import Billing
 from paid.gateway.books import Books
 from paid.gateway.caller import MOST_READ_ON, Callers
 from paid.gateway.delivery import Delivery
+from paid.gateway.earlier import Earlier
 from paid.gateway.egress import Egress
-from paid.gateway.front import MOST_CONNECTIONS, Front, Gate
+from paid.gateway.front import Front
+from paid.gateway.gate import MOST_CONNECTIONS, STRANGERS_PART, Gate
 from paid.gateway.lines import make_pool
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Prices, warm_up
@@ -65,10 +67,11 @@ async def serve(
     # The socket's owner first: what it left open is settled by the parts.
     with _owning(path):
         callers = Callers(read_on_seconds=settings.read_on_seconds)
-        async with _parts(settings, callers) as (relay, egress):
-            http = web.Server(_handler(relay, settings.vendors_with_keys))
+        most = _most_connections()
+        gate = Gate(most=most, strangers=most // STRANGERS_PART)
+        async with _parts(settings, callers, gate) as (relay, egress):
+            http = web.Server(_handler(relay, gate, settings.vendors_with_keys))
             with _listening(path) as listener:
-                gate = Gate(most=_most_connections())
                 server = await asyncio.get_running_loop().create_unix_server(
                     lambda: Front(gate, partial(Protocol, http), egress.tunnel),
                     sock=listener,
@@ -95,20 +98,25 @@ def _most_connections() -> int:
     return min(MOST_CONNECTIONS, (soft - SPARE_DESCRIPTORS) // 2)
 
 
-def _handler(relay: Relay, vendors_with_keys: Sequence[str]) -> Callable[[web.BaseRequest], Any]:
+def _handler(
+    relay: Relay, gate: Gate, vendors_with_keys: Sequence[str]
+) -> Callable[[web.BaseRequest], Any]:
     """The relay, and beside it what this host's own programs ask."""
     said = {"/health": "ok\n", known_vendors.PATH: " ".join(vendors_with_keys) + "\n"}
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "GET" and request.raw_path in said:
             return web.Response(text=said[request.raw_path])
-        return await relay.handle(request)
+        with gate.answering(request.transport):
+            return await relay.handle(request)
 
     return handle
 
 
 @asynccontextmanager
-async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Relay, Egress]]:
+async def _parts(
+    settings: Settings, callers: Callers, gate: Gate
+) -> AsyncIterator[tuple[Relay, Egress]]:
     if settings.database_url is None:
         raise ConfigurationError(
             "The gateway needs a database.", hint="Set DATABASE_URL, or use `paid up`."
@@ -117,13 +125,13 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
     url = "postgresql://" + settings.database_url.get_secret_value().partition("://")[2]
     pool = make_pool(url)
     upstream = Upstream(settings)
-    further = settings.egress_registries.replace(",", " ").lower().split()
     registries = Registries(settings.data_dir / "registries.json")
+    usual_hosts = _usual_hosts(settings, registries)
     books = Books(pool, url, owner=f"{settings.host_name}:{settings.gateway_socket_path}")
     access = Access(url)
     taken = TakenFile(_beside(settings, "taken"))
     notes = NotesFile(_beside(settings, "answers"))
-    purse, advances = _money(settings, books, access, taken, notes)
+    purse, advances = _money(settings, books, access, taken, notes, Earlier(pool))
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
@@ -141,11 +149,14 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
             asyncio.create_task(asyncio.to_thread(registries.discover)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
         ]
-        relay = _relay(settings, access, callers, purse, upstream, Refusals(pool))
+        relay = _relay(
+            settings, access, callers, purse, upstream, Refusals(pool), usual_hosts, gate
+        )
         egress = Egress(
             access=access,
             pool=pool,
-            registries=lambda: [*registries.hosts(), *further],
+            registries=usual_hosts,
+            admit=gate.admit,
             most_bytes=settings.egress_mib << 20,
             proxy=settings.https_proxy,
             private=private_hosts.read(settings.egress_private),
@@ -164,7 +175,12 @@ async def _parts(settings: Settings, callers: Callers) -> AsyncIterator[tuple[Re
 
 
 def _money(
-    settings: Settings, books: Books, access: Access, taken: TakenFile, notes: NotesFile
+    settings: Settings,
+    books: Books,
+    access: Access,
+    taken: TakenFile,
+    notes: NotesFile,
+    earlier: Earlier,
 ) -> tuple[Purse, Advances]:
     advances = Advances(books, taken, lambda: access.hears, quick_seconds=settings.ahead_seconds)
     access.when_dead(advances.forget)
@@ -174,10 +190,17 @@ def _money(
         advances=advances,
         access=access,
         notes=notes,
-        billing=Billing(_prices(settings)),
+        billing=Billing(_prices(settings), earlier),
+        earlier=earlier,
         grace_seconds=settings.hold_grace_seconds,
     )
     return purse, advances
+
+
+def _usual_hosts(settings: Settings, registries: Registries) -> Callable[[], Sequence[str]]:
+    """Where runs may go whose project lists nothing: for installs, and what a vendor fetches."""
+    further = settings.egress_registries.replace(",", " ").lower().split()
+    return lambda: [*registries.hosts(), *further]
 
 
 def _relay(
@@ -187,6 +210,8 @@ def _relay(
     purse: Purse,
     upstream: Upstream,
     refusals: Refusals,
+    registries: Callable[[], Sequence[str]],
+    gate: Gate,
 ) -> Relay:
     known = vendors(settings)
     delivery = Delivery(
@@ -199,6 +224,8 @@ def _relay(
         delivery=delivery,
         listing=Listing(delivery=delivery, upstream=upstream, vendors=known),
         refusals=refusals,
+        registries=registries,
+        admit=gate.admit,
         largest_body_bytes=settings.largest_body_mib << 20,
         silent_seconds=settings.body_silent_seconds,
     )

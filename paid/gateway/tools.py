@@ -7,7 +7,6 @@ until somebody has looked at it. `tool_search` looks among the client's own tool
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,38 +26,32 @@ _OF_THE_CLIENT = {
 _OF_GEMINIS_CLIENT = frozenset(
     {"functionDeclarations", "function_declarations", "computerUse", "computer_use"}
 )
-_KINDS_THAT_BRING_TOOLS = frozenset({"additional_tools", "tool_search_output", "tool_definition"})
-LARGEST_LATER_BYTES = 16 << 20
 
 
-def check_tools(wire: str, tools: Any) -> None:
-    """Raises RefusedError for a tool that the vendor would run."""
+def check_tools(wire: str, tools: Any, *, is_sure: bool = True) -> None:
+    """Raises RefusedError for a tool that the vendor would run.
+
+    `is_sure` of False: it may be something else that only has the name; then it is let pass where
+    it does not look like tools.
+    """
     for tool in _each(tools):
+        if not isinstance(tool, dict):
+            if is_sure and tool is not None:
+                raise RefusedError("tools: each of them has to be an object")
+            continue
         name = _at_the_vendor(wire, tool)
         if name is not None:
-            raise RefusedError(f"tools: {name[:50]} runs at the vendor, past the limits of a run")
+            raise RefusedError(
+                f"tools: {name[:50]} runs at the vendor, past the limits of a run; leave it out"
+            )
 
 
-def check_later_tools(wire: str, body: bytes | None) -> None:
-    """The same for tools that come with the conversation, not in front of it.
-
-    Such a body has to be read whole; one that is too large for that (None) is refused.
-    """
-    if body is None or len(body) > LARGEST_LATER_BYTES:
-        raise RefusedError("tools within so long a conversation cannot be looked at")
-    try:
-        for item in _items(json.loads(body)):
-            check_tools(wire, item.get("tools"))
-            check_tools(wire, item.get("definition"))
-    except RecursionError as error:
-        raise RefusedError("The body is nested too deep.") from error
-
-
-def _each(tools: Any) -> Iterator[Mapping[str, Any]]:
+def _each(tools: Any) -> Iterator[Any]:
+    """Some readers take one for a list of it, and the tools of a namespace are within it."""
     for tool in tools if isinstance(tools, list) else [tools]:
-        if isinstance(tool, dict):
-            yield tool
-            yield from _each(tool.get("tools"))
+        yield tool
+        if isinstance(tool, dict) and tool.get("tools") is not None:
+            yield from _each(tool["tools"])
 
 
 def _at_the_vendor(wire: str, tool: Mapping[str, Any]) -> str | None:
@@ -71,15 +64,3 @@ def _at_the_vendor(wire: str, tool: Mapping[str, Any]) -> str | None:
     place = tool.get("environment")
     is_here = isinstance(place, dict) and place.get("type") == "local"
     return "shell without a local environment" if kind == "shell" and not is_here else None
-
-
-def _items(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Every object, however deep, that brings tools with it."""
-    if isinstance(value, list):
-        for one in value:
-            yield from _items(one)
-    elif isinstance(value, dict):
-        if value.get("type") in _KINDS_THAT_BRING_TOOLS:
-            yield value
-        for one in value.values():
-            yield from _items(one)

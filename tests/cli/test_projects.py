@@ -209,6 +209,20 @@ def test_the_same_project_twice_is_refused_with_its_number(paid: Paid, project: 
     assert "number 1" in again.err
 
 
+def test_a_limit_under_which_no_request_fits_is_told_with_the_number_needed(
+    paid: Paid, project: Repository
+) -> None:
+    told = paid("project", "set", "acme/greeter", "--model", "gpt-5.5", "--run-cents", "20")
+    assert told.code == 0
+    needed = re.search(r"--run-cents (\d+)", told.err)
+    assert needed is not None, told.err
+    assert "gpt-5.5" in told.err
+    enough = paid("project", "set", "acme/greeter", "--run-cents", needed[1])
+    assert (enough.code, enough.err) == (0, "")
+    as_json = paid("project", "set", "acme/greeter", "--daily-cents", "1", "--json").json
+    assert "--daily-cents" in as_json["warnings"][0]
+
+
 def test_every_setting_can_be_changed(paid: Paid, project: Repository) -> None:
     changed = paid(
         *("project", "set", "acme/greeter", "--json", "--agent", "claude-code", "--model", "m-1"),

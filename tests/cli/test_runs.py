@@ -295,7 +295,10 @@ def test_a_projects_budget_is_set_and_raised_for_hours(paid: Paid, project: Repo
     assert (limits["run"]["cents"], limits["week"]["cents"]) == (100, None)
     assert (issue["cents"], issue["raised_to_cents"], shown["warn_percents"]) == (200, 700, [])
     assert shown["estimate"]["runs"] == 0
-    assert "no history yet" in paid("budget", "show", "acme/greeter").out
+    text = " ".join(paid("budget", "show", "acme/greeter").out.split())
+    assert "no history yet" in text
+    assert "one request of gpt-5.5 reserves up to $" in text
+    assert shown["request"]["most"] > shown["request"]["least"] > 0
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,10 @@ def test_without_a_database_the_file_is_looked_at_all_the_same(tmp_path: Path) -
     (tmp_path / "prices.json").write_text("{")
     (found,) = examine(Settings(data_dir=tmp_path, database_url=nowhere), checks=CHECKS)
     assert found.state is State.BROKEN
+
+
+def test_a_limit_under_which_no_request_fits_is_told_with_the_number_needed(look: Look) -> None:
+    _, found = look(model="gpt-5.5", run_cents=20)
+    assert found.state is State.WARNING
+    assert "No request of gpt-5.5 fits under the run limit of $0.20" in found.detail
+    assert "--run-cents" in found.mend

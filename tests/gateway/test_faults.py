@@ -671,7 +671,7 @@ async def test_pictures_that_are_billed_at_more_than_a_window_are_reserved_for(
     """48,169 tokens each with gpt-4o-mini; three of them are more than it can read."""
     with bench.database.session() as session:
         budgets.set_limits(session, bench.rows.project_id, run_cents=10_000, day_cents=None)
-    picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/1.png"}}
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     messages = [{"role": "user", "content": [picture] * 3}]
     usage = {"prompt_tokens": 3 * 48_169 + 20, "completion_tokens": 10}
     answer = {"object": "chat.completion", "model": "gpt-4o-mini", "choices": [], "usage": usage}

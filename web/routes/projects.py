@@ -13,7 +13,9 @@ from litestar.response import Redirect, Template
 from sqlmodel import Session
 
 from paid.errors import BadInputError
+from paid.gateway.first_request import first_request
 from paid.models import ProjectState
+from paid.settings import Settings
 from paid.store import (
     budgets,
     estimates,
@@ -66,7 +68,7 @@ async def show_project(
     request: VisitorRequest, services: GivenServices, project_id: ProjectId, saved: Saved = ""
 ) -> Template:
     """One project: state, money, recent runs, settings."""
-    view = await services.ask(lambda session: _page(session, project_id, saved))
+    view = await services.ask(lambda session: _page(session, services.settings, project_id, saved))
     return Template("projects/show.html", context={"view": view, "visitor": request.user})
 
 
@@ -147,7 +149,9 @@ async def _refused(
 ) -> Template:
     """The page with the form as it was sent. Raises the error where the page has no such form."""
     refusal = Refusal.of(form, error, await request.form())
-    view = await services.ask(lambda session: _page(session, project_id, refusal=refusal))
+    view = await services.ask(
+        lambda session: _page(session, services.settings, project_id, refusal=refusal)
+    )
     if form not in (*SECTIONS, "raise") or view.project.state == ProjectState.REMOVED:
         raise error
     context = {"view": view, "visitor": request.user}
@@ -164,9 +168,14 @@ def _saved(services: Services, project_id: int, section: str, waiting: list[str]
 
 
 def _page(
-    session: Session, project_id: int, saved: str = "", refusal: Refusal | None = None
+    session: Session,
+    settings: Settings,
+    project_id: int,
+    saved: str = "",
+    refusal: Refusal | None = None,
 ) -> ProjectPage:
     project = projects.get(session, project_id)
+    prices = settings.data_dir / "prices.json"
     return ProjectPage(
         project=project,
         policy=projects.policy(session, project_id),
@@ -174,6 +183,7 @@ def _page(
         limits=budgets.limits(session, project_id),
         meters=project_meters(ledger.spent(session, "project", project_id)),
         estimate=estimates.estimate(session, project_id),
+        request=first_request(prices, project.agent, project.model),
         bars=bars(pages.spend_by_day(session, project_id)),
         recent=run_list.page(session, RunFilter(project_id=project_id)).rows[:RECENT_RUNS],
         saved=saved if saved in SECTIONS else "",

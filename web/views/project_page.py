@@ -10,6 +10,7 @@ from typing import Any
 from paid import check_lines
 from paid.agents import registry
 from paid.errors import BadInputError
+from paid.gateway.first_request import FirstRequest
 from paid.models import Policy, Project
 from paid.store.budgets import Limit
 from paid.store.estimates import Estimate
@@ -56,6 +57,7 @@ class ProjectPage:
     limits: Mapping[str, Limit]
     meters: list[Meter]
     estimate: Estimate
+    request: FirstRequest | None
     bars: list[Bar]
     recent: Sequence[RunSeen]
     saved: str = ""
@@ -85,6 +87,12 @@ class ProjectPage:
     def chart_width(self) -> int:
         """The width of the spend chart's drawing."""
         return len(self.bars) * (CHART_BAR + CHART_GAP) - CHART_GAP
+
+    @property
+    def too_small(self) -> str:
+        """Which limits let no request pass, if any do."""
+        caps = {name: cap.cents for name, cap in self.limits.items()}
+        return self.request.warning(caps) if self.request else ""
 
     def dollars(self, period: str) -> str:
         """A cap for its field."""

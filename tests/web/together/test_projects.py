@@ -79,6 +79,16 @@ def test_a_budget_is_given_in_dollars(
     assert "Saved" in page
 
 
+def test_a_limit_under_which_no_request_fits_is_told_beside_its_form(
+    browser: httpx.Client, project_id: int
+) -> None:
+    assert "No request of" not in browser.get(f"/projects/{project_id}").text
+    save(browser, project_id, "budget", **BUDGET | {"run_cents": "0.02"})
+    page = browser.get(f"/projects/{project_id}").text
+    assert "fits under the run limit of $0.02" in page
+    assert "reserves up to $" in page
+
+
 def test_a_limit_that_was_not_sent_stays_and_one_that_is_empty_is_lifted(
     browser: httpx.Client, project_id: int, database: Database
 ) -> None:

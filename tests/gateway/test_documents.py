@@ -1,0 +1,185 @@
+"""Pictures and documents that are sent along: bounded by what they are, not by their bytes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paid.gateway.estimate import MEDIA_TOKENS, OVERHEAD_TOKENS, Ask
+from paid.gateway.pdf import PAGE_TOKENS, most_tokens
+from paid.gateway.prices import Prices
+from paid.gateway.routes import find_route
+from tests.gateway.conftest import ANTHROPIC, CHAT, GEMINI, RESPONSES
+from tests.gateway.test_conversation import FIRST, ask, item, part, read, said, user
+
+PNG = base64.b64encode(b"\x89PNG" + bytes(300_000)).decode()
+PICTURES: list[tuple[str, dict[str, Any], int]] = [
+    (ANTHROPIC, user({"type": "image", "source": {"type": "base64", "media_type": "image/png",
+                                                  "data": PNG}}), 1),
+    (CHAT, user({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}), 2),
+    (RESPONSES, said({"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}), 2),
+    (RESPONSES, item({"type": "computer_call_output", "call_id": "c", "output": {
+        "type": "computer_screenshot", "image_url": f"data:image/png;base64,{PNG}"}}), 2),
+    (GEMINI, part({"inlineData": {"mimeType": "image/png", "data": PNG}}), 1),
+    (GEMINI, part({"inline_data": {"mime_type": "image/png", "data": PNG}}), 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "members", "units"), PICTURES)
+def test_a_picture_is_reserved_for_as_a_picture_and_not_by_its_bytes(
+    path: str, members: dict[str, Any], units: int, tmp_path: Any
+) -> None:
+    body = json.dumps(FIRST[path] | members).encode()
+    for found in (read(path, body), read(path, body, step=65_536)):
+        assert (found.media, found.reads_unseen) == (units, "")
+        vendor = find_route("POST", path).vendor
+        tariff = Prices(tmp_path / "prices.json").tariff(vendor, found.model)
+        bound = found.input_tokens(tariff)
+        assert units * MEDIA_TOKENS <= bound < units * MEDIA_TOKENS + OVERHEAD_TOKENS + 1000
+
+
+def pdf(pages: int = 3, *, more: str = "", text: str = "Tell me about it. " * 40) -> bytes:
+    """A plain one, with its text packed as programs pack it."""
+    shown = zlib.compress(f"BT /F1 12 Tf ({text}) Tj ET".encode())
+    head = b"<< /Length %d /Filter /FlateDecode >>" % len(shown)
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R %s >>" % more.encode(),
+        b"<< /Type /Pages /Count %d /Kids [%s] >>"
+        % (pages, b" ".join(b"%d 0 R" % (3 + 2 * n) for n in range(pages))),
+    ]
+    for number in range(pages):
+        objects.append(b"<< /Type /Page /Parent 2 0 R /Contents %d 0 R >>" % (4 + 2 * number))
+        objects.append(head + b"\nstream\n" + shown + b"\nendstream")
+    body = b"".join(
+        b"%d 0 obj\n%b\nendobj\n" % (number, each) for number, each in enumerate(objects, 1)
+    )
+    return b"%PDF-1.7\n" + body + b"trailer << /Root 1 0 R >>\n%%EOF"
+
+
+def document(data: bytes) -> list[tuple[str, dict[str, Any]]]:
+    encoded = base64.b64encode(data).decode()
+    source = {"type": "base64", "media_type": "application/pdf", "data": encoded}
+    address = f"data:application/pdf;base64,{encoded}"
+    return [
+        (ANTHROPIC, user({"type": "document", "source": source})),
+        (CHAT, user({"type": "file", "file": {"filename": "a.pdf", "file_data": address}})),
+        (RESPONSES, said({"type": "input_file", "filename": "a.pdf", "file_data": address})),
+        (RESPONSES, said({"type": "input_file", "filename": "a.pdf", "file_data": encoded})),
+        (GEMINI, part({"inlineData": {"mimeType": "application/pdf", "data": encoded}})),
+        (GEMINI, part({"inlineData": {"mimeType": "application\\/pdf", "data": encoded}})),
+    ]
+
+
+@pytest.mark.parametrize("kind", range(6))
+@pytest.mark.parametrize("pages", [1, 12])
+def test_a_documents_pages_and_letters_are_counted(kind: int, pages: int) -> None:
+    path, members = document(pdf(pages))[kind]
+    found = ask(path, members)
+    assert found.reads_unseen == ""
+    letters = 720 * pages
+    assert pages * PAGE_TOKENS + letters <= found.document_tokens
+    assert found.document_tokens < pages * PAGE_TOKENS + 4 * letters
+
+
+def test_a_document_is_known_by_its_bytes_and_its_name_may_be_escaped() -> None:
+    encoded = base64.b64encode(pdf(2)).decode()
+    source = {"type": "base64", "media_type": "application/pdf", "data": encoded}
+    block = json.dumps(user({"type": "document", "source": source}))[1:-1]
+    block = block.replace("n/pdf", "n\\/pdf").replace('"data"', '"d\\u0061ta"')
+    assert ask(ANTHROPIC, block).document_tokens > 2 * PAGE_TOKENS
+    lie = {"type": "base64", "media_type": "image/png", "data": encoded}
+    assert ask(ANTHROPIC, user({"type": "image", "source": lie})).document_tokens > 2 * PAGE_TOKENS
+
+
+BOMB = zlib.compress(bytes(64 << 20))
+UNCLEAR = {
+    "encrypted": pdf(more="/Encrypt 9 0 R"),
+    "hidden names": pdf().replace(b"/Type /Page ", b"/Type /P#61ge "),
+    "one text on all its pages": pdf().replace(b"/Contents 6 0 R", b"/Contents 4 0 R"),
+    "one page many times": pdf().replace(b"[3 0 R", b"[3 0 R 3 0 R"),
+    "an unknown packing": pdf().replace(b"/FlateDecode", b"/LZWDecode"),
+    "a bomb": b"%PDF-1.7\n1 0 obj\n<< /Filter /FlateDecode >>\nstream\n" + BOMB + b"\nendstream",
+    "no end": b"%PDF-1.7\n1 0 obj\n<< >>\nstream\nabc",
+    "a thousand pages and more": pdf(1001),
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_a_document_that_cannot_be_bounded_may_fill_the_window(name: str) -> None:
+    for path, members in document(UNCLEAR[name])[:3]:
+        assert ask_once(path, members).reads_unseen
+
+
+def ask_once(path: str, members: dict[str, Any]) -> Ask:
+    return read(path, json.dumps(FIRST[path] | members).encode())
+
+
+MADE_UP = {
+    "lists without an end": b"/Kids[" * 400_000,
+    "contents without an end": b"/Contents[" * 200_000,
+    "a long number": b"/Kids [" + b"1" * 900_000 + b"]",
+    "names and names": b"1 0 obj\n<< >>\nstream\n" + b"/a" * 900_000 + b"\nendstream",
+    "brackets": b"1 0 obj\n<< >>\nstream\n" + b"(<" * 900_000 + b") Tj\nendstream",
+    "a long filter": b"1 0 obj\n<< /" + b"a" * 4000 + b">>\nstream\n\nendstream" * 400,
+    "mappings": b"1 0 obj\n<< >>\nstream\nbeginbfchar" + b"<0> <" * 300_000 + b"\nendstream",
+    "a coding that is slow": b"1 0 obj\n<< /ASCII85Decode >>\nstream\n" + b"z" * 3_000_000
+    + b"\nendstream",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MADE_UP)
+def test_a_made_up_document_holds_nobody_up(name: str) -> None:
+    """With expressions that go back, each of these took minutes or for ever."""
+    most_tokens(b"%PDF-1.7\n" + MADE_UP[name])
+
+
+@given(st.binary(max_size=200), st.integers(0, 2))
+def test_no_bytes_break_the_look_into_a_document(junk: bytes, place: int) -> None:
+    whole = pdf(2)
+    cut = len(whole) * place // 3
+    path, members = document(whole[:cut] + junk + whole[cut:])[0]
+    ask_once(path, members)
+
+
+def test_a_long_picture_and_a_long_document_in_a_long_body_are_seen_too() -> None:
+    """Pictures are left out of what is kept, documents are kept while there is room."""
+    picture = base64.b64encode(bytes(3_000_000)).decode()
+    letters = "x" * 900_000
+    pages = base64.b64encode(pdf(3) + bytes(300_000)).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": picture}
+    paper = {"type": "base64", "media_type": "application/pdf", "data": pages}
+    members = user(
+        {"type": "image", "source": source},
+        {"type": "text", "text": letters},
+        {"type": "document", "source": paper},
+        {"type": "image", "source": source},
+    )
+    body = json.dumps(FIRST[ANTHROPIC] | members).encode()
+    found = read(ANTHROPIC, body, step=65_536)
+    assert (found.media, found.reads_unseen) == (2, "")
+    assert found.document_tokens > 3 * PAGE_TOKENS
+    assert found.input_bytes == len(body) - 2 * len(picture) - len(pages)
+    assert found == read(ANTHROPIC, body, step=1_000_003)
+
+
+def test_many_pictures_and_papers_in_one_long_message_have_room() -> None:
+    """Each is short enough to be kept, and together they are not: then they are left out."""
+    picture = base64.b64encode(bytes(45_000)).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": picture}
+    paper = {"type": "base64", "media_type": "application/pdf"}
+    paper["data"] = base64.b64encode(pdf(2)).decode()
+    parts = [{"type": "image", "source": source}] * 100
+    body = json.dumps(
+        FIRST[ANTHROPIC] | user(*parts, {"type": "document", "source": paper}, *parts)
+    ).encode()
+    for step in (50_000, 3_000_001):
+        found = read(ANTHROPIC, body, step=step)
+        assert (found.media, found.reads_unseen) == (200, "")
+        assert found.document_tokens > 2 * PAGE_TOKENS
+        assert found.input_bytes == len(body) - 200 * len(picture) - len(paper["data"])
