@@ -50,6 +50,13 @@ def test_a_flood_is_cut_with_one_marker_and_does_not_hold_its_program_up(tmp_pat
     assert errors == b""
 
 
+def test_a_flood_that_fills_the_limit_to_the_byte_is_marked_all_the_same(tmp_path: Path) -> None:
+    script = "import os, time\nfor n in range(3): os.write(1, b'x' * 1000); time.sleep(0.2)"
+    out, _ = bounded(tmp_path, script, 1000)
+    assert out.startswith(b"x" * 1000)
+    assert out.count(b"[the output is cut here") == 1
+
+
 def test_both_pipes_share_the_limit(tmp_path: Path) -> None:
     script = "import sys\nfor n in range(99): print('x' * 999); print('y' * 999, file=sys.stderr)"
     out, errors = bounded(tmp_path, script, 50_000)

@@ -21,6 +21,7 @@ class BoundedOutput:
 
     def __init__(self, most_bytes: int = MOST_BYTES, targets: tuple[int, int] = (1, 2)) -> None:
         self._left = self._most_bytes = most_bytes
+        self._is_told = False
         self._targets = targets
         self._pipes = [os.pipe(), os.pipe()]
         self._one_at_a_time = _thread.allocate_lock()
@@ -50,10 +51,12 @@ class BoundedOutput:
         try:
             while piece := os.read(source, PIECE_BYTES):
                 with self._one_at_a_time:
-                    passed, had = piece[: self._left], self._left
+                    passed = piece[: self._left]
                     self._left -= len(passed)
+                    is_cut = len(passed) < len(piece) and not self._is_told
+                    self._is_told = self._is_told or is_cut
                 _write(target, passed)
-                if len(passed) < len(piece) and had:
+                if is_cut:
                     _write(target, MARKER % self._most_bytes)
         finally:
             self._ended[place].release()
