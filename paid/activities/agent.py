@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 from temporalio import activity
 
 from paid.activities import disk_full
-from paid.activities.commit_words import left_over, rules_of, summaries
 from paid.activities.gateway_wait import WAITED, WAITING, GatewayWait
 from paid.activities.heartbeat import cancel_was_requested, heartbeats
 from paid.activities.parts import WORKTREE, Host
-from paid.activities.task_text import Ask, ask_of
 from paid.activities.turn_end import (
     how_it_ended,
-    last_words,
     note_engine_away,
     note_verdict,
     with_refusal,
 )
-from paid.activities.turn_gaps import gaps_in, require_small_files, sent_back
+from paid.activities.turn_gaps import gaps_in, sent_back
 from paid.activities.turn_log import TurnLog
+from paid.activities.turn_state import TurnState
+from paid.activities.turn_task import spec_of
 from paid.activities.turn_watch import Guardrails, Look, TurnWatch
+from paid.activities.turn_work import COLLECTED, TurnWork
 from paid.agents import registry
-from paid.agents.protocol import Transcript, Turn
-from paid.containers.contract import Exit, StepSpec
+from paid.containers.contract import Exit
 from paid.containers.endings import REMOVED, error_of
 from paid.containers.image.paid_step.places import DONE, LATER
 from paid.containers.reports import ReportReader
-from paid.containers.steps import run_step
-from paid.containers.task import Task
 from paid.contracts import RunStatus, TurnEnd, TurnInput, TurnResult, Workspace
 from paid.errors import (
     ContainerError,
@@ -46,35 +43,12 @@ from paid.errors import (
     SandboxNotTightError,
 )
 from paid.store import clock, holds, ledger, runs, steps
-from paid.store.runs import RunFacts
-from paid.store.steps import StepHold
 
-MAX_BUNDLE_BYTES = 512 * 1024 * 1024
-COLLECT_SECONDS = 300
 WORKSPACE_SECONDS = 20.0
 """So long a first turn waits for its workspace on the host; a clone may take many minutes, and they
 are not the agent's."""
-COLLECTED = "collected"
-"""paid-step's last report of a turn: the agent's processes are dead, its commits bundled. The
-container's end behind it takes a tenth of a second, and tells nothing more."""
 FREEZE_PART = 0.75
 """Of the gateway's own grace: a request that waits for money must not be refused first."""
-
-
-@dataclass
-class _Turn:
-    """One attempt at a turn: what it was given and what it holds."""
-
-    given: TurnInput
-    workspace: Workspace
-    facts: RunFacts
-    hold: StepHold
-    name: str
-    transcript: Transcript
-    wait: GatewayWait
-    is_removed: bool = False
-    gaps: Mapping[str, Any] = field(default_factory=dict)
-    """What its container could not take of the worktree (`turn_gaps`)."""
 
 
 class AgentActivities:
@@ -82,6 +56,7 @@ class AgentActivities:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._work = TurnWork(host)
 
     @activity.defn(name="run_agent", no_thread_cancel_exception=True)
     def run_agent(self, given: TurnInput) -> TurnResult:
@@ -122,7 +97,7 @@ class AgentActivities:
         volume = self._host.workspaces.volume(run_id)
         return Workspace(run_id, volume, run.base_sha, run.branch)
 
-    def _begin(self, given: TurnInput, workspace: Workspace) -> _Turn:
+    def _begin(self, given: TurnInput, workspace: Workspace) -> TurnState:
         name = f"paid-run-{given.run_id}-agent-{given.turn}"
         with self._host.database.session() as session:
             run = runs.enter(session, given.run_id, RunStatus.RUNNING, iteration=given.iteration)
@@ -132,9 +107,9 @@ class AgentActivities:
             hold = steps.begin(session, given.run_id, run.project_id, "agent", given.turn, name)
         agent = registry.get(facts.run.agent)
         wait = GatewayWait(self._host.database, hold, begun="started")
-        return _Turn(given, workspace, facts, hold, name, agent.transcript(), wait)
+        return TurnState(given, workspace, facts, hold, name, agent.transcript(), wait)
 
-    def _started_and_followed(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
+    def _started_and_followed(self, turn: TurnState) -> tuple[TurnLog, TurnWatch]:
         precedence, run_id = self._host.precedence, turn.given.run_id
         precedence.expect(run_id)
         try:
@@ -144,7 +119,7 @@ class AgentActivities:
         finally:
             precedence.settle(run_id)
 
-    def _give_way(self, turn: _Turn) -> None:
+    def _give_way(self, turn: TurnState) -> None:
         """Let other runs start before this one's commits are taken; the container has ended."""
         with heartbeats():
             self._host.precedence.give_way(turn.given.run_id, leave=activity.is_cancelled)
@@ -153,10 +128,10 @@ class AgentActivities:
                 raise self._cancelled(turn)
             raise DetachedError("The worker lets go of the agent's work, which is kept.")
 
-    def _start(self, turn: _Turn) -> None:
+    def _start(self, turn: TurnState) -> None:
         engine, is_first = self._host.engine, turn.hold.attempt == 1
         if is_first or engine.adopt(turn.name) is None:
-            spec = self._spec(turn)
+            spec = spec_of(self._host, turn)
             if not is_first:
                 with self._host.database.session() as session:
                     turn.hold = steps.read_anew(session, turn.hold)
@@ -168,43 +143,7 @@ class AgentActivities:
                 agent = turn.facts.run.agent
                 runs.say(session, turn.facts.run, "agent.started", container=turn.name, agent=agent)
 
-    def _spec(self, turn: _Turn) -> StepSpec:
-        facts, given = turn.facts, turn.given
-        agent = registry.get(facts.run.agent)
-        absent = self._host.mirrors.absent(turn.hold.project_id, turn.workspace.base_sha)
-        with self._host.database.session() as session:
-            ask: Ask = ask_of(
-                session, facts, given, turn.workspace, absent, continues=agent.continues
-            )
-            runs.say(
-                session, facts.run, "agent.prompt", template=ask.template, sha256=ask.sha256,
-                stripped=list(ask.findings),
-            )  # fmt: skip
-        invocation = agent.invoke(
-            Turn(
-                prompt=ask.prompt,
-                model=facts.run.model,
-                session_id=ask.session_id,
-                argv=tuple(facts.policy.agent_command),
-            )
-        )
-        task = Task(
-            mode="agent",
-            argv=invocation.argv,
-            stdin=invocation.stdin,
-            env=invocation.env,
-            files=invocation.files,
-            branch=turn.workspace.branch,
-            base_sha=turn.workspace.base_sha,
-            timeout_seconds=given.max_seconds,
-            commit_message=left_over(facts, given.turn),
-            trusted_paths=agent.config_paths,
-            gateway=True,
-            litter=agent.litter,
-        )
-        return self._host.spec(facts, "agent", given.turn, task, volume=turn.workspace.volume)
-
-    def _follow(self, turn: _Turn) -> tuple[TurnLog, TurnWatch]:
+    def _follow(self, turn: TurnState) -> tuple[TurnLog, TurnWatch]:
         engine, rails = self._host.engine, self._guardrails(turn)
         stream = engine.follow(turn.name)
         log = TurnLog(
@@ -237,7 +176,7 @@ class AgentActivities:
             log.flush()
         return log, watch
 
-    def _heard(self, turn: _Turn, log: TurnLog, watch: TurnWatch, report: str) -> None:
+    def _heard(self, turn: TurnState, log: TurnLog, watch: TurnWatch, report: str) -> None:
         """Say what a report means for the order of starts and ends, and use the time until then.
 
         The commits are bundled when `collected` comes; the container takes a moment to end.
@@ -255,10 +194,10 @@ class AgentActivities:
         elif report == COLLECTED and not precedence.is_crowded(run_id):
             collected = log.reports[report]
             self._host.background.begin(
-                run_id, f"import {turn.name}", lambda: self._import(turn, log, collected)
+                run_id, f"import {turn.name}", lambda: self._work.bring_in(turn, log, collected)
             )
 
-    def _guardrails(self, turn: _Turn) -> Guardrails:
+    def _guardrails(self, turn: TurnState) -> Guardrails:
         return Guardrails(
             max_seconds=turn.given.max_seconds,
             max_tokens=turn.given.max_tokens,
@@ -268,21 +207,21 @@ class AgentActivities:
             is_frozen=self._is_frozen(turn),
         )
 
-    def _is_frozen(self, turn: _Turn) -> bool:
+    def _is_frozen(self, turn: TurnState) -> bool:
         """Whether an attempt that died had frozen the container; this one may have to free it."""
         if turn.hold.attempt == 1:
             return False
         facts = self._host.engine.inspect(turn.name)
         return facts is not None and bool(facts["State"]["Paused"])
 
-    def _elapsed(self, turn: _Turn) -> float:
+    def _elapsed(self, turn: TurnState) -> float:
         """How many seconds the turn has run under attempts before, maybe another host's."""
         if turn.hold.attempt == 1:
             return 0
         with self._host.database.session() as session:
             return clock.since(session, turn.hold.started_at).total_seconds()
 
-    def _look(self, turn: _Turn) -> Look:
+    def _look(self, turn: TurnState) -> Look:
         run_id = turn.given.run_id
         with self._host.database.session() as session:
             run = runs.get(session, run_id)
@@ -297,7 +236,7 @@ class AgentActivities:
                 model_calls=cost.requests,
             )
 
-    def _exit(self, turn: _Turn, log: TurnLog) -> Exit:
+    def _exit(self, turn: TurnState, log: TurnLog) -> Exit:
         exit = self._container_exit(turn, log)
         disk_full.raise_if_stopped(self._host.database, turn.given.run_id, turn.hold.started_at)
         error = error_of(turn.name, exit, log.reports)
@@ -307,7 +246,7 @@ class AgentActivities:
             raise error
         return exit
 
-    def _container_exit(self, turn: _Turn, log: TurnLog) -> Exit:
+    def _container_exit(self, turn: TurnState, log: TurnLog) -> Exit:
         """Waited for only where it tells something: behind its last report it has no more to do."""
         if COLLECTED in log.reports:
             return Exit(DONE)
@@ -318,7 +257,7 @@ class AgentActivities:
             raise ContainerError(f"{turn.name} has closed its output but does not end.")
         return exit
 
-    def _result(self, turn: _Turn, log: TurnLog, watch: TurnWatch, exit: Exit) -> TurnResult:
+    def _result(self, turn: TurnState, log: TurnLog, watch: TurnWatch, exit: Exit) -> TurnResult:
         look = self._look(turn)
         if look.hold is None and self._met_quota(turn):
             look = replace(look, hold=TurnEnd.QUOTA)
@@ -327,11 +266,13 @@ class AgentActivities:
         )
         if look.cancelled and (end is not TurnEnd.FINISHED or COLLECTED not in log.reports):
             raise self._cancelled(turn)  # the host's keeper or a dead token came before the watch
-        collected = log.reports.get(COLLECTED) or self._left(turn, end)
+        collected = log.reports.get(COLLECTED) or self._work.left(turn, end)
         turn.gaps = gaps_in(collected)
         try:
             head = self._host.background.outcome(
-                turn.given.run_id, f"import {turn.name}", lambda: self._import(turn, log, collected)
+                turn.given.run_id,
+                f"import {turn.name}",
+                lambda: self._work.bring_in(turn, log, collected),
             )
         except PaidError as error:
             if error.for_agent is None or end is not TurnEnd.FINISHED:
@@ -348,58 +289,12 @@ class AgentActivities:
             message=message[:2000],
         )
 
-    def _met_quota(self, turn: _Turn) -> bool:
+    def _met_quota(self, turn: TurnState) -> bool:
         """Whether a vendor's limit came up in this turn and reset again while no worker watched."""
         with self._host.database.session() as session:
             return holds.met_quota(session, turn.given.run_id, turn.hold.started_at)
 
-    def _left(self, turn: _Turn, end: TurnEnd) -> Mapping[str, Any]:
-        """What a killed agent left; where somebody removed its container, that may be nothing."""
-        try:
-            return self._collect(turn)
-        except ContainerError as error:
-            if error.retryable or end not in (TurnEnd.LOST, TurnEnd.INTERRUPTED):
-                raise
-            return {}
-
-    def _collect(self, turn: _Turn) -> Mapping[str, Any]:
-        """Take what a killed agent left, in a container of its own."""
-        given = turn.given
-        task = Task(
-            mode="collect",
-            branch=turn.workspace.branch,
-            base_sha=turn.workspace.base_sha,
-            commit_message=left_over(turn.facts, given.turn),
-        )
-        spec = self._host.spec(
-            turn.facts, "collect", given.turn, task, volume=turn.workspace.volume
-        )
-        return run_step(self._host.engine, spec, COLLECT_SECONDS).fields(COLLECTED) or {}
-
-    def _import(self, turn: _Turn, log: TurnLog, collected: Mapping[str, Any]) -> str | None:
-        """Bring the commits into the mirror, as they may be published; None without a change.
-
-        Commits that change nothing, or take back what others of them changed, are no change.
-        """
-        if not collected.get("head"):
-            return None
-        given, host = turn.given, self._host
-        into = host.run_folder(given.run_id) / f"turn-{given.turn}.bundle"
-        branch, base_sha = turn.workspace.branch, turn.workspace.base_sha
-        require_small_files(collected)
-        said = summaries(host.database, given.run_id) if given.turn > 1 else {}
-        bundle = host.workspaces.bundle(given.run_id, turn.name, into, MAX_BUNDLE_BYTES)
-        work = host.mirrors.take_work(
-            turn.hold.project_id,
-            given.run_id,
-            bundle,
-            branch,
-            base_sha,
-            rules_of(turn.facts, said | last_words(given.turn, turn.transcript, log)),
-        )
-        return work.head if work.is_change else None
-
-    def _cancelled(self, turn: _Turn) -> RunCancelledError:
+    def _cancelled(self, turn: TurnState) -> RunCancelledError:
         """Put on record that a cancel ended the turn; that it did so holds without the record."""
         with suppress(PaidError), self._host.database.session() as session:
             steps.end(session, turn.hold, "stopped", None)
@@ -409,7 +304,7 @@ class AgentActivities:
                 runs.say(session, run, "turn.ended", end=str(RunStatus.CANCELLED), message=told)
         return RunCancelledError("The run was cancelled; its container was killed.")
 
-    def _end(self, turn: _Turn, exit: Exit, result: TurnResult) -> None:
+    def _end(self, turn: TurnState, exit: Exit, result: TurnResult) -> None:
         with self._host.database.session() as session:
             steps.note(session, turn.hold, result=asdict(result), gaps=turn.gaps)
             state = "succeeded" if result.end is TurnEnd.FINISHED else "stopped"
