@@ -143,8 +143,6 @@ class Ask:
 def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
     """What a body asks for, and its `anthropic-beta` header. Raises RefusedError."""
     values, seen = _members(route, scan), scan.seen
-    if route.model is not None:
-        _refuse_another_model(route.model, values.get("model"))
     _refuse_what_cannot_be_capped(values)
     check_tools(route.wire, values.get("tools"))
     config = _object(values, "generationConfig")
@@ -166,12 +164,6 @@ def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
         addresses=tuple(seen.addresses),
         earlier=_earlier(values),
     )
-
-
-def _refuse_another_model(model: str, given: Any) -> None:
-    """Gemini's is in the path; one in the body as well is the same, or somebody is misled."""
-    if given not in (None, model, f"models/{model}"):
-        raise RefusedError("model: the path names another one")
 
 
 def _size(scan: Scan, name: str) -> int:

@@ -62,7 +62,6 @@ WANTED: Mapping[str, frozenset[str]] = {
     ),
     "gemini": frozenset(
         {
-            "model",
             "generationConfig",
             "generation_config",
             "tools",

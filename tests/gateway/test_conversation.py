@@ -286,7 +286,6 @@ def test_a_maximum_counts_however_it_is_written(
         (CHAT, {"modalities": "audio"}),
         (CHAT, {"stream": "true"}),
         (ANTHROPIC, {"stream": 1}),
-        (GEMINI, {"model": "models/gemini-2.5-pro"}),
         (CHAT, {"models": ["gpt-5.5-pro"]}),
         (CHAT, {"plugins": [{"id": "web"}]}),
         (CHAT, {"model": "gpt-5:online"}),
