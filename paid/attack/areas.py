@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from paid.attack import cis, hostile_work
 from paid.attack.against_gateway import CONTROL
+from paid.attack.hidings import ANYBODYS
+from paid.attack.hostile_secrets import masked
+from paid.attack.payloads import PAYLOADS
 from paid.attack.result import Result
 from paid.attack.stage import AttackStage
 from paid.containers.openings import openings
@@ -92,6 +100,39 @@ def work(stage: AttackStage) -> Iterator[Result]:
     yield Result(
         "work", "the host's canary", "not there", str(canary.exists()), not canary.exists()
     )
+
+
+def git(_stage: AttackStage) -> Iterator[Result]:
+    """Bundles that no git would write, taken by the host's git in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="paid-attack-git-") as folder:
+        argv = [sys.executable, "-m", "paid.attack.try_payloads", folder]
+        done = subprocess.run(argv, stdout=subprocess.PIPE, check=True)
+    seen = {record["name"]: record for record in map(json.loads, done.stdout.splitlines())}
+    for payload in PAYLOADS:
+        record = seen[payload.name]
+        text = str(record["refused"] or "taken")
+        wanted = "taken" if payload.refused is None else payload.refused or "taken or refused"
+        is_final = record["refused"] is None or "(again: False)" in text
+        as_wanted = payload.refused == "" or re.search(wanted, text) is not None
+        yield Result("git", payload.name, wanted, text, as_wanted and is_final)
+
+
+def secrets(stage: AttackStage) -> Iterator[Result]:
+    """A key in a file, hidden in every way that is known, each left by the agent of a real run."""
+    key = b"gh" + b"p_" + b"aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9hG5fD"
+    names = {f"h{number}": name for number, name in enumerate(ANYBODYS)}
+    tree = {
+        f"masked/{short}": base64.b85encode(masked(ANYBODYS[name](key))).decode()
+        for short, name in names.items()
+    }
+    texts = [f"attack: {short}" for short in names]
+    runs = stage.worked("attack/secrets", "hostile_secrets.py", texts, tree)
+    for name, run in zip(names.values(), runs, strict=True):
+        held = run.status == "failed" and run.error_code == "secret_found"
+        seen = f"{run.status} {run.error_code or ''}"
+        yield Result("secrets", name, "not pushed", seen, held)
+    pushed = stage.forge.branches("attack/secrets").keys() - {"main"}
+    yield Result("secrets", "branches on the forge", "none", str(pushed or "none"), not pushed)
 
 
 def _of_run(stage: AttackStage, run: Run) -> list[Result]:

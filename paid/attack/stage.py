@@ -21,6 +21,7 @@ from paid.store import events
 from paid.store.project_settings import ProjectChanges
 
 PROGRAMS = Path(from_inside.__file__).parent
+VICTIM = {"README.md": "A victim.\n"}
 SLOTS = 4
 """Runs at once: two cores have enough with it, and attacks meet each other."""
 
@@ -54,19 +55,23 @@ class AttackStage(BenchStage):
         """The engine that holds the runs' containers."""
         return DockerEngine(self.settings)
 
-    def attacked(
-        self, name: str, program: str, tree: Mapping[str, str] = {"README.md": "A victim.\n"}
-    ) -> Run:
+    def attacked(self, name: str, program: str, tree: Mapping[str, str] = VICTIM) -> Run:
         """Have one run whose agent is a program of this room; returns the ended run."""
         command = ["python3", "-c", (PROGRAMS / program).read_text()]
         project_id = self.watch_tree(name, tree, ProjectChanges(agent_command=command))
         return self.until_ended(project_id, self.label(name))[0]
 
-    def worked(self, name: str, program: str, texts: Sequence[str]) -> list[Run]:
+    def worked(
+        self,
+        name: str,
+        program: str,
+        texts: Sequence[str],
+        tree: Mapping[str, str] = VICTIM,
+    ) -> list[Run]:
         """Have one run an issue, each with one of these texts; returns the ended runs."""
         command = ["python3", "-c", (PROGRAMS / program).read_text()]
         changes = ProjectChanges(agent_command=command)
-        project_id = self.watch_tree(name, {"README.md": "A victim.\n"}, changes)
+        project_id = self.watch_tree(name, tree, changes)
         numbers = [self.forge.add_issue(name, text[:60], text, OWNER) for text in texts]
         for number in numbers:
             self.forge.add_label(name, number, "paid-build", actor=OWNER)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from paid.attack.try_payloads import make_base
 from paid.containers.git import Git
 from paid.containers.git_errors import Output, error_of, over_limit
 from paid.containers.git_limits import CHANGE, ProcessLimits
 from paid.errors import ChangeTooLargeError
-from tests.mirror.try_payloads import make_base
 
 MIB = 1024 * 1024
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.mirror.payloads import PAYLOADS
+from paid.attack.payloads import PAYLOADS
 
 MOST_KIB = 512 * 1024
 MOST_SECONDS = 120
@@ -21,7 +21,7 @@ MOST_SECONDS = 120
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("payloads")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.mirror.try_payloads", str(folder)],
+        [sys.executable, "-m", "paid.attack.try_payloads", str(folder)],
         stdout=subprocess.PIPE,
         check=True,
     )

@@ -8,9 +8,9 @@ import os
 import pytest
 
 from paid.activities.own_secrets import without_secrets
+from paid.attack.hidings import ANYBODYS, HONEST, OWN
 from paid.containers.secret_scan import OURS, Budget, SecretScan
 from paid.errors import ChangeTooLargeError
-from tests.mirror.hidings import ANYBODYS, HONEST, OWN
 
 SECRET = b"paid-own-" + b"Zq7Kw2Xv9Rt4Lm8Bn3Hd6Fy1"
 TOKEN = b"gh" + b"p_" + b"aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9hG5fD"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from paid.attack.packing import BLOB, BRANCH, COMMIT, PERSON, Base, Pack, entry
+from paid.attack.try_payloads import make_base
 from paid.containers.bundles import take
 from paid.containers.changes import Policy, check, check_texts
 from paid.containers.git import Git
 from paid.containers.secret_scan import fingerprint_of
 from paid.errors import PaidError, SecretFoundError
 from tests.mirror.githost import git
-from tests.mirror.packing import BLOB, BRANCH, COMMIT, PERSON, Base, Pack, entry
-from tests.mirror.try_payloads import make_base
 
 SECRET = "paid-own-" + "Zq7Kw2Xv9Rt4Lm8Bn3Hd6Fy1"
 TOKEN = "gh" + "p_" + "aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9hG5fD"

@@ -120,7 +120,7 @@ class Pack:
         old = entry("README.md", "100644", self.base.blob)
         return self.commit(self.tree(old, entry(name, "100644", blob)), **of_commit)
 
-    def bytes(self) -> bytes:
+    def written(self) -> bytes:
         """The pack as a file."""
         count = len(self.objects) if self.count is None else self.count
         head = b"PACK" + self.version.to_bytes(4, "big") + count.to_bytes(4, "big")
@@ -130,7 +130,7 @@ class Pack:
     def bundle(self, head: str, first: str = "# v2 git bundle\n", ref: str = BRANCH) -> bytes:
         """The pack behind a bundle's header."""
         lines = f"{first}-{self.base.commit} base\n{head} refs/heads/{ref}\n\n"
-        return lines.encode() + self.bytes()
+        return lines.encode() + self.written()
 
 
 def shuffled_lines(count: int, seed: int) -> bytes:

@@ -7,20 +7,37 @@ memory of any child so far; then one for this process itself.
 from __future__ import annotations
 
 import json
+import os
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+from paid.attack.packing import BRANCH, Base
+from paid.attack.payloads import PAYLOADS
 from paid.containers.bundles import take
 from paid.containers.changes import Policy, check, read_changes, read_diff
 from paid.containers.git import Git
 from paid.errors import PaidError
-from tests.mirror.githost import git
-from tests.mirror.packing import BRANCH, Base
-from tests.mirror.payloads import PAYLOADS
 
 SECRET = "sk-canary-" + "9f8e7d6c5b4a39281706"
+
+
+IDENTITY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in {"NAME": "Maria", "EMAIL": "maria@example.org"}.items()
+}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What git prints, as a person has it in a repository of one's own."""
+    argv = ["git", *arguments]
+    done = subprocess.run(
+        argv, cwd=folder, env={"PATH": os.defpath, **IDENTITY}, capture_output=True, check=True
+    )
+    return done.stdout.decode().strip()
 
 
 def make_base(repository: Path) -> Base:
@@ -36,13 +53,13 @@ def make_base(repository: Path) -> Base:
     return Base(commit, tree, blob)
 
 
-def everything(git: Git, base: Base, bundle: Path) -> str | None:
+def everything(host: Git, base: Base, bundle: Path) -> str | None:
     """What the host does with a run's commits before it pushes them; the refusal, if any."""
     try:
-        head = take(git, 41, bundle, BRANCH, base.commit)
-        read_changes(git, base.commit, head)
-        read_diff(git, base.commit, head, 400_000)
-        check(git, base.commit, head, Policy(secrets=(SECRET,)))
+        head = take(host, 41, bundle, BRANCH, base.commit)
+        read_changes(host, base.commit, head)
+        read_diff(host, base.commit, head, 400_000)
+        check(host, base.commit, head, Policy(secrets=(SECRET,)))
     except PaidError as error:
         return f"{type(error).__name__}: {error.message} (again: {error.retryable})"
     return None
