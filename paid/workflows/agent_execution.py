@@ -32,16 +32,15 @@ with workflow.unsafe.imports_passed_through():
         Workspace,
     )
     from paid.workflows.announcements import Announcements
+    from paid.workflows.patience import cause_of, worker_was_lost
     from paid.workflows.steps import (
         Interruptions,
-        cause_of,
         do,
         end_of,
         host_is_gone,
         may_pass,
         step,
         undisturbed,
-        worker_was_lost,
     )
 
 NOTHING = type(None)
@@ -301,12 +300,18 @@ class AgentExecutionWorkflow:
         return await self._run_agent(given)
 
     async def _run_agent(self, given: TurnInput) -> TurnResult:
-        """A turn lasts long and its failures are few, so those of its workers do not count."""
+        """A turn lasts long and its failures are few, so those of its workers do not count.
+
+        The rounds are those of runs that lost workers when Temporal still counted these; since
+        then every step takes them itself (`steps.do`).
+        """
         for _ in range(LOST_WORKERS_ROUNDS):
             try:
                 return await self._turn_on_host(given)
             except ActivityError as error:
-                if not (worker_was_lost(error) and workflow.patched("lost-workers")):
+                if not worker_was_lost(error) or workflow.patched("lost-workers-of-run_agent"):
+                    raise
+                if not workflow.patched("lost-workers"):
                     raise
                 if _is_cancelled() and workflow.patched("cancel-ends-a-lost-turn"):
                     raise asyncio.CancelledError from error
