@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -38,7 +39,9 @@ def poll_workflow_id(project_id: int) -> str:
 class Preset:
     """A timeout-and-retry story. `heartbeat` of None is for activities of a few seconds.
 
-    `first_wait` is that before the second attempt; each further one is twice as long. What
+    `first_wait` is that before the second attempt; each further one is twice as long.
+    `docker_waits` is how often a run's workflow waits during one absence of Docker: 5, 25 and then
+    60 s (`paid.workflows.patience`). 0 leaves it to Temporal, as one of the attempts. What
     `is_local` runs beside its workflow and goes through no queue: a short word that it waits for.
     """
 
@@ -47,6 +50,7 @@ class Preset:
     heartbeat: timedelta | None = None
     schedule_to_start: timedelta | None = None
     first_wait: timedelta = timedelta(seconds=1)
+    docker_waits: int = 0
     is_local: bool = False
 
 
@@ -62,7 +66,7 @@ GITHUB = Preset(start_to_close=timedelta(minutes=5), attempts=8, heartbeat=timed
 LOOK = replace(GITHUB, attempts=4)
 """The poll's: what does not pass within seconds is waited for by the workflow, which can be woken.
 """
-PUBLISH = replace(GITHUB, schedule_to_start=HOST_WAIT)
+PUBLISH = replace(GITHUB, schedule_to_start=HOST_WAIT, docker_waits=7)
 """The same on the run's host, which may be lost."""
 CLAIM_SOON = Preset(
     start_to_close=timedelta(seconds=30), attempts=3, schedule_to_start=timedelta(seconds=10)
@@ -75,6 +79,7 @@ CONTAINER = Preset(
     attempts=5,
     heartbeat=timedelta(minutes=1),
     schedule_to_start=HOST_WAIT,
+    docker_waits=4,
 )
 """Docker and git on the run's host: clone, workspace, checks."""
 AGENT = Preset(
@@ -83,10 +88,11 @@ AGENT = Preset(
     heartbeat=timedelta(minutes=1),
     schedule_to_start=HOST_WAIT,
     first_wait=timedelta(seconds=9),
+    docker_waits=3,
 )
 """One turn of the agent; a further attempt re-attaches to the container that runs.
 
-The waits between the attempts add up to half a minute: PostgreSQL or Docker may restart meanwhile.
+The waits between the attempts add up to half a minute.
 A worker that takes a dead one's place does not let it wait (`paid.takeover`).
 """
 CLEANUP = Preset(
@@ -102,20 +108,21 @@ WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 """Clean-up must not race a step that still runs, so a cancel waits for the step to end."""
 
 
-def options(preset: Preset) -> dict[str, Any]:
+def options(preset: Preset, ends_at_once: Sequence[str] = ()) -> dict[str, Any]:
     """A preset as keyword arguments of `workflow.execute_activity`.
 
     Waits between attempts grow from the preset's first one to 1 min. Which errors are not retried
-    is said by the errors themselves (`paid.errors`, translated in `paid.temporal`).
+    is said by the errors themselves (`paid.errors`, translated in `paid.temporal`), and by
+    `ends_at_once`: the types that a workflow takes into its own hands.
     """
     return {
-        **local_options(preset),
+        **local_options(preset, ends_at_once),
         "schedule_to_start_timeout": preset.schedule_to_start,
         "heartbeat_timeout": preset.heartbeat,
     }
 
 
-def local_options(preset: Preset) -> dict[str, Any]:
+def local_options(preset: Preset, ends_at_once: Sequence[str] = ()) -> dict[str, Any]:
     """The same of `workflow.execute_local_activity`, which goes through no queue."""
     return {
         "start_to_close_timeout": preset.start_to_close,
@@ -125,5 +132,6 @@ def local_options(preset: Preset) -> dict[str, Any]:
             backoff_coefficient=2,
             maximum_interval=timedelta(minutes=1),
             maximum_attempts=preset.attempts,
+            non_retryable_error_types=ends_at_once or None,
         ),
     }

@@ -156,4 +156,6 @@ AREAS: dict[str, Area] = {
     "gateway": gateway,
     "container": container,
     "work": work,
+    "git": git,
+    "secrets": secrets,
 }

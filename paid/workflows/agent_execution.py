@@ -10,7 +10,6 @@ from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
-    is_cancelled_exception,
 )
 
 with workflow.unsafe.imports_passed_through():
@@ -30,17 +29,17 @@ with workflow.unsafe.imports_passed_through():
         Workspace,
     )
     from paid.workflows.announcements import Announcements
+    from paid.workflows.patience import worker_was_lost
     from paid.workflows.publishing import Publishing
+    from paid.workflows.run_end import SAME, end_after, still_failing
     from paid.workflows.steps import (
         Interruptions,
-        cause_of,
         do,
         end_of,
         host_is_gone,
         may_pass,
         step,
         undisturbed,
-        worker_was_lost,
     )
 
 NOTHING = type(None)
@@ -84,7 +83,7 @@ class AgentExecutionWorkflow:
         try:
             end = await self._work()
         except (Exception, asyncio.CancelledError) as error:
-            end = self._end_after(error)
+            end = end_after(self._run_id, error)
         return await undisturbed(self._finish(end))
 
     @workflow.query
@@ -161,7 +160,7 @@ class AgentExecutionWorkflow:
                 continue
             if (end := await self._judged(plan, workspace, turn)) is not None:
                 return end
-        failing = _still_failing(plan, self._summary)
+        failing = still_failing(plan, self._summary)
         refused = self._publishing.refusal()
         return refused or self._end(RunStatus.FAILED, "limit_reached", failing)
 
@@ -183,7 +182,7 @@ class AgentExecutionWorkflow:
         self._publishing.begin_anew()
         self._feedback_id, self._summary = verdict.feedback_id, verdict.summary
         if self._in_circles(turn.output_digest + verdict.output_digest):
-            same = f"{_SAME.format(SAME_OUTPUT_LIMIT)}\n{verdict.summary}".strip()
+            same = f"{SAME.format(SAME_OUTPUT_LIMIT)}\n{verdict.summary}".strip()
             return self._end(RunStatus.FAILED, "limit_reached", same)
         return None
 
@@ -327,12 +326,18 @@ class AgentExecutionWorkflow:
         return await self._run_agent(given)
 
     async def _run_agent(self, given: TurnInput) -> TurnResult:
-        """A turn lasts long and its failures are few, so those of its workers do not count."""
+        """A turn lasts long and its failures are few, so those of its workers do not count.
+
+        The rounds are those of runs that lost workers when Temporal still counted these; since
+        then every step takes them itself (`steps.do`).
+        """
         for _ in range(LOST_WORKERS_ROUNDS):
             try:
                 return await self._turn_on_host(given)
             except ActivityError as error:
-                if not (worker_was_lost(error) and workflow.patched("lost-workers")):
+                if not worker_was_lost(error) or workflow.patched("lost-workers-of-run_agent"):
+                    raise
+                if not workflow.patched("lost-workers"):
                     raise
                 if _is_cancelled() and workflow.patched("cancel-ends-a-lost-turn"):
                     raise asyncio.CancelledError from error
@@ -388,22 +393,6 @@ class AgentExecutionWorkflow:
     def _end(self, status: RunStatus, code: str = "", message: str = "") -> EndInput:
         return EndInput(self._run_id, status, code, message)
 
-    def _end_after(self, error: BaseException) -> EndInput:
-        """The end that an exception means; what is not foreseen is a failure, said as it is."""
-        if is_cancelled_exception(error):
-            return self._end(RunStatus.CANCELLED, "cancelled", "The run was cancelled.")
-        cause = cause_of(error)
-        if not isinstance(cause, ApplicationError):
-            return self._end(RunStatus.FAILED, "failed", str(cause or error))
-        if cause.type == "RunCancelledError":
-            return self._end(RunStatus.CANCELLED, "cancelled", "The run was cancelled.")
-        if cause.type == "BudgetExceededError":
-            return self._end(RunStatus.BUDGET_EXCEEDED, "budget_exceeded", cause.message)
-        if cause.type == "NothingToPublishError":
-            return self._end(RunStatus.NO_CHANGES, "no_changes", cause.message)
-        code = str(cause.details[0]) if cause.details else "failed"
-        return self._end(RunStatus.FAILED, code, cause.message)
-
 
 def _is_cancelled() -> bool:
     return workflow.cancellation_reason() is not None
@@ -411,11 +400,3 @@ def _is_cancelled() -> bool:
 
 def _turn_seconds(left: float) -> int:
     return max(1, min(LONGEST_TURN_SECONDS, int(left)))
-
-
-def _still_failing(plan: RunPlan, summary: str) -> str:
-    rounds = "one round" if plan.max_iterations == 1 else f"{plan.max_iterations} rounds"
-    return f"The checks still fail after {rounds} of agent and checks.\n{summary}".strip()
-
-
-_SAME = "The agent did the same thing {} times in a row."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -14,18 +13,9 @@ from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 with workflow.unsafe.imports_passed_through():
     from paid import queues
     from paid.contracts import RunEnd, RunStatus, TurnEnd, TurnResult
+    from paid.workflows.patience import Patience, ends_at_once, is_gateways
 
 T = TypeVar("T")
-LOST_WORKERS = ("WorkerLostError", "DetachedError")
-AWAY = {"DatabaseError": "database-away", "GatewayAwayError": "gateway-away"}
-"""What a step may find away, and the patch since which a run waits for it."""
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
-PAUSE_PART = 0.1
-"""A step is begun anew after so much of the time that it has waited: an outage of two minutes is
-noticed to be over within a quarter of one, and one of a day costs some hundred attempts."""
-LONGEST_OUTAGE = timedelta(days=1)
-LONGEST_VAIN_ATTEMPT = timedelta(minutes=3)
-"""An activity's own attempts are over sooner where what it needs is away all the time."""
 MOST_INTERRUPTIONS = 3
 """So often an agent goes on whose container went with Docker: it may be what brings Docker down."""
 _ENDS: Mapping[TurnEnd, tuple[RunStatus, str]] = {
@@ -40,26 +30,6 @@ def host_is_gone(error: ActivityError) -> bool:
     """Whether nobody at the host took the activity in time."""
     cause = error.cause
     return isinstance(cause, ActivityTimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
-
-
-def worker_was_lost(error: ActivityError) -> bool:
-    """Whether the last attempt ended because its worker was killed, stopped or not heard of."""
-    cause = error.cause
-    if isinstance(cause, ActivityTimeoutError):
-        return cause.type is TimeoutType.HEARTBEAT
-    return isinstance(cause, ApplicationError) and cause.type in LOST_WORKERS
-
-
-def cause_of(error: BaseException) -> BaseException | None:
-    """What an activity failed of; the error of a local one comes without an ActivityError."""
-    return error.cause if isinstance(error, ActivityError) else error
-
-
-def _is_away(error: FailureError) -> str | None:
-    """Which of the things that a run waits for is away; None when it failed of something else."""
-    cause = cause_of(error)
-    known = isinstance(cause, ApplicationError) and cause.type in AWAY
-    return cause.type if known and isinstance(cause, ApplicationError) else None
 
 
 def may_pass(error: ActivityError) -> bool:
@@ -81,32 +51,41 @@ async def do(
     preset: queues.Preset,
     queue: str | None = None,
     tell: Callable[[], None] = _nobody,
+    *,
+    ends_with_cancel: bool = False,
 ) -> T:
     """Run the activity called `name`; on this workflow's own queue unless one is given.
 
     An outage of PostgreSQL is waited out: no end could be recorded meanwhile, and the agent's
     work is paid for. So is one of the gateway; `tell` is called when it lasts, and when it is over.
+    Docker is waited for as often as the preset says, and lost workers cost the step nothing
+    (`paid.workflows.patience`).
     """
-    away_since, told = None, False
+    patience, told = Patience(name, preset), False
     while True:
         began = workflow.now()
         try:
             result = await _execute(name, given, answer, preset, queue)
         except FailureError as error:
-            now, away = workflow.now(), _is_away(error)
-            if away_since is None or now - began > LONGEST_VAIN_ATTEMPT:
-                away_since = now  # until then it worked: this outage has just begun
-            waited = now - away_since
-            if away is None or waited > LONGEST_OUTAGE or not workflow.patched(AWAY[away]):
+            now = workflow.now()
+            pause = patience.pause(error, now - began, now)
+            if pause is None or not workflow.patched(patience.patch(error)):
                 raise
-            if away == "GatewayAwayError" and not told:
+            if ends_with_cancel and _is_cancelled() and workflow.patched("cancel-ends-a-wait"):
+                raise asyncio.CancelledError from error
+            if is_gateways(error) and not told:
                 told = True
                 tell()
         else:
             if told:
                 tell()
             return result
-        await workflow.sleep(min(max(PAUSE_PART * waited, FIRST_PAUSE), LONGEST_PAUSE))
+        if pause:
+            await workflow.sleep(pause)
+
+
+def _is_cancelled() -> bool:
+    return workflow.cancellation_reason() is not None
 
 
 async def _execute(
@@ -117,8 +96,9 @@ async def _execute(
             name, given, result_type=answer, **queues.local_options(preset)
         )
         return beside
+    how = queues.options(preset, ends_at_once(preset))
     result: T = await workflow.execute_activity(
-        name, given, result_type=answer, task_queue=queue, **queues.options(preset)
+        name, given, result_type=answer, task_queue=queue, **how
     )
     return result
 
@@ -133,10 +113,10 @@ async def step(
 ) -> T:
     """The same for a step that a cancel may end.
 
-    One that finishes in spite of a cancel swallows it, and it is never delivered again.
+    One that finishes, or fails, in spite of a cancel swallows it, and it is never delivered again.
     """
-    result = await do(name, given, answer, preset, queue, tell)
-    if workflow.cancellation_reason() is not None:
+    result = await do(name, given, answer, preset, queue, tell, ends_with_cancel=True)
+    if _is_cancelled():
         raise asyncio.CancelledError
     return result
 

@@ -20,7 +20,9 @@ ALLOWED_IN_WORKFLOWS = (
     "paid.queues",
     "paid",
     "paid.workflows.announcements",
+    "paid.workflows.patience",
     "paid.workflows.publishing",
+    "paid.workflows.run_end",
     "paid.workflows.steps",
 )
 _TOOLS = ("paid/containers/image/", "paid/setup/", "paid/bench/", "paid/chaos/",

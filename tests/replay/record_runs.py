@@ -131,6 +131,22 @@ def loses_its_workers() -> Answers:
     return {"run_agent": turn}
 
 
+def loses_its_workers_and_docker() -> Answers:
+    """More workers go during the checks than these have attempts, and then Docker does."""
+    gone, away = iter([True] * 6), iter([True] * 2)
+
+    def verify(_: Any) -> VerifyResult:
+        if next(gone, False):
+            raise DetachedError("The worker was stopped.")
+        if next(away, False):
+            error = DockerUnavailableError("Docker does not answer.")
+            error.retry_after_seconds = 0.1
+            raise error
+        return VerifyResult(True)
+
+    return {**loses_its_workers(), "verify": verify}
+
+
 def loses_its_database() -> Answers:
     """PostgreSQL is away for longer than a turn has attempts."""
     away = iter([True] * 4)
@@ -147,7 +163,8 @@ def loses_its_database() -> Answers:
 
 SCENARIOS = (completes, mends_failing_checks, changes_nothing, finds_no_workspace, fails,
              pauses_for_money, waits_for_docker, begins_in_a_crowd, ends_in_a_crowd,
-             loses_its_workers, loses_its_database, is_cancelled)  # fmt: skip
+             loses_its_workers, loses_its_workers_and_docker, loses_its_database,
+             is_cancelled)  # fmt: skip
 
 
 async def _history(client: Client, scenario: Callable[[], Answers]) -> str:

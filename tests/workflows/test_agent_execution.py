@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -275,6 +276,88 @@ async def test_workers_that_are_lost_do_not_use_up_the_agents_attempts(
     handle, fake = await start_run(run_agent=run_agent)
     assert (await handle.result()).status == RunStatus.COMPLETED
     assert [turn.turn for turn in fake.turns] == [1] * 8
+
+
+@pytest.mark.parametrize("loss", ["WorkerLostError", "DetachedError"])
+async def test_lost_workers_leave_every_other_fault_all_its_attempts(
+    start_run: StartRun, loss: str
+) -> None:
+    """Each step loses as many workers as it has attempts, and then cannot be done for a moment."""
+    usual: dict[str, Any] = {
+        "create_worktree": WORKSPACE,
+        "run_agent": TurnResult(TurnEnd.FINISHED, HEAD),
+        "verify": VerifyResult(passed=True),
+        "create_pull_request": PullRequest(7, "http://forge/pull/7"),
+        "end_run": RunEnd(RunStatus.COMPLETED),
+        "release_container": None,
+        "cleanup_worktree": None,
+    }
+    lost = {"create_pull_request": 8, "end_run": 10, "release_container": 20}
+    started = {}
+    for struck, result in usual.items():
+        number = lost.get(struck, 5)
+        answer = _after(number, loss, result)
+        started[struck] = (number, *await start_run(**{struck: answer}))
+    for struck, (number, handle, fake) in started.items():
+        assert (await handle.result()).status is RunStatus.COMPLETED, struck
+        assert fake.calls.count(struck) == number + 2
+
+
+def _after(number: int, loss: str, result: Any) -> Callable[[Any], Any]:
+    """An answer behind so many lost workers and a moment without Docker."""
+    left = iter(range(number + 1))
+
+    def answer(_: Any) -> Any:
+        if (at := next(left, None)) is None:
+            return result
+        if at < number:
+            raise ApplicationError(
+                "The worker is gone.", type=loss, next_retry_delay=timedelta(milliseconds=1)
+            )
+        error = DockerUnavailableError("Docker does not answer.")
+        error.retry_after_seconds = 0.01
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("step", "waits"), [("create_worktree", 4), ("run_agent", 3), ("verify", 4)]
+)
+async def test_docker_that_stays_away_under_a_step_fails_the_run_with_that_reason(
+    start_run: StartRun, step: str, waits: int
+) -> None:
+    error = DockerUnavailableError("Docker does not answer.")
+    error.retry_after_seconds = 0.01
+
+    def away(_: Any) -> None:
+        raise error
+
+    handle, fake = await start_run(**{step: away})
+    assert (await handle.result()).status is RunStatus.FAILED
+    assert (fake.ends[0].code, fake.calls.count(step)) == ("docker_unavailable", waits + 1)
+
+
+@pytest.mark.parametrize("error", [DatabaseError("away"), DockerUnavailableError("away")])
+async def test_a_cancelled_step_that_finds_something_away_is_not_begun_again(
+    start_run: StartRun, error: PaidError
+) -> None:
+    begun = asyncio.Event()
+
+    async def run_agent(_: Any) -> None:
+        begun.set()
+        try:
+            while True:
+                activity.heartbeat()
+                await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            raise error from None
+
+    handle, fake = await start_run(run_agent=run_agent)
+    await begun.wait()
+    await handle.cancel()
+    assert (await handle.result()).status is RunStatus.CANCELLED
+    assert fake.calls.count("run_agent") == 1
 
 
 async def test_an_outage_of_the_database_is_waited_out_however_far_the_run_is(

@@ -12,9 +12,18 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 from paid import queues
-from paid.contracts import HostSlot, RunPlan, RunStatus, VerifyResult, Workspace
+from paid.contracts import (
+    HostSlot,
+    RunPlan,
+    RunStatus,
+    TurnEnd,
+    TurnResult,
+    VerifyResult,
+    Workspace,
+)
+from paid.errors import DockerUnavailableError
 from tests.workflows.conftest import Handle, StartRun, cancel_is_seen
-from tests.workflows.fakes import BASE, FakeRun
+from tests.workflows.fakes import BASE, HEAD, FakeRun
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("given_up_soon")]
 GONE = "-gone"
@@ -26,6 +35,12 @@ def given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CONTAINER", "AGENT", "PUBLISH", "CLEANUP"):
         preset = replace(getattr(queues, name), schedule_to_start=timedelta(seconds=3))
         monkeypatch.setattr(queues, name, preset)
+
+
+@pytest.fixture
+def silence_is_seen_soon(given_up_soon: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn without a heartbeat is given up after a second, and not after a minute."""
+    monkeypatch.setattr(queues, "AGENT", replace(queues.AGENT, heartbeat=timedelta(seconds=1)))
 
 
 class Hosts:
@@ -103,3 +118,27 @@ async def test_a_cancel_while_a_further_host_makes_its_workspace_is_not_swallowe
     go_on.set()
     assert (await handle.result()).status is RunStatus.CANCELLED
     assert "run_agent" not in fake.calls
+
+
+@pytest.mark.usefixtures("silence_is_seen_soon")
+async def test_workers_that_fall_silent_leave_an_absence_of_docker_its_time(
+    start_run: StartRun,
+) -> None:
+    """More of them than a turn has attempts; Temporal itself notices each."""
+    silent, away = iter(range(queues.AGENT.attempts)), iter(range(2))
+
+    async def run_agent(_: Any) -> TurnResult:
+        if next(silent, None) is not None:
+            await asyncio.Event().wait()
+        if next(away, None) is not None:
+            error = DockerUnavailableError("Docker does not answer.")
+            error.retry_after_seconds = 0.01
+            raise error
+        return TurnResult(TurnEnd.FINISHED, HEAD)
+
+    handle, fake = await start_run(run_agent=run_agent)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert [turn.turn for turn in fake.turns] == [1] * (queues.AGENT.attempts + 3)
+    history = await handle.fetch_history()
+    started = [event.activity_task_started_event_attributes for event in history.events]
+    assert max(attempt.attempt for attempt in started) == 1, "Temporal counts lost workers"

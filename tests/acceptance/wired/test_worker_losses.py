@@ -77,8 +77,10 @@ def stopped(stage: WiredStage, watched: Watched, boundaries: Boundaries) -> list
 
 
 async def _failures(stage: WiredStage, run: Run) -> set[str]:
-    """Why attempts at the run's activities were followed by others."""
+    """Why the run's activities, or single attempts at them, were followed by others."""
     client = await connect(stage.settings)
     history = await client.get_workflow_handle(run.workflow_id).fetch_history()
-    started = [event.activity_task_started_event_attributes for event in history.events]
-    return {attempt.last_failure.message for attempt in started if attempt.attempt > 1}
+    failed = {it.activity_task_failed_event_attributes.failure.message for it in history.events}
+    retried = {it.activity_task_started_event_attributes.last_failure.message
+               for it in history.events}  # fmt: skip
+    return failed | retried
