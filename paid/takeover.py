@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import structlog
@@ -86,7 +87,7 @@ class _Noting(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         if activity.info().is_local:  # lost with its workflow's task, which Temporal gives anew
             return await self.next.execute_activity(input)
-        note = self._folder / uuid4().hex
+        note = self._folder / f"{quote(activity.info().workflow_id or '', safe='')}~{uuid4().hex}"
         with suppress(OSError):  # on a full disk Temporal notices a loss in its own time
             note.write_bytes(activity.info().task_token)
         try:
@@ -102,17 +103,36 @@ async def take_over(client: Client, database: Database, settings: Settings) -> N
     if not notes:
         return
     await _forget_memory(client, database)
-    lost = await asyncio.gather(*(tell_lost(client, note.read_bytes()) for note in notes))
+    known: dict[str, list[bytes]] = {}
+    for note in notes:
+        known.setdefault(unquote(note.name.partition("~")[0]), []).append(note.read_bytes())
+    lost = await asyncio.gather(*(_lose(client, *each) for each in known.items()))
     for note in notes:
         note.unlink()
     _log.info("takeover.attempts_lost", number=sum(lost))
 
 
+async def _lose(client: Client, workflow_id: str, task_tokens: Sequence[bytes]) -> int:
+    """Fail one workflow's attempts, one after the other; how many were open.
+
+    Each behind a reset of its own: Temporal keeps a reset in its memory alone, and forgets it
+    there with every attempt that is refused because it is over. The workflow's next task would
+    then be offered to the dead process again.
+    """
+    lost = 0
+    for token in task_tokens:
+        await _forget_worker_of(client, workflow_id)
+        lost += await tell_lost(client, token)
+    await _forget_worker_of(client, workflow_id)
+    return lost
+
+
 async def _forget_memory(client: Client, database: Database) -> None:
     """Let any worker have the next tasks of what goes on.
 
-    Temporal would offer each for 10 s to the process that had the workflow in its memory. Where
-    that is another host's and lives, it costs the reading of a short history.
+    Temporal would offer each for some seconds (`worker.MEMORY_HOLDS`) to the process that had the
+    workflow in its memory. Where that is another host's and lives, it costs the reading of a
+    short history.
     """
     with database.session() as session:
         known = [run.workflow_id for run in runs.live(session)]

@@ -57,6 +57,12 @@ HEARTBEAT_THROTTLE = timedelta(seconds=1)
 """A cancel reaches an activity with the answer to a heartbeat, and the SDK holds heartbeats back
 for 0.8 times their timeout, 48 s here, unless told otherwise."""
 
+MEMORY_HOLDS = timedelta(seconds=3)
+"""How long Temporal keeps a workflow's next task for the process that has the workflow in its
+memory. A killed worker's successor takes longer to start, and need not wait for what was offered to
+the dead (10 s by default). Another worker, or the same one when it is that busy, only reads a
+history of some 60 events."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -137,6 +143,7 @@ def make_workers(
             task_queue=shared,
             workflows=parts.workflows,
             workflow_runner=UnsandboxedWorkflowRunner(),
+            sticky_queue_schedule_to_start_timeout=MEMORY_HOLDS,
             activities=parts.shared,
             max_concurrent_activities=SHARED_SLOTS,
             max_concurrent_local_activities=LOCAL_SLOTS,

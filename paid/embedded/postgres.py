@@ -107,6 +107,10 @@ class PostgresServer:
         """True when the server stopped though nobody asked it to."""
         return self._process is not None and self._process.ended()
 
+    def was_killed(self) -> bool:
+        """True when it ended by SIGKILL, which nobody here sent."""
+        return self._process is not None and self._process.was_killed()
+
     def destroy(self) -> None:
         """Stop, and remove every file; for tests."""
         self.stop()

@@ -65,6 +65,13 @@ class ServerProcess:
         """True when the server has stopped, for whatever reason."""
         return self._lifeline.poll() is not None
 
+    def was_killed(self) -> bool:
+        """True when SIGKILL has ended the server, or what holds its lifeline.
+
+        Our programs and servers end with no such status by themselves (`lifeline.main`).
+        """
+        return abs(self._lifeline.poll() or 0) == signal.SIGKILL
+
     def stop(self) -> None:
         """Stop the server and wait until it is gone; safe to call twice."""
         if self._lifeline.stdin is not None:

@@ -59,6 +59,10 @@ class Part:
         """True when it runs no more, though nobody stopped it."""
         return self._process is not None and self._process.ended()
 
+    def was_killed(self) -> bool:
+        """True when it ended by SIGKILL, which nobody here sent."""
+        return self._process is not None and self._process.was_killed()
+
     def stop(self) -> None:
         """Ask it to stop, insist after its grace, and wait; safe to call twice."""
         if self._process is not None:

@@ -15,7 +15,7 @@ from paid.embedded.process import read_pid
 from paid.errors import EmbeddedServiceError
 from paid.settings import Settings
 from paid.up.installation import EmbeddedPaid
-from paid.up.part import Program
+from paid.up.part import Part, Program
 from tests.waiting import wait_until
 
 SLEEPS = "import time; time.sleep(600)"
@@ -68,3 +68,28 @@ def test_one_that_gives_up_again_and_again_ends_the_start_with_its_last_words(
     with pytest.raises(EmbeddedServiceError, match="no such port"):
         paid.start()
     assert not (settings.data_dir / "up.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "number", "killed"),
+    [
+        (SLEEPS, signal.SIGKILL, True),
+        (SLEEPS, signal.SIGTERM, False),
+        (SLEEPS, signal.SIGABRT, False),
+        ("raise SystemExit(1)", None, False),
+    ],
+)
+def test_one_that_was_killed_is_told_from_one_that_crashed(
+    tmp_path: Path, line: str, number: signal.Signals | None, killed: bool
+) -> None:
+    (tmp_path / "sleeper.py").write_text(line)
+    program = Program("sleeper", "sleeper", "sleeps", lambda *_: True, frozenset())
+    part = Part(program, Settings(data_dir=tmp_path / "data"), tmp_path)
+    part.start()
+    assert not part.was_killed()
+    if number is not None:
+        wait_until(lambda: read_pid(tmp_path / "sleeper.pid"), "the program's start")
+        os.kill(read_pid(tmp_path / "sleeper.pid") or 0, number)
+    wait_until(part.ended, "the program's end")
+    assert part.was_killed() is killed
+    part.stop()

@@ -71,6 +71,34 @@ def test_the_pauses_grow_while_it_does_not_stay() -> None:
     assert supervisor.LONGEST_PAUSE_SECONDS == 30
 
 
+class KilledPart(Part):
+    """A part that somebody kills."""
+
+    def was_killed(self) -> bool:
+        return not self.lives
+
+
+def test_a_part_that_is_killed_again_and_again_is_started_at_once_each_time() -> None:
+    part, said = KilledPart(), list[str]()
+    watched = Watched(part)
+    for round_ in range(1, supervisor.FORGIVEN_KILLS + 1):
+        part.lives = False
+        watched.look(said.append)
+        watched.look(said.append)
+        assert part.starts == round_, "it has not crashed, and was let wait"
+    assert set(said) == {"part ended; starting it again at once, since it was killed"}
+
+
+def test_a_part_that_is_killed_whenever_it_starts_waits_longer_and_longer() -> None:
+    """As one whose start takes more memory than there is."""
+    part, said = KilledPart(), list[str]()
+    watched = Watched(part)
+    for round_ in range(1, supervisor.FORGIVEN_KILLS + 3):
+        part.lives = False
+        look_until(watched, part, round_, said)
+    assert [line.rpartition(" in ")[2] for line in said[-2:]] == ["0.5 s", "1 s"]
+
+
 def test_a_part_that_ends_while_a_server_is_away_has_not_crashed_and_starts_when_that_is_back() -> (
     None
 ):
