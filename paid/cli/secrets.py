@@ -42,7 +42,7 @@ def add_to_project(commands: typer.Typer) -> None:
 def release(number: RunNumber, reason: Reason, as_json: Json = False) -> None:
     """Let a run publish what its last refusal took for secrets, and nothing else.
 
-    The run is published at once; no agent is paid again. Who released it, when and why is on record.
+    The run is published at once, without an agent. Who released it, when and why is on record.
 
     [dim]paid release 12 --reason "the key of the public test server"[/]
     """

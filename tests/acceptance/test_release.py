@@ -1,4 +1,4 @@
-"""A secret in a change: the agent is told first, then a person may let it go, and it is published."""
+"""A secret in a change: the agent is told first, then a person may let it go to be published."""
 
 from __future__ import annotations
 
