@@ -293,7 +293,11 @@ class ChangeTooLargeError(BundleRejectedError):
         self, message: str, *, hint: str | None = None, for_agent: str | None = None
     ) -> None:
         hint = hint or "Let the agent make a smaller change, in parts."
-        super().__init__(message, hint=hint, for_agent=for_agent or message)
+        told = (
+            f"{message} Make the change smaller, in every commit: leave out what is generated,"
+            " downloaded or packed."
+        )
+        super().__init__(message, hint=hint, for_agent=for_agent or told)
 
 
 class AgentError(PaidError):

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 
 from paid import control, health, polls
 from paid.errors import PaidError
+from paid.models import Run
 from paid.settings import Settings
 from paid.temporal import RPC_TIMEOUT, connect
 
@@ -38,6 +39,11 @@ class TemporalLink:
         await self._tell(
             "run_cancelled", lambda client: control.tell_cancelled(client, workflow_id)
         )
+
+    async def run_opened(self, run: Run) -> None:
+        """Start the workflow of a run that is to be published after all."""
+        queue = self._settings.temporal_task_queue
+        await self._tell("run_opened", lambda client: control.start_run(client, run, queue))
 
     async def budgets_changed(self, workflow_ids: Sequence[str]) -> None:
         """Let runs that wait for money look again."""

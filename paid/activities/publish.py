@@ -35,6 +35,10 @@ from paid.store.runs import RunFacts
 
 _NO_COMMITS = "no commits between"
 """What GitHub answers to a pull request from a branch that has nothing which its base has not."""
+_RELEASE = (
+    "If that is no secret, or may be published, a person lets it go, and it is published then:"
+    " `paid release {} --reason TEXT`."
+)
 _NOTHING_LEFT = "Beside {!r}, as it is now, nothing is left of the change."
 
 
@@ -83,6 +87,7 @@ class PublishActivities:
         try:
             return self._text_let_through(given, facts)
         except SecretFoundError as error:
+            error.hint = _RELEASE.format(given.run_id)
             with self._host.database.session() as session:
                 run = runs.get(session, given.run_id)
                 runs.say(session, run, secrets.FOUND, commit=given.head_sha, found=error.found)

@@ -19,6 +19,7 @@ from paid.containers.mirror import KEPT_BRANCH
 from paid.contracts import HostSlot, KeptWork, RunInput, RunStatus, Workspace
 from paid.errors import (
     BadInputError,
+    ChangeTooLargeError,
     ContainerError,
     DockerUnavailableError,
     HostFullError,
@@ -213,7 +214,12 @@ class WorkspaceActivities:
         if mirrors.imported(run.project_id, _id(run)) is None:
             return
         if not file.exists():
-            mirrors.save_bundle(run.project_id, run.base_sha, run.head_sha, file)
+            try:
+                mirrors.save_bundle(run.project_id, run.base_sha, run.head_sha, file)
+            except ChangeTooLargeError as error:  # clean-up goes on without
+                with self._host.database.session() as session:
+                    runs.say(session, run, "run.work_not_kept", reason=str(error))
+                return
         with self._host.database.session() as session:
             runs.say(session, run, kept.WORK_KEPT, file=str(file), head=run.head_sha)
 

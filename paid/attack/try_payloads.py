@@ -18,9 +18,12 @@ from paid.attack.packing import BRANCH, Base
 from paid.attack.payloads import PAYLOADS
 from paid.containers.bundles import take
 from paid.containers.changes import Policy, check, read_changes, read_diff
+from paid.containers.commits import Identity, Rules, rewrite
 from paid.containers.git import Git
+from paid.containers.publishable import NO_GAPS, require_publishable
 from paid.errors import PaidError
 
+RULES = Rules(Identity("Robot", "robot@example.org"), lambda text: text[:500])
 SECRET = "sk-canary-" + "9f8e7d6c5b4a39281706"
 
 
@@ -57,6 +60,8 @@ def everything(host: Git, base: Base, bundle: Path) -> str | None:
     """What the host does with a run's commits before it pushes them; the refusal, if any."""
     try:
         head = take(host, 41, bundle, BRANCH, base.commit)
+        head = rewrite(host, base.commit, head, RULES, time.time()).head
+        require_publishable(host, base.commit, head, (), NO_GAPS)
         read_changes(host, base.commit, head)
         read_diff(host, base.commit, head, 400_000)
         check(host, base.commit, head, Policy(secrets=(SECRET,)))

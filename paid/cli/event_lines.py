@@ -72,12 +72,12 @@ def _file_change(data: Data) -> str:
 
 
 def _secrets(data: Data) -> str:
-    """Kinds and places; the fingerprints are for programs."""
+    """Kinds and places, a line each, behind whose release it is; fingerprints are for programs."""
     given = data.get("found")
     found = [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
-    told = "; ".join(f"{each.get('kind')} in {each.get('place')}" for each in found)
-    by = f"  by {data['by']}: {data.get('reason', '')}" if "by" in data else ""
-    return one_line(f"{told}{by}", WIDE)
+    told = [f"{each.get('kind')} in {each.get('place')}" for each in found]
+    by = [f"by {data['by']}: {data.get('reason', '')}"] if "by" in data else []
+    return _indented([one_line(text, 4 * WIDE) for text in [*by, *told]])
 
 
 def _check(data: Data) -> str:

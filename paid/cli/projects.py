@@ -125,14 +125,22 @@ def _lines(key: str, value: Any) -> list[tuple[str, object]]:
         return [("refused label", _refusal(told)) for told in value]
     if key == "policy":
         checks = [("check", check_lines.shown(argv)) for argv in value["checks"]]
-        rest = {name: it for name, it in value.items() if name != "checks" or not checks}
-        return [*checks, *_lines("settings", rest)]
+        allowed = [("allowed secret", _allowed(told)) for told in value["allowed_secrets"]]
+        listed = {name for name, it in (("checks", checks), ("allowed_secrets", allowed)) if it}
+        rest = {name: it for name, it in value.items() if name not in listed}
+        return [*checks, *allowed, *_lines("settings", rest)]
     if isinstance(value, dict):
         return [
             (f"{inner} {'label' if key == 'labels' else ''}".strip(), text)
             for inner, text in value.items()
         ]
     return [(key.replace("_", " "), "-" if value in (None, "") else value)]
+
+
+def _allowed(told: dict[str, str]) -> str:
+    """A glob of paths, or a value's SHA-256, with who let it go, and why."""
+    what = told.get("path") or f"SHA-256 {told.get('value')}"
+    return f"{what}  by {told.get('by')}: {told.get('reason')}"
 
 
 def _refusal(told: dict[str, Any]) -> str:

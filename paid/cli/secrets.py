@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from paid.cli import connection, output
+from paid.cli import connection, output, work
 from paid.cli.given import read_secret
 from paid.cli.output import Json, say, shown
 from paid.cli.projects import Name
 from paid.cli.runs import RunNumber
-from paid.store import projects, secrets
+from paid.store import kept, projects, runs, secrets
 
 Reason = Annotated[str, typer.Option(help="Why it may be published; kept on record.")]
 PathGlob = Annotated[
@@ -42,18 +42,24 @@ def add_to_project(commands: typer.Typer) -> None:
 def release(number: RunNumber, reason: Reason, as_json: Json = False) -> None:
     """Let a run publish what its last refusal took for secrets, and nothing else.
 
+    The run is published at once, without an agent. Who released it, when and why is on record.
+
     [dim]paid release 12 --reason "the key of the public test server"[/]
     """
-    by = connection.caller()
-    with connection.database() as database, database.session() as session:
-        secrets.release(session, number, by, reason)
-        found = secrets.found_in(session, number)
+    settings, by = connection.settings(), connection.caller()
+    with connection.database(settings) as database, database.session() as session:
+        found = secrets.found_in(session, runs.get(session, number))
+        run = kept.release(session, number, by, reason)
+    started = run.publishes_only and work.start(settings, run)
     if as_json:
-        output.print_json({"id": number, "released": found})
+        output.print_json({"id": number, "released": found, "started": started})
         return
     for each in found:
         say(f"Released: {shown(each['kind'])} in {shown(each['place'])}.")
-    say(f"`paid retry {number} --publish` publishes the run's commits now.")
+    if run.publishes_only:
+        work.say_started(number, started)
+    else:
+        say(f"Run {number} is at work still, and may publish them now.")
 
 
 def allow(

@@ -14,6 +14,8 @@ from paid.cli import connection, output
 from paid.cli.output import Json, say, shown
 from paid.cli.runs import RunNumber
 from paid.errors import BadInputError, NotFoundError
+from paid.models import Run
+from paid.settings import Settings
 from paid.store import kept, runs
 
 commands = typer.Typer(help="Commits of runs that failed.", no_args_is_help=True)
@@ -121,13 +123,22 @@ def retry(
     settings, by = connection.settings(), connection.caller()
     with connection.database(settings) as database, database.session() as session:
         run = kept.reopen(session, number, by)
-    queue = settings.temporal_task_queue
-    started = connection.tell_temporal(
-        settings, lambda client: control.start_run(client, run, queue)
-    )
+    started = start(settings, run)
     if as_json:
         output.print_json({"id": number, "workflow_id": run.workflow_id, "started": started})
-    elif started:
+    else:
+        say_started(number, started)
+
+
+def start(settings: Settings, run: Run) -> bool:
+    """Start the workflow of a run that was opened again; False when Temporal does not answer."""
+    queue = settings.temporal_task_queue
+    return connection.tell_temporal(settings, lambda client: control.start_run(client, run, queue))
+
+
+def say_started(number: int, started: bool) -> None:
+    """Say that a run is being published, or is going to be."""
+    if started:
         say(f"Run {number} is being published. See it with `paid logs -f {number}`.")
     else:
         say(f"Run {number} is to be published; Temporal does not answer, so that waits for it.")

@@ -170,7 +170,7 @@ def _refuse(told: Sequence[Told]) -> None:
     more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
     raise SecretFoundError(
         f"The change holds {shown}{more}. Nothing was pushed.",
-        hint="If that is no secret, or may be published, a person lets it go: `paid release RUN`.",
+        hint="If that is no secret, or may be published, a person lets it go: `paid release`.",
         for_agent=f"The change may not be published, because it holds {shown}{more}."
         " Take it out of every commit, also of those that later ones undo: rewrite them. In a test"
         " use a value that no service takes for a key, or read it from the environment.",

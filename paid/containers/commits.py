@@ -76,8 +76,10 @@ class _Commit:
 def rewrite(git: Git, base_sha: str, head: str, rules: Rules, now: float) -> Rewritten:
     """Make the commits between base and head anew where they are not as they may be published.
 
-    The same commits give the same new ones. Raises BundleRejectedError for what is no commit.
+    The same commits give the same new ones. Raises BundleRejectedError for what is no commit,
+    ChangeTooLargeError for commits that git cannot read or write within the limits of a change.
     """
+    git = git.of_change()
     ours = _ours(git, base_sha, head)
     raw = _read(git, list(dict.fromkeys([base_sha, head, *ours])))
     base = _parsed(raw[base_sha])

@@ -60,8 +60,11 @@ class _Finding:
 def require_publishable(
     git: Git, base_sha: str, head_sha: str, raw_filters: Collection[str], gaps: Gaps
 ) -> None:
-    """Raise UnpublishableError where the change would lose or give away something of it."""
-    entries = list(_entries(git, base_sha, head_sha))
+    """Raise UnpublishableError where the change would lose or give away something of it.
+
+    Raises ChangeTooLargeError where git cannot list that within the limits of a change.
+    """
+    entries = list(_entries(git.of_change(), base_sha, head_sha))
     found = [
         *_of_filters(git, base_sha, head_sha, entries, raw_filters),
         *_of_links(entries),

@@ -8,6 +8,7 @@ from paid.containers import refs
 from paid.containers.changes import SHA
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.git_errors import error_of
+from paid.containers.git_limits import CHANGE_SETTINGS
 from paid.containers.push_refusals import read_refusal
 from paid.errors import PushRejectedError
 
@@ -136,7 +137,8 @@ def _push(git: Git, access: Access, refspec: str, branch: str, expected: str | N
         "push", "--porcelain", "--no-verify", "--no-follow-tags",
         f"--force-with-lease=refs/heads/{branch}:{expected or ''}",
         "--end-of-options", access.url, refspec,
-        access=access, accept=(0, 1), timeout_seconds=TRANSFER_SECONDS,
+        # what it packs is an agent's; with the limits of a change a slow network would be one, too
+        access=access, accept=(0, 1), timeout_seconds=TRANSFER_SECONDS, settings=CHANGE_SETTINGS,
     )  # fmt: skip
     lines = output.stdout.decode("utf-8", "replace").splitlines()
     if output.code == 0:

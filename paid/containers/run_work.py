@@ -86,6 +86,7 @@ class RunWork(ABC):
         tip = resolve(git, f"refs/heads/{branch}")
         if tip is None:
             return True
+        git = git.of_change()  # a merge with the oldest commits lets git walk all of them
         fork = git.text("merge-base", tip, head_sha, accept=(0, 1)) or tip
         trees = git.text("rev-parse", f"{fork}^{{tree}}", f"{head_sha}^{{tree}}").split()
         return len(set(trees)) > 1

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from paid.contracts import RunStatus
 from paid.errors import BadInputError
 from paid.models import Run
-from paid.store import events, runs
+from paid.store import events, runs, secrets
 
 DAYS = 14
 WORK_KEPT = "run.work_kept"
@@ -39,7 +39,14 @@ def advice(session: Session, run: Run) -> str:
     if not keeps_work(run):
         return ""
     text = f"Its commits are kept for {DAYS} days: `paid work fetch {run.id}` brings them."
-    if passed_its_checks(session, run):
+    if releasable(session, run):
+        command = f"`paid release {run.id} --reason TEXT`"
+        if command not in run.error_message:
+            text += (
+                f" If what was found in them may be published, {command} publishes them without"
+                " another turn of the agent."
+            )
+    elif passed_its_checks(session, run):
         text += (
             f" Once the cause is mended, `paid retry {run.id} --publish` publishes them without"
             " another turn of the agent."
@@ -56,7 +63,27 @@ def place(session: Session, run_id: int) -> str:
     hint = "Only a run that failed with commits of its own, and without a pull request, keeps them."
     if not run.ended:
         hint = "It goes on: `paid logs -f` shows it."
+    elif keeps_work(run):
+        hint = "It has just ended, and its commits are being put aside: try again in a moment."
     raise BadInputError(f"Nothing is kept of run {run_id}.", hint=hint)
+
+
+def releasable(session: Session, run: Run) -> list[dict[str, str]]:
+    """The secrets for which a run failed to publish, where a person may let them go.
+
+    Each has its kind, its place, and the SHA-256 of its value as `fingerprint`.
+    """
+    return secrets.found_in(session, run) if keeps_work(run) else []
+
+
+def release(session: Session, run_id: int, by: str, reason: str) -> Run:
+    """Let go what the run's refusal named, and publish what was kept of the run.
+
+    The caller starts its workflow, if it `publishes_only`: another run is at work still, and is
+    going to publish by itself. Raises BadInputError, with nothing released.
+    """
+    run = secrets.release(session, run_id, by, reason)
+    return reopen(session, run_id, by) if run.ended else run
 
 
 def reopen(session: Session, run_id: int, by: str) -> Run:

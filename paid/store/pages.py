@@ -38,6 +38,8 @@ class RunDetail:
     """Scope (run, issue, project) → period → money."""
     kept: str = ""
     """What a person can do with the commits of a failed run."""
+    secrets: list[dict[str, str]] = field(default_factory=list)
+    """What a person may let go so that the run publishes: kind, place and fingerprint of each."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def run(session: Session, run_id: int) -> RunDetail:
         milestones=_milestones(session, run_id),
         spent={scope: ledger.spent(session, scope, of) for scope, of in scopes.items()},
         kept=kept.advice(session, seen.run),
+        secrets=kept.releasable(session, seen.run),
     )
 
 

@@ -9,7 +9,7 @@ import re
 
 from sqlmodel import Session, col, select
 
-from paid.errors import BadInputError
+from paid.errors import BadInputError, SecretFoundError
 from paid.models import Event, Run
 from paid.store import events, projects, runs
 from paid.store.events import NewEvent
@@ -21,9 +21,14 @@ _MOST_REASON_CHARS = 500
 _MOST_ALLOWED = 1000
 
 
-def found_in(session: Session, run_id: int) -> list[dict[str, str]]:
-    """What the run's last refusal named: kind, place and fingerprint of each secret."""
-    question = select(Event).where(Event.run_id == run_id, Event.kind == FOUND)
+def found_in(session: Session, run: Run) -> list[dict[str, str]]:
+    """What the run's last refusal named: kind, place and fingerprint of each secret.
+
+    Nothing of a run that ended for another reason: what was found before is not in its way.
+    """
+    if run.ended and run.error_code != SecretFoundError.code:
+        return []
+    question = select(Event).where(Event.run_id == run.id, Event.kind == FOUND)
     newest = session.exec(question.order_by(col(Event.id).desc()).limit(1)).first()
     return [] if newest is None else list(newest.data.get("found", []))
 
@@ -36,18 +41,18 @@ def release(session: Session, run_id: int, by: str, reason: str) -> Run:
     """
     reason = _reason(reason)
     run = runs.locked(session, run_id)
-    found = found_in(session, run_id)
+    if run.pr_number is not None:
+        raise BadInputError(f"Run {run_id} has a pull request: {run.pr_url}.")
+    found = found_in(session, run)
     if not found:
         raise BadInputError(
             f"No secret was found in what run {run_id} would publish.",
             hint="Only a run that was refused for one can be released.",
         )
-    if run.pr_number is not None:
-        raise BadInputError(f"Run {run_id} has a pull request: {run.pr_url}.")
     values = [*run.released_secrets, *(each["fingerprint"] for each in found)]
     run.released_secrets = list(dict.fromkeys(values))
     session.add(run)
-    runs.say(session, run, RELEASED, by=by, reason=reason, found=found)
+    runs.say(session, run, RELEASED, by=by, reason=reason, commit=run.head_sha, found=found)
     return run
 
 

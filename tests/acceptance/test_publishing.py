@@ -90,6 +90,22 @@ else:
     big.unlink()
     subprocess.run(["git", "commit", "-q", "-m", "without it"], check=True)
 """
+TOO_MANY = """
+import pathlib, subprocess, sys
+def git(*argv, **more):
+    return subprocess.run(["git", *argv], check=True, capture_output=True, **more).stdout.decode()
+task, made = sys.stdin.read(), pathlib.Path("made.txt")
+if not made.exists():
+    made.write_text("made")
+    branch = git("symbolic-ref", "HEAD").strip()
+    one = f"commit {branch}\\ncommitter A <a@example.org> 1700000000 +0000\\ndata 4\\nwork\\n"
+    first = one + f"from {git('rev-parse', 'HEAD').strip()}\\n"
+    git("fast-import", "--quiet", input=(first + one * 2000).encode())
+else:
+    assert "2002 commits; 2000 are accepted" in task, task
+    assert "smaller" in task, task
+    git("reset", "-q", "--soft", "HEAD~2002")
+"""
 MAKES = "import pathlib; pathlib.Path('made.txt').write_text('made')"
 
 
@@ -125,6 +141,17 @@ def test_what_lfs_keeps_goes_back_to_the_agent_and_is_not_pushed(stage: Stage) -
     (pull,) = stage.forge.pulls(watched.name)
     names = forge_git(stage, watched, "log", "--name-only", "--format=", f"main..{pull.head_ref}")
     assert names.split() == ["made.txt"]
+
+
+def test_a_change_that_is_too_large_goes_back_to_the_agent(stage: Stage) -> None:
+    watched = stage.watch(agent_command=agent(TOO_MANY))
+    label(stage, watched)
+    run = stage.ended(watched)
+    assert (run.status, run.iterations) == ("completed", 2), run.error_message
+    (refused,) = stage.events(run, "publish.refused")
+    assert refused.data["code"] == "change_too_large"
+    (pull,) = stage.forge.pulls(watched.name)
+    assert forge_git(stage, watched, "rev-list", "--count", f"main..{pull.head_ref}") == "1\n"
 
 
 def test_kept_work_is_named_fetched_and_published_once_the_cause_is_mended(

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from paid.containers.commits import Identity, Rules
+from paid.containers.bundles import Limits, take
+from paid.containers.commits import Identity, Rules, rewrite
+from paid.containers.git import Git
 from paid.containers.mirror import Mirrors
-from paid.errors import BundleRejectedError
+from paid.errors import BundleRejectedError, ChangeTooLargeError
 from paid.github.commit_messages import publishable
 from tests.mirror.conftest import BRANCH, PROJECT, RUN, Upstream, Workspace
 from tests.mirror.githost import git
+from tests.mirror.packing import BRANCH as PACKED_BRANCH
+from tests.mirror.packing import Pack
+from tests.mirror.try_payloads import make_base
 
 ROBOT = Identity("Robot Müller", "robot@example.org")
 RULES = Rules(ROBOT, lambda text: publishable(text, "Say hello").text)
@@ -195,3 +200,18 @@ def test_messages_that_are_too_large_in_all_are_refused(
     git(workspace.tree, "commit", "-q", "-F", str(message))
     with pytest.raises(BundleRejectedError):
         mirrors.take_work(PROJECT, RUN, workspace.bundle(), BRANCH, workspace.base_sha, RULES)
+
+
+def test_messages_that_are_too_long_together_are_a_change_that_is_too_large(
+    tmp_path: Path,
+) -> None:
+    pack = Pack(make_base(tmp_path / "mirror.git"))
+    head = pack.base.commit
+    for number in range(40):
+        head = pack.commit(pack.base.tree, head, message=b"%d" % number + b"x" * 1_000_000)
+    (tmp_path / "bundle").write_bytes(pack.bundle(head))
+    host = Git(tmp_path / "mirror.git")
+    limits = Limits(history_bytes=100_000_000)
+    head = take(host, RUN, tmp_path / "bundle", PACKED_BRANCH, pack.base.commit, limits)
+    with pytest.raises(ChangeTooLargeError):
+        rewrite(host, pack.base.commit, head, RULES, time.time())

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 
+from paid.containers.bundles import take
+from paid.containers.git import Git
 from paid.containers.mirror import Mirrors
-from paid.containers.publishable import NO_GAPS, Gaps
-from paid.errors import UnpublishableError
+from paid.containers.publishable import NO_GAPS, Gaps, require_publishable
+from paid.errors import ChangeTooLargeError, UnpublishableError
 from tests.mirror.conftest import BRANCH, PROJECT, RUN, Upstream, Workspace
 from tests.mirror.githost import git
+from tests.mirror.packing import BRANCH as PACKED_BRANCH
+from tests.mirror.packing import Pack, entry
+from tests.mirror.try_payloads import make_base
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 3\n"
 OLD, NEW = POINTER.format("a" * 64), POINTER.format("b" * 64)
@@ -156,3 +164,33 @@ def test_what_a_base_does_not_bring_along_is_known(
     mirrors.fetch(upstream.remote)
     head = git(upstream.work, "rev-parse", "HEAD")
     assert mirrors.absent(PROJECT, head).submodules == ("libs/a",)
+
+
+def test_a_bomb_of_folders_is_a_change_that_is_too_large(tmp_path: Path) -> None:
+    pack = Pack(make_base(tmp_path / "mirror.git"))
+    tree = pack.tree(entry("file", "100644", pack.blob(b"x")))
+    for _ in range(7):
+        tree = pack.tree(*(entry(str(number), "40000", tree) for number in range(10)))
+    (tmp_path / "bundle").write_bytes(pack.bundle(pack.commit(tree)))
+    host = Git(tmp_path / "mirror.git")
+    head = take(host, RUN, tmp_path / "bundle", PACKED_BRANCH, pack.base.commit)
+    with pytest.raises(ChangeTooLargeError, match="too large") as refused:
+        require_publishable(host, pack.base.commit, head, (), NO_GAPS)
+    assert "smaller" in str(refused.value.for_agent)
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [("/".join(["x" * 200] * 30), "longer than"), ("/".join("y" * 2000), "")],
+)
+def test_a_path_may_be_deep_and_not_too_long(tmp_path: Path, folders: str, said: str) -> None:
+    """Of each folder the attributes are asked for, by its name."""
+    pack = Pack(make_base(tmp_path / "mirror.git"))
+    tree = pack.tree(entry("file", "100644", pack.blob(b"x")))
+    for folder in reversed(folders.split("/")):
+        tree = pack.tree(entry(folder, "40000", tree))
+    (tmp_path / "bundle").write_bytes(pack.bundle(pack.commit(tree)))
+    host = Git(tmp_path / "mirror.git")
+    head = take(host, RUN, tmp_path / "bundle", PACKED_BRANCH, pack.base.commit)
+    with pytest.raises(ChangeTooLargeError, match=said) if said else nullcontext():
+        require_publishable(host, pack.base.commit, head, (), NO_GAPS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from paid.contracts import RunStatus
 from paid.models import Credential, Issue, Policy, Project, Run
+from paid.store import kept, runs, secrets
 from paid.store.database import Database
 
 
@@ -30,3 +32,23 @@ def make_run(database: Database, number: int = 1) -> int:
         session.flush()
         assert run.id is not None
         return run.id
+
+
+FOUND = [
+    {"kind": "a GitHub token", "place": "a.ini, line 3", "fingerprint": "ab" * 32},
+    {"kind": "an AWS key", "place": "the message of commit 0123456789", "fingerprint": "cd" * 32},
+]
+
+
+def refuse(database: Database, run_id: int, *, code: str = "secret_found") -> None:
+    """End a run whose work passed its checks, and was refused for secrets when it was published."""
+    head, base = "a" * 40, "b" * 40
+    with database.session() as session:
+        run = runs.get(session, run_id)
+        run.host, run.head_sha, run.base_sha, run.branch = "here", head, base, "paid/issue-1-1"
+    with database.session() as session:
+        runs.enter(session, run_id, RunStatus.CREATING_PR, commit=head)
+        run = runs.get(session, run_id)
+        runs.say(session, run, secrets.FOUND, commit=head, found=FOUND)
+        runs.end(session, run_id, RunStatus.FAILED, code, "The change holds a secret.")
+        runs.say(session, run, kept.WORK_KEPT, file="/kept", head=head)

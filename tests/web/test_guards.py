@@ -66,6 +66,7 @@ def test_no_get_changes_anything(database: Database) -> None:
     changing = {
         "cancel",
         "raise-budget",
+        "release",
         "raise",
         "limits",
         "pause",

@@ -1,4 +1,4 @@
-"""The list of runs, one run, and the two things that a person does to a run."""
+"""The list of runs, one run, and the three things that a person does to a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from litestar.response import Redirect, Stream, Template
 from sqlmodel import Session
 
 from paid.errors import BadInputError
-from paid.store import caps, events, holds, pages, projects, run_list, steps
+from paid.store import caps, events, holds, kept, pages, projects, run_list, steps
 from paid.store import runs as run_store
 from paid.store.run_list import RunFilter, RunGroup
 from web.access import Visitor
@@ -46,6 +46,14 @@ class RaiseForm:
     csrf_token: str = ""
     dollars: str = ""
     hours: str = ""
+
+
+@dataclass(frozen=True)
+class ReleaseForm:
+    """The button that lets go what was taken for secrets; `reason` is needed."""
+
+    csrf_token: str = ""
+    reason: str = ""
 
 
 @get("/", status_code=303)
@@ -142,18 +150,35 @@ async def raise_run_budget(
     try:
         waiting = await services.ask(change)
     except BadInputError as error:
-        return await _refused(request, services, run_id, error)
+        return await _refused(request, services, run_id, error, "raise")
     told = BackgroundTask(services.temporal.budgets_changed, waiting)
     return Redirect(f"/runs/{run_id}", status_code=303, background=told)
 
 
+@post("/runs/{run_id:int}/release", status_code=303)
+async def release_run(
+    request: VisitorRequest,
+    services: GivenServices,
+    run_id: RunId,
+    data: Annotated[ReleaseForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect | Template:
+    """Let go what the run's refusal named, on record, and publish what was kept of the run."""
+    by = f"{request.user.login} (dashboard)"
+    try:
+        run = await services.ask(lambda session: kept.release(session, run_id, by, data.reason))
+    except BadInputError as error:
+        return await _refused(request, services, run_id, error, "release")
+    told = BackgroundTask(services.temporal.run_opened, run) if run.publishes_only else None
+    return Redirect(f"/runs/{run_id}", status_code=303, background=told)
+
+
 async def _refused(
-    request: VisitorRequest, services: Services, run_id: int, error: BadInputError
+    request: VisitorRequest, services: Services, run_id: int, error: BadInputError, form: str
 ) -> Template:
-    """The page with the form as it was sent. Raises the error when nothing waits any more."""
-    refusal = Refusal.of("raise", error, await request.form())
+    """The page with the form as it was sent. Raises the error when the page has no such form."""
+    refusal = Refusal.of(form, error, await request.form())
     view = await services.ask(lambda session: _page(session, services, run_id, refusal=refusal))
-    if view.cap is None or view.detail.run.ended:
+    if not view.shows(form):
         raise error
     context = {"view": view, "visitor": request.user}
     return Template("runs/show.html", context=context, status_code=400)
@@ -192,4 +217,6 @@ def _wants_fragment(request: VisitorRequest) -> bool:
     return headers.get("hx-request") == "true" and "hx-history-restore-request" not in headers
 
 
-ROUTES = [start, list_runs, show_run, download_output, cancel_run, raise_run_budget]
+ROUTES = [
+    start, list_runs, show_run, download_output, cancel_run, raise_run_budget, release_run,
+]  # fmt: skip

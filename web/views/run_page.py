@@ -64,8 +64,14 @@ class RunPage:
     refusal: Refusal | None = None
 
     def form(self, name: str) -> Form:
-        """The form that raises the cap."""
+        """The form that raises the cap (`raise`), or lets secrets go (`release`)."""
         return form_of(self.refusal, name)
+
+    def shows(self, name: str) -> bool:
+        """Whether the page has the form."""
+        if name == "release":
+            return bool(self.detail.secrets)
+        return self.cap is not None and not self.detail.run.ended
 
 
 def run_page(

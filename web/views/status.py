@@ -67,8 +67,8 @@ _WHAT_TO_DO = {
     "push_rejected": "The repository refused the branch: the message says why, and what to do.",
     "unpublishable": "A person has to make the part of the change that the message names.",
     "policy": "A person has to allow what the change touches; see the project's settings.",
-    "secret_found": "Look at the places that the message names. `paid release` lets this run "
-    "publish them all the same, `paid project allow-secret` every run of the project.",
+    "secret_found": "Look at the places that the message names. If all of it may be published, a "
+    "person releases it; `paid project allow-secret` lets every run of the project publish it.",
     "sandbox_not_tight": "The sandbox was not as tight as it must be, so nothing ran. "
     "`paid doctor` says what is open.",
 }
