@@ -80,6 +80,10 @@ class EmbeddedServiceError(PaidError):
     code = "embedded_service"
 
 
+class ServerKilledError(EmbeddedServiceError):
+    """Raised when somebody killed such a process while it was starting; it had no fault itself."""
+
+
 class GitError(PaidError):
     """Raised when git on the host ends with an error that a retry will not change."""
 

@@ -59,6 +59,10 @@ def _start(options: argparse.Namespace) -> subprocess.Popen[bytes]:
     )
 
 
+KILLED = 128
+"""What a shell adds to the number of the signal that ended a program."""
+
+
 def _starter_is_gone(starter: int) -> bool:
     """Wait a moment; True when the pipe ended or we were inherited by somebody else.
 
@@ -91,7 +95,10 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def main(argv: list[str]) -> int:
-    """Run the server until it or its starter ends; the exit status is the server's."""
+    """Run the server until it or its starter ends; the exit status is the server's.
+
+    As a shell says it: 128 and the signal's number where a signal ended the server.
+    """
     options = _arguments(argv)
     starter = os.getppid()
     asked_to_stop = False
@@ -108,7 +115,8 @@ def main(argv: list[str]) -> int:
         if asked_to_stop or _starter_is_gone(starter):
             _stop(server, options)
     options.pid_file.unlink(missing_ok=True)
-    return abs(int(server.returncode))
+    status = int(server.returncode)
+    return status if status >= 0 else KILLED - status
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paid.embedded import lifeline
-from paid.errors import EmbeddedServiceError
+from paid.errors import EmbeddedServiceError, ServerKilledError
 
 LOG_KEPT_BYTES = 10_000_000
 LOG_TAIL_BYTES = 2_000
@@ -70,7 +70,8 @@ class ServerProcess:
 
         Our programs and servers end with no such status by themselves (`lifeline.main`).
         """
-        return abs(self._lifeline.poll() or 0) == signal.SIGKILL
+        status = self._lifeline.poll()
+        return status in (-signal.SIGKILL, lifeline.KILLED + signal.SIGKILL)
 
     def stop(self) -> None:
         """Stop the server and wait until it is gone; safe to call twice."""
@@ -85,7 +86,8 @@ class ServerProcess:
 
     def failure(self, what: str) -> EmbeddedServiceError:
         """An error that carries the last words of the server's log."""
-        return EmbeddedServiceError(
+        kind = ServerKilledError if self.was_killed() else EmbeddedServiceError
+        return kind(
             f"{self.command.name} {what}: {tail(self.command.log_file)}",
             hint=f"Its log is {self.command.log_file}.",
         )

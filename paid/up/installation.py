@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 
@@ -15,12 +16,12 @@ from paid.containers.instance import instance_id
 from paid.embedded import PostgresServer, TemporalServer
 from paid.embedded.process import Lock
 from paid.embedded.temporal import choose_ports
-from paid.errors import EmbeddedServiceError
+from paid.errors import EmbeddedServiceError, ServerKilledError
 from paid.migrate import migrate
 from paid.settings import Settings, child_environment
 from paid.up import dependencies, endpoints
 from paid.up.login import new_login_url
-from paid.up.part import MODEL_KEYS, TOKENS, Part, Program
+from paid.up.part import FAIR_STARTS, MODEL_KEYS, TOKENS, Part, Program
 from paid.up.places import PortClaims, short_enough
 from paid.up.supervisor import Supervisor
 
@@ -172,7 +173,7 @@ class EmbeddedPaid:
     def _start_postgres(self) -> None:
         if self.settings.database_url is None:
             self._postgres = PostgresServer(self.settings.data_dir / "postgres")
-            url = SecretStr(self._postgres.start())
+            url = SecretStr(started(self._postgres.start))
             self.settings = self.settings.changed(database_url=url)
             self._say("PostgreSQL is ready")
         applied = migrate(self.settings)
@@ -187,7 +188,7 @@ class EmbeddedPaid:
         self._temporal = TemporalServer(
             folder, *choose_ports((own, pages)), namespace=self.settings.temporal_namespace
         )
-        self._temporal.start()
+        started(self._temporal.start)
         self._say(f"Temporal is ready (its pages: {self._temporal.ui_url})")
 
     def _start_programs(self) -> None:
@@ -236,3 +237,11 @@ class EmbeddedPaid:
                     hint=f"See the logs in {self.settings.data_dir / 'logs'}.",
                 )
             time.sleep(0.1)
+
+
+def started(start: Callable[[], str]) -> str:
+    """What a server's start gives; one that somebody kills meanwhile is started again."""
+    for _ in range(FAIR_STARTS - 1):
+        with suppress(ServerKilledError):
+            return start()
+    return start()

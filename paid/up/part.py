@@ -41,7 +41,7 @@ class Part:
         self._settings = settings
         self._logs = logs
         self._process: ServerProcess | None = None
-        self._starts = 0
+        self._failures = 0
 
     @property
     def log_file(self) -> Path:
@@ -53,7 +53,6 @@ class Part:
         command = self._command()
         end_leftover(command.pid_file, self._marker, signal.SIGTERM, GRACE_SECONDS)
         self._process = ServerProcess(command)
-        self._starts += 1
 
     def ended(self) -> bool:
         """True when it runs no more, though nobody stopped it."""
@@ -66,6 +65,7 @@ class Part:
     def stop(self) -> None:
         """Ask it to stop, insist after its grace, and wait; safe to call twice."""
         if self._process is not None:
+            self._failures += self._process.ended() and not self._process.was_killed()
             self._process.stop()
             self._process = None
 
@@ -73,11 +73,11 @@ class Part:
         """Whether it does its work.
 
         One that ended is started again by the supervisor: it was killed, or a server that it needs
-        was. Raises EmbeddedServiceError when it ended at each of `FAIR_STARTS` starts.
+        was. Raises EmbeddedServiceError when it ended of itself at `FAIR_STARTS` starts.
         """
         process = self._process
         if process is not None and process.ended():
-            if self._starts >= FAIR_STARTS:
+            if not process.was_killed() and self._failures + 1 >= FAIR_STARTS:
                 raise process.failure("ended while it was starting")
             return False
         return self.program.ready(self._settings, since)

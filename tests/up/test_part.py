@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from paid.embedded import TemporalServer
 from paid.embedded.process import read_pid
-from paid.errors import EmbeddedServiceError
+from paid.errors import EmbeddedServiceError, ServerKilledError
 from paid.settings import Settings
-from paid.up.installation import EmbeddedPaid
-from paid.up.part import Part, Program
+from paid.up.installation import EmbeddedPaid, started
+from paid.up.part import FAIR_STARTS, Part, Program
 from tests.waiting import wait_until
 
 SLEEPS = "import time; time.sleep(600)"
@@ -46,14 +46,20 @@ def paid_with(line: str, settings: Settings, starts: int) -> EmbeddedPaid:
     return EmbeddedPaid(settings, programs=(program,))
 
 
-def test_one_that_is_killed_during_the_start_is_started_again(settings: Settings) -> None:
+def test_one_that_is_killed_during_the_start_is_started_again_however_often(
+    settings: Settings,
+) -> None:
     pid_file = settings.data_dir / "logs" / "sleeper.pid"
-    paid = paid_with(SLEEPS, settings, starts=2)
+    paid = paid_with(SLEEPS, settings, starts=FAIR_STARTS + 2)
     starting = threading.Thread(target=paid.start)
     starting.start()
+    killed: set[int] = set()
     try:
-        wait_until(lambda: read_pid(pid_file), "the program's start")
-        os.kill(read_pid(pid_file) or 0, signal.SIGKILL)
+        for _ in range(FAIR_STARTS + 1):
+            wait_until(lambda: (read_pid(pid_file) or 0) not in {0, *killed}, "the next start")
+            victim = read_pid(pid_file) or 0
+            killed.add(victim)
+            os.kill(victim, signal.SIGKILL)
         starting.join(60)
         assert not starting.is_alive()
         assert read_pid(pid_file)
@@ -93,3 +99,15 @@ def test_one_that_was_killed_is_told_from_one_that_crashed(
     wait_until(part.ended, "the program's end")
     assert part.was_killed() is killed
     part.stop()
+
+
+def test_a_server_that_is_killed_while_it_starts_is_started_again() -> None:
+    tried: list[int] = []
+
+    def start() -> str:
+        tried.append(1)
+        if len(tried) < FAIR_STARTS:
+            raise ServerKilledError("postgres ended while it was starting")
+        return "its address"
+
+    assert started(start) == "its address"
