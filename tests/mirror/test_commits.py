@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from paid.attack.packing import BRANCH as PACKED_BRANCH
+from paid.attack.packing import Pack
+from paid.attack.try_payloads import make_base
 from paid.containers.bundles import Limits, take
 from paid.containers.commits import Identity, Rules, rewrite
 from paid.containers.git import Git
@@ -16,9 +19,6 @@ from paid.errors import BundleRejectedError, ChangeTooLargeError
 from paid.github.commit_messages import publishable
 from tests.mirror.conftest import BRANCH, PROJECT, RUN, Upstream, Workspace
 from tests.mirror.githost import git
-from tests.mirror.packing import BRANCH as PACKED_BRANCH
-from tests.mirror.packing import Pack
-from tests.mirror.try_payloads import make_base
 
 ROBOT = Identity("Robot Müller", "robot@example.org")
 RULES = Rules(ROBOT, lambda text: publishable(text, "Say hello").text)

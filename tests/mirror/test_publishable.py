@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from paid.attack.packing import BRANCH as PACKED_BRANCH
+from paid.attack.packing import Pack, entry
+from paid.attack.try_payloads import make_base
 from paid.containers.bundles import take
 from paid.containers.git import Git
 from paid.containers.mirror import Mirrors
@@ -14,9 +17,6 @@ from paid.containers.publishable import NO_GAPS, Gaps, require_publishable
 from paid.errors import ChangeTooLargeError, UnpublishableError
 from tests.mirror.conftest import BRANCH, PROJECT, RUN, Upstream, Workspace
 from tests.mirror.githost import git
-from tests.mirror.packing import BRANCH as PACKED_BRANCH
-from tests.mirror.packing import Pack, entry
-from tests.mirror.try_payloads import make_base
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 3\n"
 OLD, NEW = POINTER.format("a" * 64), POINTER.format("b" * 64)
