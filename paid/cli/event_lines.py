@@ -158,10 +158,12 @@ def _estimate(data: Data) -> str:
 
 
 def _hold(data: Data) -> str:
-    """Which cap or vendor, and until when."""
+    """Which cap or vendor, until when, and what a cap has no room for."""
     place = " ".join(str(data[name]) for name in ("scope", "period", "vendor") if data.get(name))
     until = f", until {data['until']}" if data.get("until") else ""
-    return one_line(f"waits: {place.replace(' total', '')}{until}", WIDE)
+    needed = data.get("needed_microdollars")
+    amount = f"; the next request reserves up to {dollars(int(needed))}" if needed else ""
+    return one_line(f"waits: {place.replace(' total', '')}{until}{amount}", WIDE)
 
 
 LINES: Mapping[str, Callable[[Data], str | None]] = {

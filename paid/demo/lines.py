@@ -117,6 +117,14 @@ def _problem(data: Data) -> Line:
     return Line("note", plain(str(data.get("message", ""))), "yellow dim")
 
 
+def _hold(data: Data) -> Line:
+    needed = int(data.get("needed_microdollars") or 0)
+    amount = f" (the next request reserves ${needed / 1_000_000:.2f})" if needed else ""
+    return Line(
+        "note", f"waits for money{amount}: `paid budget raise`, or Ctrl-C ends the demo", "red"
+    )
+
+
 LINES: dict[str, Callable[[Data], Line | None]] = {
     "agent.message": _message,
     "agent.thought": _thought,
@@ -124,6 +132,7 @@ LINES: dict[str, Callable[[Data], Line | None]] = {
     "agent.tool_result": _result,
     "agent.file_change": _change,
     "agent.error": _problem,
+    "budget.hold": _hold,
     "step.probe": _probe,
     "verify.check": _check,
     "run.pull_request": _pr,

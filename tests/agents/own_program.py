@@ -10,7 +10,8 @@ import sys
 import urllib.request
 
 kept = pathlib.Path.home() / "conversation.json"
-messages = json.loads(kept.read_text()) if os.environ.get("PAID_SESSION_ID") else []
+# a turn that ended before its first answer had a session, and nothing to keep of it
+messages = json.loads(kept.read_text()) if kept.exists() else []
 messages.append({"role": "user", "content": sys.stdin.read()})
 print(json.dumps({"kind": "session", "session_id": "the-only-one"}), flush=True)
 asked = urllib.request.Request(  # noqa: S310 - the gateway's address, on loopback

@@ -115,3 +115,8 @@ def test_a_refusal_for_a_secret_names_kind_and_place() -> None:
     at = datetime(2026, 1, 2, tzinfo=UTC)
     shown = line({"kind": "run.secrets_found", "at": at, "data": {"found": found}})
     assert shown.endswith("a GitHub token in a.ini, line 3")
+
+
+def test_a_hold_says_what_the_next_request_reserves() -> None:
+    data = {"scope": "run", "period": "total", "needed_microdollars": 10_368_640}
+    assert LINES["budget.hold"](data) == "waits: run; the next request reserves up to $10.37"

@@ -12,6 +12,7 @@ from genai_prices import Usage, calc_price
 from paid.demo.scripted_model import Fault, ScriptedModel
 from paid.demo.scripted_model import conversation as words
 from paid.demo.scripted_model.bill import PRICES, cost_microdollars
+from paid.demo.scripted_model.responses_wire import SEALED, ResponsesWire
 from tests.waiting import wait_until
 
 MANY = words.Usage(input=120_000, output=7_001, cached=65_536, cache_write=0)
@@ -164,3 +165,12 @@ def test_the_gateways_prefixes_lead_to_the_same_place(model: ScriptedModel) -> N
     answer = post(model, "/openai/v1/responses", BODY | {"stream": False})
 
     assert json.loads(answer.text)["status"] == "completed"
+
+
+def test_thoughts_come_encrypted_to_a_client_that_stores_nothing() -> None:
+    """As codex asks for them; a thought without it is one that the vendor keeps."""
+    wire, reply = ResponsesWire(), words.Reply("", "I think.", ())
+    for include, is_sealed in (([SEALED], True), ([], False)):
+        ask = wire.parse({"model": "gpt-5.2", "input": "Go.", "include": include})
+        (thought,) = wire.whole(ask, reply, None)["output"]
+        assert bool(thought.get("encrypted_content")) is is_sealed

@@ -37,6 +37,8 @@ class Ask:
     entries: tuple[Entry, ...]
     tools: tuple[Tool, ...] = ()
     include_usage: bool = True
+    wants_sealed_thoughts: bool = False
+    """Whether thoughts come encrypted, to be sent again: the client stores nothing here."""
 
 
 @dataclass(frozen=True)

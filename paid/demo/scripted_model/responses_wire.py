@@ -6,7 +6,9 @@ with codex itself.
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ from paid.demo.scripted_model.conversation import Ask, Call, Chunk, Entry, Json,
 from paid.demo.scripted_model.tokens import arguments_text, count, pieces
 from paid.demo.scripted_model.wires import event, text_of
 
+SEALED = "reasoning.encrypted_content"
+"""What a client that stores nothing at the vendor lists in `include`, as codex does."""
 CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 EMPTY: dict[str, Json] = {"message": {"content": []}, "reasoning": {"summary": []}}
 """What an item lacks when it is added to a stream and not yet filled."""
@@ -34,15 +38,22 @@ class ResponsesWire:
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         entries += [entry for item in items for entry in _entries(item)]
         tools = [_tool(tool) for tool in body.get("tools") or [] if "name" in tool]
-        return Ask(body["model"], bool(body.get("stream")), tuple(entries), tuple(tools))
+        return Ask(
+            body["model"],
+            bool(body.get("stream")),
+            tuple(entries),
+            tuple(tools),
+            wants_sealed_thoughts=SEALED in (body.get("include") or ()),
+        )
 
     def whole(self, ask: Ask, reply: Reply, usage: Usage | None) -> Json:
         """A completed `response` object."""
-        return _response(ask, "completed", _items(reply), usage)
+        return _response(ask, "completed", _items(ask, reply), usage)
 
     def stream(self, ask: Ask, reply: Reply, usage: Usage | None) -> Iterator[Chunk]:
         """Numbered events from response.created to response.completed."""
-        return _numbered(_events(_response(ask, "in_progress", [], None), reply, usage))
+        begun = _response(ask, "in_progress", [], None)
+        return _numbered(_events(begun, _items(ask, reply), usage))
 
     def error(self, status: int, message: str) -> Json:
         """The same error body as Chat Completions."""
@@ -90,11 +101,15 @@ def _response(ask: Ask, status: str, output: list[Json], usage: Usage | None) ->
     }
 
 
-def _items(reply: Reply) -> list[Json]:
+def _items(ask: Ask, reply: Reply) -> list[Json]:
     items = []
     if reply.thought:
         summary = [{"type": "summary_text", "text": reply.thought}]
-        items.append({"type": "reasoning", "id": _id("rs"), "summary": summary})
+        thought = {"type": "reasoning", "id": _id("rs"), "summary": summary}
+        if ask.wants_sealed_thoughts:
+            sealed = base64.b64encode(os.urandom(len(reply.thought)))
+            thought["encrypted_content"] = sealed.decode()
+        items.append(thought)
     if reply.text:
         items.append(_message(reply.text))
     return items + [_call(call) for call in reply.calls]
@@ -128,8 +143,7 @@ def _numbered(events: Iterator[tuple[Json, int]]) -> Iterator[Chunk]:
         yield event(payload | {"sequence_number": number}, payload["type"], tokens)
 
 
-def _events(response: Json, reply: Reply, usage: Usage | None) -> Iterator[tuple[Json, int]]:
-    items = _items(reply)
+def _events(response: Json, items: list[Json], usage: Usage | None) -> Iterator[tuple[Json, int]]:
     yield {"type": "response.created", "response": response}, 0
     yield {"type": "response.in_progress", "response": response}, 0
     for index, item in enumerate(items):
