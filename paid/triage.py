@@ -70,6 +70,15 @@ def standing_label(events: Sequence[LabelEvent], label: str) -> LabelEvent | Non
     return of_label[-1] if of_label and of_label[-1].added else None
 
 
+def unanswered_label(
+    issue: IssueSeen, labels: Labels, known: Known, events: Sequence[LabelEvent]
+) -> LabelEvent | None:
+    """The event of the label that is on the issue, unless it was acted on already."""
+    event = standing_label(events, _wanted(issue, labels))
+    is_answered = event is not None and _is_answered(event, known)
+    return None if is_answered else event
+
+
 def decide(
     issue: IssueSeen,
     labels: Labels,
@@ -83,14 +92,18 @@ def decide(
     """What to do about an open issue that carries the build or the plan label.
 
     `trusted` says whether a login may ask for runs; `edits` is asked only when it matters;
-    `overdue` says that the event of a label would have been listed by now.
+    `overdue` says that the event of a label, and the issue as the label left it, would have been
+    shown by now. Until then an issue that is older than its label is waited for: nobody labelled
+    such a text.
     """
-    wanted = labels.build if issue.has(labels.build) else labels.plan
+    wanted = _wanted(issue, labels)
     event = standing_label(events, wanted)
     if event is None:
         return _without_event(issue, wanted, known, events) if overdue else Verdict(Action.WAIT)
-    if known.label_event_id is not None and event.id <= known.label_event_id:
+    if _is_answered(event, known):
         return NOTHING
+    if issue.updated_at < event.at and not overdue:
+        return Verdict(Action.WAIT)
     if not trusted(event.actor):
         return _refused(event, "label_by_outsider", _OUTSIDER.format(who=event.actor), _ASK)
     conflict = _conflict(issue, labels, event)
@@ -119,7 +132,7 @@ def answer_where_nothing_starts(
     event = standing_label(events, labels.build) or standing_label(events, labels.plan)
     if event is None:
         return NOTHING if overdue else Verdict(Action.WAIT)
-    if known.label_event_id is not None and event.id <= known.label_event_id:
+    if _is_answered(event, known):
         return NOTHING
     if event.at < watched_since - WATCH_SLACK:
         return NOTHING
@@ -145,6 +158,14 @@ def reason_to_cancel(
         return "The issue was closed."
     wanted = labels.plan if purpose == "plan" else labels.build
     return None if not by_label or issue.has(wanted) else f"The label {wanted} was removed."
+
+
+def _wanted(issue: IssueSeen, labels: Labels) -> str:
+    return labels.build if issue.has(labels.build) else labels.plan
+
+
+def _is_answered(event: LabelEvent, known: Known) -> bool:
+    return known.label_event_id is not None and event.id <= known.label_event_id
 
 
 def _without_event(
@@ -180,15 +201,14 @@ def _is_text_as_labelled(
     """Whether nobody untrusted changed the text since the label was set.
 
     Only the author and people with rights can edit. GitHub tells moments in whole seconds, so an
-    edit in the second of the label may have come after it, and counts as later. Where the server
-    cannot tell of edits, any change at all counts, because it may have been one.
+    edit in the second of the label may have come after it, and counts as later. A server that
+    cannot tell of edits is not believed: the label itself changed the issue, so the issue's own
+    moment says nothing of an edit.
     """
     if trusted(issue.author):
         return True
     told = edits()
-    if told is None:
-        return issue.updated_at < event.at
-    return all(edit.at < event.at or trusted(edit.editor) for edit in told)
+    return told is not None and all(edit.at < event.at or trusted(edit.editor) for edit in told)
 
 
 def _refused(event: LabelEvent, code: str, message: str, hint: str) -> Verdict:

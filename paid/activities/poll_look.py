@@ -18,7 +18,7 @@ from paid.errors import (
 )
 from paid.github import status
 from paid.github.texts import StatusView, status_comment
-from paid.github.words import WRITERS, GitHubPort, IssueSeen
+from paid.github.words import WRITERS, GitHubPort, IssueSeen, LabelEvent
 from paid.models import Issue, Project
 from paid.store import issues, projects, runs
 from paid.store.database import Database
@@ -32,6 +32,7 @@ from paid.triage import (
     answer_where_nothing_starts,
     decide,
     reason_to_cancel,
+    unanswered_label,
 )
 
 _log = structlog.get_logger(__name__)
@@ -182,21 +183,40 @@ class Look:
 
     def _judge(self, issue: IssueSeen, row: Issue | None, live: LiveRun | None) -> Action:
         """Decide and record; nothing is recorded of an issue that has to be looked at again."""
-        verdict = self._verdict(issue, row, live)
-        if verdict.action is Action.REFUSE:
-            self._refuse(issue, row, verdict)
-        elif verdict.action is not Action.WAIT:
-            self._record(issue, verdict)
-        return verdict.action
-
-    def _verdict(self, issue: IssueSeen, row: Issue | None, live: LiveRun | None) -> Verdict:
         known = Known(
             label_event_id=row.label_event_id if row else None,
             is_live=live is not None,
             is_ending=live is not None and live.cancel_requested,
         )
         events = self._github.label_events(self._repo, issue.number)
-        overdue = self._github.now() - issue.updated_at > EVENT_DELAY
+        if unanswered_label(issue, self._labels, known, events) is not None:
+            anew = self._anew(issue.number)
+            if anew is None:
+                return Action.WAIT
+            issue = anew
+        verdict = self._verdict(issue, known, events)
+        if verdict.action is Action.REFUSE:
+            self._refuse(issue, row, verdict)
+        elif verdict.action is not Action.WAIT:
+            self._record(issue, verdict)
+        return verdict.action
+
+    def _anew(self, number: int) -> IssueSeen | None:
+        """The issue as it is after its label's event; None without it or without a label.
+
+        The list was read before the events: its text may be one that an outsider wrote and took
+        back before somebody read the issue and set the label. What is pinned is read after the
+        events, and its edits are asked for after it, so that no text falls between.
+        """
+        issue = self._github.issue(self._repo, number)
+        is_labelled = issue is not None and any(
+            issue.has(label) for label in (self._labels.build, self._labels.plan)
+        )
+        return issue if is_labelled else None
+
+    def _verdict(self, issue: IssueSeen, known: Known, events: Sequence[LabelEvent]) -> Verdict:
+        newest = max([issue.updated_at, *(event.at for event in events)])
+        overdue = self._github.now() - newest > EVENT_DELAY
         if not issue.can_be_worked_on:
             since = self._project.created_at
             return answer_where_nothing_starts(

@@ -125,12 +125,17 @@ def test_an_outsiders_edit_within_the_second_of_the_label_counts_as_after_it() -
     assert (verdict.action, verdict.code) == (Action.REFUSE, "edited_after_label")
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 2])
-def test_a_server_that_cannot_tell_is_not_believed_for_a_second(seconds: int) -> None:
+@pytest.mark.parametrize("seconds", [-1, 0, 1, 2])
+def test_a_server_that_cannot_tell_of_edits_is_not_believed(seconds: int) -> None:
     seen = issue("paid-build", minutes=seconds / 60)
-    assert judge(seen, [labelled()], None, None).action is Action.REFUSE
-    before = issue("paid-build", minutes=-1 / 60)
-    assert judge(before, [labelled()], None, None).action is Action.START
+    assert judge(seen, [labelled()], None, None).action is not Action.START
+
+
+@pytest.mark.parametrize("author", ["otto", "maria"])
+def test_a_text_older_than_its_label_is_waited_for(author: str) -> None:
+    stale = issue("paid-build", author=author, minutes=-1 / 60)
+    assert judge(stale, [labelled()]).action is Action.WAIT
+    assert judge(issue("paid-build", author=author), [labelled()]).action is Action.START
 
 
 def test_edits_are_not_asked_for_where_the_author_is_trusted() -> None:
