@@ -38,7 +38,7 @@ _ACTIVE = (
     re.compile(r"(?i)\bwww\.(?=\S)"),
     re.compile(r"@(?=[^\W_])"),
     re.compile(r"#(?=\w)"),
-    re.compile(r"(?i)\bgh-(?=\d)"),
+    re.compile(r"(?i)(?<![^\W_])gh-(?=\d)"),
     re.compile(r"[!&%~$](?=\d)"),  # GitLab: merge requests, epics, milestones, labels, snippets
 )
 
@@ -108,10 +108,16 @@ def _inert(text: str, sign_off: str = "") -> str:
     )
 
 
-def _inert_line(line: str) -> str:
+def without_skips(line: str) -> str:
+    """The line with words that make services leave out their checks in round brackets."""
     line = _STARRED_SKIP.sub(lambda match: f"({match[1]})", line)
     while (broken := _SKIP.sub(lambda match: f"({match[1]})", line)) != line:
         line = broken
+    return line
+
+
+def _inert_line(line: str) -> str:
+    line = without_skips(line)
     line = _KEYWORD_LINK.sub(lambda match: f"/{match[1]}/ ", line)
     for pattern in _ACTIVE:
         line = pattern.sub(lambda match: f"{match[0]} ", line)

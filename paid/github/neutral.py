@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from paid.github.commit_messages import without_skips
 from paid.github.hidden_characters import without_hidden_characters
 from paid.github.titles import seen_title
 
@@ -18,7 +19,7 @@ _BLOCK_START = re.compile(r"^(\s*)([-+])(?! \S)", re.MULTILINE)
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp):(?=\S)")
 _WWW = re.compile(r"(?i)\bwww\.")
 _MENTION = re.compile(r"@(?=[A-Za-z0-9])")
-_NUMBER = re.compile(r"(?i)(#|\bgh-)(?=\d)")
+_NUMBER = re.compile(r"(?i)(#|(?<![^\W_])gh-)(?=\d)")
 _CUT = "…"
 _BACKTICKS = re.compile(r"`+")
 
@@ -49,8 +50,11 @@ def neutralise_inline(text: str, max_chars: int = 200) -> str:
 
 
 def plain_title(text: str, max_chars: int = 200) -> str:
-    """For a pull request's title, which has no Markdown but does have references and mentions."""
-    return _unactive(seen_title(text, max_chars))
+    """For a pull request's title, which has no Markdown but does have references and mentions.
+
+    A squash merge makes a commit's subject of it, in which `[skip ci]` would be obeyed.
+    """
+    return _unactive(without_skips(seen_title(text, max_chars)))
 
 
 def quoted(text: str, max_chars: int = 4000) -> str:
@@ -59,8 +63,13 @@ def quoted(text: str, max_chars: int = 4000) -> str:
 
 
 def code(text: str, max_chars: int = 200) -> str:
-    """A code span of one line: paths, branches, commands."""
-    seen = " ".join(without_hidden_characters(text, _not_told).split())[:max_chars] or " "
+    """A code span of one line: paths, branches, commands.
+
+    Nothing in it is active: a squash merge can make a commit's message of the body, in which code
+    is no code.
+    """
+    line = " ".join(without_hidden_characters(text, _not_told).split())[:max_chars] or " "
+    seen = _unactive(without_skips(line))
     longest = max((len(run) for run in _BACKTICKS.findall(seen)), default=0)
     ticks = "`" * (longest + 1)
     pad = " " if "`" in (seen[0], seen[-1]) else ""

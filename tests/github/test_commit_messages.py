@@ -22,6 +22,7 @@ CLOSES = re.compile(
         "#1",
         "GH-1",
         "gh-12",
+        "_GH-1_",
         "acme/app#3",
         "acme/app.js#3",
         "https://github.com/acme/app/issues/3",

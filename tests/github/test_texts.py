@@ -117,6 +117,31 @@ def test_a_title_has_no_references_and_one_line() -> None:
     assert len(title) <= 240
 
 
+@pytest.mark.parametrize(
+    "words", ["[skip ci]", "[no ci]", "[ci-skip]", "***NO_CI***", "[sk\u200bip ci]"]
+)
+def test_no_title_and_no_file_name_skips_a_check(words: str) -> None:
+    made = pull_request_text(view(issue_title=f"Greet {words}", files=(FileSeen(words, 1, 1),)))
+    assert words not in made.title
+    assert f"`{words}`" not in made.body
+    assert "[" not in made.title
+    assert "***" not in made.title
+
+
+@pytest.mark.parametrize(
+    "path", ["docs/fixes #1 @acme", "closes GH-2", "fixes _GH-1_", "a/@acme/x.ts", "fix acme/x#3"]
+)
+def test_a_file_name_is_inert_where_a_squash_makes_a_message_of_the_body(path: str) -> None:
+    body = pull_request_text(view(files=(FileSeen(path, 1, 1),))).body
+    assert not re.search(r"(?i)#\d|gh-\d|@acme", body.replace("Closes #3.", ""))
+    assert path in body.replace("\u2060", "")
+
+
+@pytest.mark.parametrize("title", ["_GH-1_", "fixes _GH-1_", "__gh-2__"])
+def test_a_reference_between_underscores_is_broken_in_a_title(title: str) -> None:
+    assert not re.search(r"(?i)gh-\d", plain_title(title))
+
+
 @given(st.text(max_size=200))
 def test_no_title_gets_through_alive(title: str) -> None:
     html = rendered(f"> {neutralise_title(title)}")
