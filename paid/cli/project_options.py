@@ -151,7 +151,7 @@ CHOICES = (
         "commit_email",
         str,
         _WORK,
-        "Their address; default noreply@paid.invalid, nobody's; "
+        "Their address; default noreply@paid.invalid; nobody's; "
         "as in 1234+our-robot@users.noreply.github.com",
     ),
     _several(

@@ -273,7 +273,7 @@ def test_the_help_of_a_setting_names_the_default_that_a_new_project_has(
         if said and isinstance(default, str | int | float) and not isinstance(default, bool):
             assert said[1] == f"{default}".removesuffix(".0"), choice.name
             asked += 1
-    assert asked == 18
+    assert asked == 20
 
 
 def test_lists_can_be_emptied_and_defaults_had_back(paid: Paid, project: Repository) -> None:

@@ -192,7 +192,7 @@ def resident_bytes() -> int:
 
 def test_a_long_line_is_cut_and_marked(bench: Bench) -> None:
     before = resident_bytes()
-    script = "for _ in range(100): print('x' * 1_000_000, end='')\nprint()\nprint('after')"
+    script = "for _ in range(30): print('x' * 1_000_000, end='')\nprint()\nprint('after')"
     done = bench.python(script)
     # The engine's log turns over at less than this: a slow reader then sees more than one piece,
     # and a line again that it has read, which for a report means that it is not believed twice.
