@@ -15,12 +15,26 @@ from paid.contracts import TurnEnd, TurnInput, TurnResult, Workspace
 from tests.waiting import HANGS_SECONDS
 
 
+class SlowWork:
+    """Work that is collected until somebody hears a heartbeat; there is nothing in it."""
+
+    def __init__(self, heard: threading.Event) -> None:
+        self.heard = heard
+
+    def left(self, _turn: Any, _end: TurnEnd) -> dict[str, Any]:
+        assert self.heard.wait(HANGS_SECONDS), "no heartbeat while the commits were collected"
+        return {}
+
+    def bring_in(self, _turn: Any, _log: Any, _collected: Any) -> None:
+        return None
+
+
 class Killed(AgentActivities):
-    """A turn whose agent was killed; what it left is collected until somebody hears of that."""
+    """A turn whose agent was killed; whose work is slow to collect."""
 
     def __init__(self, heard: threading.Event) -> None:
         super().__init__(cast(Any, SimpleNamespace(background=Background())))
-        self.heard = heard
+        self._work = cast(Any, SlowWork(heard))
 
     def _begin(self, given: TurnInput, workspace: Workspace) -> Any:
         hold = SimpleNamespace(report={})
@@ -42,10 +56,6 @@ class Killed(AgentActivities):
 
     def _look(self, turn: Any) -> Any:
         return SimpleNamespace(hold=TurnEnd.BUDGET, cancelled=False, tokens_used=0)
-
-    def _collect(self, turn: Any) -> dict[str, Any]:
-        assert self.heard.wait(HANGS_SECONDS), "no heartbeat while the commits were collected"
-        return {}
 
     def _end(self, turn: Any, exit: Exit, result: TurnResult) -> None:
         return None
