@@ -21,6 +21,10 @@ _MOST_OBJECT_BYTES = 110 * 1024 * 1024
 _MOST_LIST_BYTES = 64 * 1024 * 1024
 MOST_NEW_BYTES = 256 * 1024 * 1024
 _MOST_PATHS = 100
+_LONGEST_LINE = 64
+_PIECE_LETTERS = 16
+_MOST_FILES_ASKED = 20
+"""That have a piece of a private key."""
 _BATCH_BYTES = 256 * 1024
 _CHARSETS_OF_BYTES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape"})
 """Python's, not git's; two of them take time with the square of a text's length."""
@@ -91,15 +95,42 @@ def values_in_base(git: Git, base_sha: str, head_sha: str, scan: SecretScan) -> 
         return set()
 
 
-def is_in_tree(git: Git, base_sha: str, value: bytes) -> bool:
-    """Whether some file of a commit has the value as it is. The value goes in by a pipe."""
+def is_in_tree(git: Git, base_sha: str, value: bytes, scan: SecretScan) -> bool:
+    """Whether some file of a commit has the value. The value goes in by a pipe.
+
+    A private key's letters are in lines: it is known where a file that has some of them gives the
+    value when it is looked through.
+    """
     if b"\n" in value:
         return False
     try:
-        asked = ("grep", "-q", "-a", "-F", "--threads=1", "-f", "-", base_sha)
-        return git.run(*asked, stdin=value + b"\n", accept=(0, 1)).code == 0
+        if _grep(git, base_sha, [value]):
+            return True
+        if len(value) <= _LONGEST_LINE:
+            return False
+        found = _grep(git, base_sha, _pieces(value))[:_MOST_FILES_ASKED]
+        names = b"".join(name + b"\n" for name in found)
+        return any(
+            hit.value == value for _, _, data in read_objects(git, names) for hit in scan.hits(data)
+        )
     except ChangeTooLargeError:
         return False
+
+
+def _pieces(value: bytes) -> list[bytes]:
+    """Two pieces side by side from the end of a private key: a line's end is in one at most."""
+    end = len(value) - _PIECE_LETTERS
+    return [
+        value[end - 2 * _PIECE_LETTERS : end - _PIECE_LETTERS],
+        value[end - _PIECE_LETTERS : end],
+    ]
+
+
+def _grep(git: Git, base_sha: str, values: list[bytes]) -> list[bytes]:
+    """The files of a commit that have one of the values, each as git names it: COMMIT:PATH."""
+    asked = ("grep", "-l", "-z", "-a", "-F", "--full-name", "--threads=1", "-f", "-", base_sha)
+    found = git.run(*asked, stdin=b"\n".join(values) + b"\n", accept=(0, 1)).stdout
+    return [name for name in found.split(b"\0") if name and b"\n" not in name]
 
 
 def read_objects(git: Git, names: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:

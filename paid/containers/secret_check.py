@@ -91,7 +91,11 @@ def look_through(
     old = object_scan.values_in_base(git, base_sha, head_sha, SecretScan(secrets))
     asked = {finding.hit.value for finding in found} - old
     if len(asked) <= _MOST_ASKED:
-        old |= {value for value in asked if object_scan.is_in_tree(git, base_sha, value)}
+        old |= {
+            value
+            for value in asked
+            if object_scan.is_in_tree(git, base_sha, value, SecretScan(secrets))
+        }
     return _told(finding for finding in found if finding.hit.value not in old)
 
 
