@@ -191,7 +191,9 @@ class _Reading:
                     self._look_at(batch)
                     batch, size = [], 0
         self._look_at(batch)
-        return [self._finding(seen) for seen in self.seen]
+        files = {(seen.kind, seen.name): None for seen in self.seen}
+        places = {each: self._paths_and_shown(*each) for each in files}
+        return [self._finding(seen, *places[seen.kind, seen.name]) for seen in self.seen]
 
     def _look_at(self, batch: list[_Text]) -> None:
         """Most have nothing: small texts are looked through together, and one by one if need be.
@@ -248,14 +250,19 @@ class _Reading:
                 self.above.setdefault(child, []).append((folder, name))
         return b"\n".join([*names, b"".join(links)])
 
-    def _finding(self, seen: _Seen) -> Finding:
+    def _paths_and_shown(self, kind: bytes, name: bytes) -> tuple[list[str], list[str]]:
+        """The paths of a file or folder, and those that hold no secret."""
+        if kind in (b"", b"commit"):
+            return [], []
+        paths = self._paths(bytes.fromhex(name.decode("ascii")))
+        return paths, [path for path in paths if not self.scan.hits(path.encode())]
+
+    def _finding(self, seen: _Seen, paths: list[str], shown: list[str]) -> Finding:
         short = seen.name[:10].decode("ascii")
         if not seen.kind:
             return Finding(seen.hit, "several commits, names or files, a piece in each")
         if seen.kind == b"commit":
             return Finding(seen.hit, f"the {seen.part} of commit {short}")
-        paths = self._paths(bytes.fromhex(seen.name.decode("ascii")))
-        shown = [path for path in paths if not self.scan.hits(path.encode())]
         if seen.kind == b"tree":
             where = f" in {shown[0]}" if shown and shown[0] else ""
             return Finding(seen.hit, f"the name of a file or folder{where}")

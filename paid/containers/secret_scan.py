@@ -23,7 +23,8 @@ DEEPEST = 4
 _PIECE_BYTES = _MIB
 _OVERLAP_BYTES = 16 * 1024
 """Of two pieces: no key, and no line of one in some encoding, is as long."""
-_MOST_HITS = 20
+_MOST_HITS = 10_000
+"""Known values are subtracted later, so a limit that only leaves some out would hide a new one."""
 _Found = tuple[str, bytes, int]
 """A kind, a value, and where in the text."""
 
@@ -85,8 +86,11 @@ class SecretScan:
         found: dict[tuple[str, bytes], Hit] = {}
         for hit in self._read(data):
             found.setdefault((hit.kind, hit.value), hit)
-            if len(found) >= _MOST_HITS:
-                break
+            if len(found) > _MOST_HITS:
+                raise ChangeTooLargeError(
+                    f"The change is too large to be looked through for secrets: more than"
+                    f" {_MOST_HITS} values in one file look like one."
+                )
         return list(found.values())
 
     def _read(self, data: bytes) -> Iterator[Hit]:

@@ -269,6 +269,24 @@ def test_a_new_private_key_of_a_known_ones_type_is_found(kind: str, mirror: Mirr
     assert len(raised.value.found) == 1
 
 
+def test_many_known_keys_hide_no_new_one(mirror: Mirror) -> None:
+    tokens = "".join("gh" + f"p_{n:04}{'aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9h'}\n" for n in range(60))
+    old = Pack(mirror.base)
+    pack = Pack(mirror.rebase(old, old.file(tokens.encode(), "new.txt")))
+    with pytest.raises(SecretFoundError, match=r"a GitHub token in new\.txt, line 61") as raised:
+        mirror.check(pack, pack.file(f"{tokens}{TOKEN}\n".encode(), "new.txt"))
+    assert len(raised.value.found) == 1
+
+
+def test_many_keys_that_were_let_go_hide_no_new_one(mirror: Mirror) -> None:
+    tokens = ["gh" + f"p_{n:04}{'aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9h'}" for n in range(60)]
+    let_go = frozenset(fingerprint_of(token.encode()) for token in tokens)
+    pack = Pack(mirror.base)
+    head = pack.file("\n".join([*tokens, TOKEN]).encode())
+    with pytest.raises(SecretFoundError, match=r"line 61"):
+        mirror.check(pack, head, Policy(allowed_values=let_go))
+
+
 def test_a_known_private_key_may_be_copied(mirror: Mirror) -> None:
     known = fresh_key(mirror.folder.parent, "-t", "ed25519")
     old = Pack(mirror.base)
