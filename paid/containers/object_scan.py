@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from paid.containers.charsets import by_charset
 from paid.containers.git import Git
 from paid.containers.secret_scan import Hit, SecretScan
 from paid.errors import ChangeTooLargeError, GitError
@@ -26,8 +27,6 @@ _PIECE_LETTERS = 16
 _MOST_FILES_ASKED = 20
 """That have a piece of a private key."""
 _BATCH_BYTES = 256 * 1024
-_CHARSETS_OF_BYTES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape"})
-"""Python's, not git's; two of them take time with the square of a text's length."""
 
 
 @dataclass(frozen=True)
@@ -296,10 +295,7 @@ def _part_name(key: bytes) -> str:
 
 def _by_charset(message: bytes, charset: str) -> bytes | None:
     """The message in UTF-8 as its charset says; None where it is that, or cannot be read."""
-    name = charset.lower().replace("-", "_")
-    if not name or name in _CHARSETS_OF_BYTES or name in ("utf_8", "utf8"):
+    if not charset or charset.lower().replace("-", "_") in ("utf_8", "utf8"):
         return None
-    try:
-        return message.decode(name, "ignore").encode("utf-8", "ignore")
-    except (LookupError, ValueError, UnicodeError):
-        return None
+    read = by_charset(message, charset, "ignore")
+    return None if read is None else read.encode("utf-8", "ignore")
