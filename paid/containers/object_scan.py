@@ -82,16 +82,13 @@ def findings(git: Git, base_sha: str, head_sha: str, scan: SecretScan) -> list[F
 
 def values_in_base(git: Git, base_sha: str, head_sha: str, scan: SecretScan) -> set[bytes]:
     """The values in files that the change takes away or replaces: they are not new in it."""
-    try:
-        names = new_objects(git, f"{base_sha}^{{tree}}", f"{head_sha}^{{tree}}")
-        return {
-            hit.value
-            for kind, _, data in read_objects(git, names)
-            if kind == b"blob"
-            for hit in scan.hits(data)
-        }
-    except ChangeTooLargeError:
-        return set()
+    names = new_objects(git, f"{base_sha}^{{tree}}", f"{head_sha}^{{tree}}")
+    return {
+        hit.value
+        for kind, _, data in read_objects(git, names)
+        if kind == b"blob"
+        for hit in scan.hits(data)
+    }
 
 
 def is_in_tree(git: Git, base_sha: str, value: bytes, scan: SecretScan) -> bool:

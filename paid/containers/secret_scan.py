@@ -8,6 +8,7 @@ that their issuers gave them (`secret_shapes`), both in a text and in all that i
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -50,19 +51,37 @@ def fingerprint_of(value: bytes) -> str:
 
 
 class Budget:
-    """How many bytes may be looked through in all: what is given, and what that is read as."""
+    """How many bytes may be looked through in all: what is given, and what that is read as.
 
-    def __init__(self, most_bytes: int = 1024 * _MIB, most_packed_bytes: int = 256 * _MIB) -> None:
+    `seconds` are of this thread's processor, from the first byte on; None is without end.
+    """
+
+    def __init__(
+        self,
+        most_bytes: int = 1024 * _MIB,
+        most_packed_bytes: int = 256 * _MIB,
+        seconds: float | None = None,
+    ) -> None:
         self._left, self._packed_left = most_bytes, most_packed_bytes
+        self._seconds, self._began = seconds, time.thread_time()
+
+    @classmethod
+    def small(cls) -> Budget:
+        """For what is looked through in the worker itself, beside its other work."""
+        return cls(64 * _MIB, 4 * _MIB, seconds=2)
 
     def take(self, count: int) -> None:
         """Raises ChangeTooLargeError when nothing is left: what was not looked at may hold all."""
         self._left -= count
-        if self._left < 0:
+        if self._left < 0 or self._is_late():
             raise ChangeTooLargeError("The change is too large to be looked through for secrets.")
 
+    def _is_late(self) -> bool:
+        return self._seconds is not None and time.thread_time() - self._began > self._seconds
+
     def room(self) -> int:
-        """How much one packed stream may become."""
+        """How much one packed stream may become; asked before each place that looks like one."""
+        self.take(0)
         return self._packed_left
 
     def take_packed(self, count: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import subprocess
+import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -285,6 +287,15 @@ def test_many_keys_that_were_let_go_hide_no_new_one(mirror: Mirror) -> None:
     head = pack.file("\n".join([*tokens, TOKEN]).encode())
     with pytest.raises(SecretFoundError, match=r"line 61"):
         mirror.check(pack, head, Policy(allowed_values=let_go))
+
+
+def test_a_bomb_is_looked_through_beside_the_worker(mirror: Mirror) -> None:
+    pack = Pack(mirror.base)
+    head = pack.file(zlib.compress(b"a" * 20_000_000 + SECRET.encode()))
+    began = time.thread_time()
+    with pytest.raises(SecretFoundError, match="own secrets"):
+        mirror.check(pack, head)
+    assert time.thread_time() - began < 2
 
 
 def test_a_known_private_key_may_be_copied(mirror: Mirror) -> None:
