@@ -89,6 +89,11 @@ ANYBODYS: dict[str, Hiding] = {
     "full-width letters": lambda raw: "".join(chr(0xFEE0 + b) for b in raw).encode(),
     "invisible characters between": lambda raw: "\u200b".join(raw.decode()).encode(),
     "soft hyphens between": lambda raw: "\u00ad".join(raw.decode()).encode(),
+    "control characters between": lambda raw: b"\x01".join(raw[n : n + 1] for n in range(len(raw))),
+    "one DEL within": lambda raw: raw[:10] + b"\x7f" + raw[10:],
+    "colours of a terminal between": lambda raw: b"\x1b[0m".join(
+        raw[n : n + 1] for n in range(len(raw))
+    ),
     "base64": b64,
     "base64 behind other letters": lambda raw: b64(b"password: " + raw + b" thanks"),
     "base64 for addresses": lambda raw: base64.urlsafe_b64encode(b"\xff\xfe>" + raw),

@@ -24,6 +24,8 @@ from paid.containers.secret_runs import Run, runs_in, spaced_hex_in
 
 _FROM_EBCDIC = bytes(range(256)).decode("cp037").encode("latin-1")
 _ASCII = bytes(range(128))
+_CONTROLS = bytes(byte for byte in (*range(32), 127) if byte not in b"\t\n\v\f\r")
+_COLOUR = re.compile(rb"\x1b\[[0-9;]{0,16}[A-Za-z]")
 
 
 def plain(text: bytes) -> bytes:
@@ -33,7 +35,8 @@ def plain(text: bytes) -> bytes:
     programs, HTML and Markdown; letters that look like others; invisible ones. The text itself
     where nothing of all that is in it.
     """
-    made = text.translate(None, b"\0") if b"\0" in text else text
+    made = _COLOUR.sub(b"", text) if b"\x1b[" in text else text
+    made = made.translate(None, _CONTROLS)
     made = _unescaped(made)
     if b"+" in made:
         made = _UTF7.sub(lambda match: _or_nothing(_from_utf7, match[0]) or match[0], made)
