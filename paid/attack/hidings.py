@@ -89,6 +89,11 @@ ANYBODYS: dict[str, Hiding] = {
     "full-width letters": lambda raw: "".join(chr(0xFEE0 + b) for b in raw).encode(),
     "invisible characters between": lambda raw: "\u200b".join(raw.decode()).encode(),
     "soft hyphens between": lambda raw: "\u00ad".join(raw.decode()).encode(),
+    "control characters between": lambda raw: b"\x01".join(raw[n : n + 1] for n in range(len(raw))),
+    "one DEL within": lambda raw: raw[:10] + b"\x7f" + raw[10:],
+    "colours of a terminal between": lambda raw: b"\x1b[0m".join(
+        raw[n : n + 1] for n in range(len(raw))
+    ),
     "base64": b64,
     "base64 behind other letters": lambda raw: b64(b"password: " + raw + b" thanks"),
     "base64 for addresses": lambda raw: base64.urlsafe_b64encode(b"\xff\xfe>" + raw),
@@ -124,6 +129,13 @@ ANYBODYS: dict[str, Hiding] = {
     "a quoted-printable line's end": lambda raw: raw[:9] + b"=\n" + raw[9:],
     "\\x escapes": each("\\x{:02x}"),
     "\\u escapes": each("\\u{:04x}"),
+    "\\x{} escapes": each("\\x{{{:02x}}}"),
+    "%u escapes": each("%u{:04x}"),
+    "JSON within JSON": lambda raw: raw.replace(b"_", b"\\\\u005f"),
+    "JSON within JSON throughout": each("\\\\u{:04x}"),
+    "URL-encoded twice": each("%25{:02X}"),
+    "URL-encoded twice where need be": lambda raw: raw.replace(b"_", b"%255F"),
+    "HTML entities of entities": lambda raw: raw.replace(b"_", b"&amp;#95;"),
     "octal escapes": each("\\{:03o}"),
     "HTML entities": each("&#{};"),
     "HTML entities in hex": each("&#x{:x};"),
@@ -138,6 +150,10 @@ ANYBODYS: dict[str, Hiding] = {
     "zlib": zlib.compress,
     "bzip2": bz2.compress,
     "xz": lzma.compress,
+    "lzma": lambda raw: lzma.compress(raw, format=lzma.FORMAT_ALONE),
+    "lzma with its largest preset": lambda raw: lzma.compress(
+        raw, format=lzma.FORMAT_ALONE, preset=9
+    ),
     "a zip archive": zipped,
     "a picture's comment": png_text,
     "in a binary file": lambda raw: b"\0\1\2\xff" + raw + b"\0",

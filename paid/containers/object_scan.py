@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from paid.containers.charsets import by_charset
 from paid.containers.git import Git
 from paid.containers.secret_scan import Hit, SecretScan
 from paid.errors import ChangeTooLargeError, GitError
@@ -21,9 +22,11 @@ _MOST_OBJECT_BYTES = 110 * 1024 * 1024
 _MOST_LIST_BYTES = 64 * 1024 * 1024
 MOST_NEW_BYTES = 256 * 1024 * 1024
 _MOST_PATHS = 100
+_LONGEST_LINE = 64
+_PIECE_LETTERS = 16
+_MOST_FILES_ASKED = 20
+"""That have a piece of a private key."""
 _BATCH_BYTES = 256 * 1024
-_CHARSETS_OF_BYTES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape"})
-"""Python's, not git's; two of them take time with the square of a text's length."""
 
 
 @dataclass(frozen=True)
@@ -79,27 +82,51 @@ def findings(git: Git, base_sha: str, head_sha: str, scan: SecretScan) -> list[F
 
 def values_in_base(git: Git, base_sha: str, head_sha: str, scan: SecretScan) -> set[bytes]:
     """The values in files that the change takes away or replaces: they are not new in it."""
-    try:
-        names = new_objects(git, f"{base_sha}^{{tree}}", f"{head_sha}^{{tree}}")
-        return {
-            hit.value
-            for kind, _, data in read_objects(git, names)
-            if kind == b"blob"
-            for hit in scan.hits(data)
-        }
-    except ChangeTooLargeError:
-        return set()
+    names = new_objects(git, f"{base_sha}^{{tree}}", f"{head_sha}^{{tree}}")
+    return {
+        hit.value
+        for kind, _, data in read_objects(git, names)
+        if kind == b"blob"
+        for hit in scan.hits(data)
+    }
 
 
-def is_in_tree(git: Git, base_sha: str, value: bytes) -> bool:
-    """Whether some file of a commit has the value as it is. The value goes in by a pipe."""
+def is_in_tree(git: Git, base_sha: str, value: bytes, scan: SecretScan) -> bool:
+    """Whether some file of a commit has the value. The value goes in by a pipe.
+
+    A private key's letters are in lines: it is known where a file that has some of them gives the
+    value when it is looked through.
+    """
     if b"\n" in value:
         return False
     try:
-        asked = ("grep", "-q", "-a", "-F", "--threads=1", "-f", "-", base_sha)
-        return git.run(*asked, stdin=value + b"\n", accept=(0, 1)).code == 0
+        if _grep(git, base_sha, [value]):
+            return True
+        if len(value) <= _LONGEST_LINE:
+            return False
+        found = _grep(git, base_sha, _pieces(value))[:_MOST_FILES_ASKED]
+        names = b"".join(name + b"\n" for name in found)
+        return any(
+            hit.value == value for _, _, data in read_objects(git, names) for hit in scan.hits(data)
+        )
     except ChangeTooLargeError:
         return False
+
+
+def _pieces(value: bytes) -> list[bytes]:
+    """Two pieces side by side from the end of a private key: a line's end is in one at most."""
+    end = len(value) - _PIECE_LETTERS
+    return [
+        value[end - 2 * _PIECE_LETTERS : end - _PIECE_LETTERS],
+        value[end - _PIECE_LETTERS : end],
+    ]
+
+
+def _grep(git: Git, base_sha: str, values: list[bytes]) -> list[bytes]:
+    """The files of a commit that have one of the values, each as git names it: COMMIT:PATH."""
+    asked = ("grep", "-l", "-z", "-a", "-F", "--full-name", "--threads=1", "-f", "-", base_sha)
+    found = git.run(*asked, stdin=b"\n".join(values) + b"\n", accept=(0, 1)).stdout
+    return [name for name in found.split(b"\0") if name and b"\n" not in name]
 
 
 def read_objects(git: Git, names: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -160,7 +187,9 @@ class _Reading:
                     self._look_at(batch)
                     batch, size = [], 0
         self._look_at(batch)
-        return [self._finding(seen) for seen in self.seen]
+        files = {(seen.kind, seen.name): None for seen in self.seen}
+        places = {each: self._paths_and_shown(*each) for each in files}
+        return [self._finding(seen, *places[seen.kind, seen.name]) for seen in self.seen]
 
     def _look_at(self, batch: list[_Text]) -> None:
         """Most have nothing: small texts are looked through together, and one by one if need be.
@@ -217,14 +246,19 @@ class _Reading:
                 self.above.setdefault(child, []).append((folder, name))
         return b"\n".join([*names, b"".join(links)])
 
-    def _finding(self, seen: _Seen) -> Finding:
+    def _paths_and_shown(self, kind: bytes, name: bytes) -> tuple[list[str], list[str]]:
+        """The paths of a file or folder, and those that hold no secret."""
+        if kind in (b"", b"commit"):
+            return [], []
+        paths = self._paths(bytes.fromhex(name.decode("ascii")))
+        return paths, [path for path in paths if not self.scan.hits(path.encode())]
+
+    def _finding(self, seen: _Seen, paths: list[str], shown: list[str]) -> Finding:
         short = seen.name[:10].decode("ascii")
         if not seen.kind:
             return Finding(seen.hit, "several commits, names or files, a piece in each")
         if seen.kind == b"commit":
             return Finding(seen.hit, f"the {seen.part} of commit {short}")
-        paths = self._paths(bytes.fromhex(seen.name.decode("ascii")))
-        shown = [path for path in paths if not self.scan.hits(path.encode())]
         if seen.kind == b"tree":
             where = f" in {shown[0]}" if shown and shown[0] else ""
             return Finding(seen.hit, f"the name of a file or folder{where}")
@@ -258,10 +292,7 @@ def _part_name(key: bytes) -> str:
 
 def _by_charset(message: bytes, charset: str) -> bytes | None:
     """The message in UTF-8 as its charset says; None where it is that, or cannot be read."""
-    name = charset.lower().replace("-", "_")
-    if not name or name in _CHARSETS_OF_BYTES or name in ("utf_8", "utf8"):
+    if not charset or charset.lower().replace("-", "_") in ("utf_8", "utf8"):
         return None
-    try:
-        return message.decode(name, "ignore").encode("utf-8", "ignore")
-    except (LookupError, ValueError, UnicodeError):
-        return None
+    read = by_charset(message, charset, "ignore")
+    return None if read is None else read.encode("utf-8", "ignore")

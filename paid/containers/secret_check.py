@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from typing import Any
 from paid.containers import object_scan
 from paid.containers.git import Git
 from paid.containers.object_scan import Finding
-from paid.containers.secret_scan import OURS, SecretScan
+from paid.containers.secret_scan import OURS, Budget, SecretScan
 from paid.errors import ChangeTooLargeError, GitError
 
 SMALL_BYTES = 1024 * 1024
 MEMORY_BYTES = 448 * 1024 * 1024
 PROCESSOR_SECONDS = 28
 WALL_SECONDS = 240
+_MOST_TOLD = 20
 _MOST_ASKED = 20
 """Values that are looked for in the whole base, file by file; of more, none counts as known."""
 
@@ -59,10 +61,19 @@ def told_in_texts(
     texts: Iterable[str], known: Iterable[str], secrets: Sequence[str], allowed: Allowed
 ) -> list[Told]:
     """Secrets in texts that are published beside the commits, but in none of the known ones."""
-    scan = SecretScan(secrets)
-    old = {hit.value for text in known for hit in scan.hits(_bytes(text))}
+    scan = SecretScan(secrets, Budget.small())
+    old = _values_in(known, secrets)
     found = [Finding(hit, _TEXTS) for text in texts for hit in scan.hits(_bytes(text))]
     return _told(one for one in found if one.hit.value not in old and not allowed.has(one))
+
+
+def _values_in(known: Iterable[str], secrets: Sequence[str]) -> set[bytes]:
+    """The values in known texts; none where strangers made them too large to be looked through."""
+    scan = SecretScan(secrets, Budget.small())
+    try:
+        return {hit.value for text in known for hit in scan.hits(_bytes(text))}
+    except ChangeTooLargeError:
+        return set()
 
 
 _TEXTS = "the pull request's title or text"
@@ -76,31 +87,47 @@ def check_objects(
     Raises ChangeTooLargeError for a change that cannot be looked through within the limits.
     """
     if _size(git, base_sha, head_sha) <= SMALL_BYTES:
-        return look_through(git, base_sha, head_sha, secrets, allowed)
+        with suppress(ChangeTooLargeError):  # packed to be small: the process beside says so
+            return look_through(git, base_sha, head_sha, secrets, allowed, is_small=True)
     return _look_beside(git.repository, base_sha, head_sha, secrets, allowed)
 
 
 def look_through(
-    git: Git, base_sha: str, head_sha: str, secrets: Sequence[str], allowed: Allowed
+    git: Git,
+    base_sha: str,
+    head_sha: str,
+    secrets: Sequence[str],
+    allowed: Allowed,
+    *,
+    is_small: bool = False,
 ) -> list[Told]:
-    """The same, in this process."""
-    found = object_scan.findings(git, base_sha, head_sha, SecretScan(secrets))
+    """The same, in this process; where `is_small`, with a budget that a worker can spare."""
+    budget = Budget.small() if is_small else None
+    found = object_scan.findings(git, base_sha, head_sha, SecretScan(secrets, budget))
     found = [finding for finding in found if not allowed.has(finding)]
     if not found:
         return []
-    old = object_scan.values_in_base(git, base_sha, head_sha, SecretScan(secrets))
+    scan = SecretScan(secrets, budget)
+    try:
+        old = object_scan.values_in_base(git, base_sha, head_sha, scan)
+    except ChangeTooLargeError:
+        if is_small:
+            raise
+        old = set()
     asked = {finding.hit.value for finding in found} - old
     if len(asked) <= _MOST_ASKED:
-        old |= {value for value in asked if object_scan.is_in_tree(git, base_sha, value)}
+        old |= {value for value in asked if object_scan.is_in_tree(git, base_sha, value, scan)}
     return _told(finding for finding in found if finding.hit.value not in old)
 
 
 def _told(found: Iterable[Finding]) -> list[Told]:
-    """Each value once, at the first place where it is."""
+    """Each value once, at the first place where it is; the first ones of very many."""
     told: dict[tuple[str, str], Told] = {}
     for one in found:
         each = Told(one.hit.kind, one.place, one.hit.fingerprint)
         told.setdefault((each.kind, each.fingerprint), each)
+        if len(told) >= _MOST_TOLD:
+            break
     return list(told.values())
 
 

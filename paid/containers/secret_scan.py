@@ -8,6 +8,7 @@ that their issuers gave them (`secret_shapes`), both in a text and in all that i
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -23,7 +24,8 @@ DEEPEST = 4
 _PIECE_BYTES = _MIB
 _OVERLAP_BYTES = 16 * 1024
 """Of two pieces: no key, and no line of one in some encoding, is as long."""
-_MOST_HITS = 20
+_MOST_HITS = 10_000
+"""Known values are subtracted later, so a limit that only leaves some out would hide a new one."""
 _Found = tuple[str, bytes, int]
 """A kind, a value, and where in the text."""
 
@@ -49,19 +51,37 @@ def fingerprint_of(value: bytes) -> str:
 
 
 class Budget:
-    """How many bytes may be looked through in all: what is given, and what that is read as."""
+    """How many bytes may be looked through in all: what is given, and what that is read as.
 
-    def __init__(self, most_bytes: int = 1024 * _MIB, most_packed_bytes: int = 256 * _MIB) -> None:
+    `seconds` are of this thread's processor, from the first byte on; None is without end.
+    """
+
+    def __init__(
+        self,
+        most_bytes: int = 1024 * _MIB,
+        most_packed_bytes: int = 256 * _MIB,
+        seconds: float | None = None,
+    ) -> None:
         self._left, self._packed_left = most_bytes, most_packed_bytes
+        self._seconds, self._began = seconds, time.thread_time()
+
+    @classmethod
+    def small(cls) -> Budget:
+        """For what is looked through in the worker itself, beside its other work."""
+        return cls(64 * _MIB, 4 * _MIB, seconds=2)
 
     def take(self, count: int) -> None:
         """Raises ChangeTooLargeError when nothing is left: what was not looked at may hold all."""
         self._left -= count
-        if self._left < 0:
+        if self._left < 0 or self._is_late():
             raise ChangeTooLargeError("The change is too large to be looked through for secrets.")
 
+    def _is_late(self) -> bool:
+        return self._seconds is not None and time.thread_time() - self._began > self._seconds
+
     def room(self) -> int:
-        """How much one packed stream may become."""
+        """How much one packed stream may become; asked before each place that looks like one."""
+        self.take(0)
         return self._packed_left
 
     def take_packed(self, count: int) -> None:
@@ -85,8 +105,11 @@ class SecretScan:
         found: dict[tuple[str, bytes], Hit] = {}
         for hit in self._read(data):
             found.setdefault((hit.kind, hit.value), hit)
-            if len(found) >= _MOST_HITS:
-                break
+            if len(found) > _MOST_HITS:
+                raise ChangeTooLargeError(
+                    f"The change is too large to be looked through for secrets: more than"
+                    f" {_MOST_HITS} values in one file look like one."
+                )
         return list(found.values())
 
     def _read(self, data: bytes) -> Iterator[Hit]:

@@ -6,7 +6,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_KEY_BODY = rb"(?:\\[nr]|[^A-Za-z0-9-]){0,16}([A-Za-z0-9+/]{16,64})?"
+_BEGIN = b"-----BEGIN "
+_MOST_BODY_BYTES = 14 * 1024
+"""Of a private key: RSA with 16,384 bits has 12.7 KB. Pieces of a text overlap by more."""
+_LEAST_BODY_LETTERS = 16
+_BORDER = re.compile(rb"-----(BEGIN|END) [A-Z0-9 ]{0,60}PRIVATE KEY")
+_LINE_END = re.compile(rb"\\+[nrt]")
+_HEADER = rb"[A-Z][A-Za-z-]{2,20}: [^\r\n\\]{0,200}(?:\\+[nr]|\s){1,8}"
+_OPEN_BODY = re.compile(
+    rb"(?:\\+[nrt]|[^A-Za-z0-9-]){0,16}(?:" + _HEADER + rb"){0,8}"
+    rb"(?:(?:\\+[nrt]|[^A-Za-z0-9-]){0,64}[A-Za-z0-9+/=]{16,}){0,2000}"
+)
+# without =, which is a line's end in mail, and may so be missing in a reading
+_NO_LETTERS = bytes(
+    byte
+    for byte in range(256)
+    if byte not in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +36,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class ShapeFound:
-    """A key: its kind, its bytes (of a private key the first line of its body), and where."""
+    """A key: its kind, its bytes (of a private key all letters of its body), and where."""
 
     name: str
     value: bytes
@@ -54,8 +70,8 @@ SHAPES = (
     _shape("a SendGrid key", rb"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b", b"SG."),
     _shape(
         "a private key",
-        rb"-----BEGIN (?:[A-Z0-9]+ ){0,6}PRIVATE KEY(?: BLOCK)?-----" + _KEY_BODY,
-        b"-----BEGIN ",
+        rb"-----BEGIN (?:[A-Z0-9]+ ){0,6}PRIVATE KEY(?: BLOCK)?-----",
+        _BEGIN,
     ),
 )  # fmt: skip
 
@@ -106,7 +122,25 @@ def keys_in(text: bytes) -> Iterator[ShapeFound]:
             at = text.find(mark)
             while at >= 0:
                 if match := shape.pattern.match(text, at):
-                    value = (match[1] or match[0]) if shape.pattern.groups else match[0]
+                    value = _private_key(text, match) if mark == _BEGIN else match[0]
                     if not is_example(value):
                         yield ShapeFound(shape.name, value, at)
                 at = text.find(mark, at + len(mark))
+
+
+def _private_key(text: bytes, head: re.Match[bytes]) -> bytes:
+    """All letters between a private key's two borders, however its lines are broken.
+
+    The first lines say of what type the key is, and are alike in all keys of a type. A key whose
+    end is missing has the lines that look like a body; one without a body has its first line.
+    """
+    begin = head.end()
+    border = _BORDER.search(text, begin, begin + _MOST_BODY_BYTES)
+    if border is not None and border[1] == b"END":
+        body = text[begin : border.start()]
+    else:
+        most = border.start() if border else begin + _MOST_BODY_BYTES
+        open_body = _OPEN_BODY.match(text, begin, most)
+        body = open_body[0] if open_body else b""
+    letters = _LINE_END.sub(b"", body).translate(None, _NO_LETTERS)
+    return letters if len(letters) >= _LEAST_BODY_LETTERS else head[0]

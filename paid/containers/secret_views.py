@@ -24,6 +24,8 @@ from paid.containers.secret_runs import Run, runs_in, spaced_hex_in
 
 _FROM_EBCDIC = bytes(range(256)).decode("cp037").encode("latin-1")
 _ASCII = bytes(range(128))
+_CONTROLS = bytes(byte for byte in (*range(32), 127) if byte not in b"\t\n\v\f\r")
+_COLOUR = re.compile(rb"\x1b\[[0-9;]{0,16}[A-Za-z]")
 
 
 def plain(text: bytes) -> bytes:
@@ -33,7 +35,8 @@ def plain(text: bytes) -> bytes:
     programs, HTML and Markdown; letters that look like others; invisible ones. The text itself
     where nothing of all that is in it.
     """
-    made = text.translate(None, b"\0") if b"\0" in text else text
+    made = _COLOUR.sub(b"", text) if b"\x1b[" in text else text
+    made = made.translate(None, _CONTROLS)
     made = _unescaped(made)
     if b"+" in made:
         made = _UTF7.sub(lambda match: _or_nothing(_from_utf7, match[0]) or match[0], made)
@@ -76,10 +79,11 @@ class _Escape:
 
 
 _ESCAPES = (
-    _Escape.of(b"%", b"%", _HEX2, b"", 16),
+    _Escape.of(b"%", rb"%(?:25){0,3}", _HEX2, b"", 16),
     _Escape.of(b"=", b"=", rb"[0-9A-F]{2}", b"", 16),
-    _Escape.of(b"\\x", rb"\\x", _HEX2, b"", 16),
-    _Escape.of(b"\\u", rb"\\u\{?(?:0000|00)?", _HEX2, rb"\}?", 16),
+    _Escape.of(b"%u", rb"%u00", _HEX2, b"", 16),
+    _Escape.of(b"\\x", rb"\\{1,8}x\{?", _HEX2, rb"\}?", 16),
+    _Escape.of(b"\\u", rb"\\{1,8}u\{?(?:0000|00)?", _HEX2, rb"\}?", 16),
     _Escape.of(b"\\U", rb"\\U000000", _HEX2, b"", 16),
     _Escape.of(b"&#x", rb"&#x0{0,5}", _HEX2, b";?", 16),
     _Escape.of(b"&#X", rb"&#X0{0,5}", _HEX2, b";?", 16),
@@ -88,11 +92,15 @@ _ESCAPES = (
 )
 
 
+_AMPERSANDS = re.compile(rb"&(?:amp;){1,4}(?=[#a-z])")
+
+
 def _unescaped(text: bytes) -> bytes:
     made = text
     if b"\\" in text:
         made = made.replace(b"\\_", b"_").replace(b"\\-", b"-").replace(b"\\.", b".")
     if b"&" in text:
+        made = _AMPERSANDS.sub(b"&", made)
         made = made.replace(b"&lowbar;", b"_").replace(b"&hyphen;", b"-").replace(b"&shy;", b"")
     if b"=" in text:
         made = made.replace(b"=\r\n", b"").replace(b"=\n", b"")
@@ -258,7 +266,7 @@ def _bzip2(data: bytes, at: int, most: int) -> bytes:
 
 
 def _xz(data: bytes, at: int, most: int) -> bytes:
-    machine = lzma.LZMADecompressor(memlimit=64 * 1024 * 1024)
+    machine = lzma.LZMADecompressor(memlimit=96 * 1024 * 1024)
     return _unpack(machine, data, at, most)
 
 
@@ -267,5 +275,5 @@ _PACKERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes, int, int], bytes]], ..
     (re.compile(rb"\x78[\x01\x5e\x9c\xda]"), _zlib),
     (re.compile(rb"PK\x03\x04"), _zip),
     (re.compile(rb"BZh[1-9]1AY&SY"), _bzip2),
-    (re.compile(rb"\xfd7zXZ\x00|\x5d\x00\x00[\x00-\x10]\x00"), _xz),
+    (re.compile(rb"\xfd7zXZ\x00|\x5d\x00\x00[\x00-\x80][\x00-\x04]"), _xz),
 )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import gzip
 import os
+import time
+import zlib
 
 import pytest
 
 from paid.activities.own_secrets import without_secrets
 from paid.attack.hidings import ANYBODYS, HONEST, OWN
+from paid.containers.secret_check import Allowed, told_in_texts
 from paid.containers.secret_scan import OURS, Budget, SecretScan
 from paid.errors import ChangeTooLargeError
 
@@ -68,3 +73,27 @@ def test_a_comment_says_that_words_with_a_key_are_left_out() -> None:
     said = without_secrets(f"- the key is {TOKEN.decode()}", (), SECRETS)
     assert said == "What was said here is left out, because it holds a GitHub token."
     assert without_secrets("The checks fail.", (), SECRETS) == "The checks fail."
+
+
+BOMBS = {
+    "zlib of many bytes": lambda: zlib.compress(b"a" * 40_000_000),
+    "zlib twice": lambda: zlib.compress(zlib.compress(b"a" * 40_000_000)),
+    "many beginnings of zlib": lambda: b"\x78\x9c" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("name", list(BOMBS))
+def test_a_bomb_takes_no_more_than_a_worker_can_spare(name: str) -> None:
+    bomb = BOMBS[name]()
+    began = time.thread_time()
+    with contextlib.suppress(ChangeTooLargeError):
+        SecretScan(SECRETS, Budget.small()).hits(bomb)
+    assert time.thread_time() - began < 3
+
+
+def test_a_text_that_is_packed_to_be_small_is_refused() -> None:
+    bomb = base64.b64encode(zlib.compress(b"a" * 20_000_000)).decode()
+    with pytest.raises(ChangeTooLargeError, match="packed"):
+        told_in_texts([bomb], [], SECRETS, Allowed())
+    key = TOKEN.decode()
+    assert told_in_texts([key], [bomb, key], SECRETS, Allowed())

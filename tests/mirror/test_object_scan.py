@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import gzip
+import subprocess
+import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,6 +228,82 @@ def test_a_new_key_beside_a_known_one_is_found(mirror: Mirror) -> None:
     new = KEY.replace("x7Gq2Lk9fWzPq3", "y8Hr3Ml0gXaQr4")
     with pytest.raises(SecretFoundError, match=r"a private key in other\.pem, line 1"):
         mirror.check(pack, pack.file(new.encode(), "other.pem"))
+
+
+def fresh_key(folder: Path, *kind: str) -> bytes:
+    subprocess.run(["ssh-keygen", "-q", "-N", "", "-f", folder / "k", *kind], check=True)
+    made = (folder / "k").read_bytes()
+    (folder / "k").unlink()
+    return made
+
+
+def pgp_key(body: str) -> bytes:
+    version = "-----BEGIN PGP " + "PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\nComment: x\n\n"
+    return f"{version}{body}\n=aB3d\n-----END PGP PRIVATE KEY BLOCK-----\n".encode()
+
+
+TWO_KEYS: dict[str, Callable[[Path], tuple[bytes, bytes]]] = {
+    "ed25519": lambda folder: (
+        fresh_key(folder, "-t", "ed25519"),
+        fresh_key(folder, "-t", "ed25519"),
+    ),
+    "ECDSA": lambda folder: (fresh_key(folder, "-t", "ecdsa"), fresh_key(folder, "-t", "ecdsa")),
+    "ECDSA without its end": lambda folder: (
+        fresh_key(folder, "-t", "ecdsa")[:-40],
+        fresh_key(folder, "-t", "ecdsa")[:-40],
+    ),
+    "ed25519 in one line of JSON": lambda folder: (
+        fresh_key(folder, "-t", "ed25519").replace(b"\n", b"\\n"),
+        fresh_key(folder, "-t", "ed25519").replace(b"\n", b"\\n"),
+    ),
+    "PGP with a version": lambda _: (pgp_key("lQdGBGX" * 9), pgp_key("lQdGBGX" * 8 + "lQdGBGY")),
+}
+
+
+@pytest.mark.parametrize("kind", list(TWO_KEYS))
+def test_a_new_private_key_of_a_known_ones_type_is_found(kind: str, mirror: Mirror) -> None:
+    known, new = TWO_KEYS[kind](mirror.folder.parent)
+    old = Pack(mirror.base)
+    pack = Pack(mirror.rebase(old, old.file(known, "id_a")))
+    beside = [entry("a", "100644", pack.blob(known)), entry("b", "100644", pack.blob(new))]
+    with pytest.raises(SecretFoundError, match=r"a private key in b, line 1") as raised:
+        mirror.check(pack, pack.commit(pack.tree(*beside)))
+    assert len(raised.value.found) == 1
+
+
+def test_many_known_keys_hide_no_new_one(mirror: Mirror) -> None:
+    tokens = "".join("gh" + f"p_{n:04}{'aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9h'}\n" for n in range(60))
+    old = Pack(mirror.base)
+    pack = Pack(mirror.rebase(old, old.file(tokens.encode(), "new.txt")))
+    with pytest.raises(SecretFoundError, match=r"a GitHub token in new\.txt, line 61") as raised:
+        mirror.check(pack, pack.file(f"{tokens}{TOKEN}\n".encode(), "new.txt"))
+    assert len(raised.value.found) == 1
+
+
+def test_many_keys_that_were_let_go_hide_no_new_one(mirror: Mirror) -> None:
+    tokens = ["gh" + f"p_{n:04}{'aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9h'}" for n in range(60)]
+    let_go = frozenset(fingerprint_of(token.encode()) for token in tokens)
+    pack = Pack(mirror.base)
+    head = pack.file("\n".join([*tokens, TOKEN]).encode())
+    with pytest.raises(SecretFoundError, match=r"line 61"):
+        mirror.check(pack, head, Policy(allowed_values=let_go))
+
+
+def test_a_bomb_is_looked_through_beside_the_worker(mirror: Mirror) -> None:
+    pack = Pack(mirror.base)
+    head = pack.file(zlib.compress(b"a" * 20_000_000 + SECRET.encode()))
+    began = time.thread_time()
+    with pytest.raises(SecretFoundError, match="own secrets"):
+        mirror.check(pack, head)
+    assert time.thread_time() - began < 2
+
+
+def test_a_known_private_key_may_be_copied(mirror: Mirror) -> None:
+    known = fresh_key(mirror.folder.parent, "-t", "ed25519")
+    old = Pack(mirror.base)
+    pack = Pack(mirror.rebase(old, old.file(known, "id_a")))
+    copy = entry("b.py", "100644", pack.blob(b"KEY = '" + known.replace(b"\n", b"\\n") + b"'"))
+    mirror.check(pack, pack.commit(pack.tree(copy, entry("id_a", "100644", pack.blob(known)))))
 
 
 def test_a_refusal_names_file_line_and_kind(mirror: Mirror) -> None:
