@@ -35,7 +35,8 @@ def _file(seen: Seen, part: Any, depth: int) -> None:
     elif "://" in data[:20] and fetch(seen, data):
         seen.miss("file_data")
     else:
-        take(seen, read_inline(data, None, seen.lengths), "file_data")
+        inline = read_inline(data, None, seen.lengths, inner.get("filename"))
+        take(seen, inline, "file_data")
 
 
 _OPENAI_PARTS = (
