@@ -116,6 +116,8 @@ def open_object(seen: Seen, value: Any, depth: int) -> bool:
             raise RefusedError(f"The member {name!r} is misspelt.")
         if not name.isprintable():
             raise RefusedError(f"The member {name!r} has letters that cannot be read.")
+    if seen.wire == "gemini":
+        one_spelling(value)
     if not _REFERENCES.isdisjoint(value):
         for name in _REFERENCES & value.keys():
             if value[name]:
@@ -123,6 +125,12 @@ def open_object(seen: Seen, value: Any, depth: int) -> bool:
     if "cache_control" in value and is_for_an_hour(value["cache_control"]):
         seen.hour_cache = True
     return True
+
+
+def one_spelling(value: Mapping[str, Any]) -> None:
+    """Refuse a member in both of Gemini's spellings: nobody knows which one is read."""
+    if len({name.replace("_", "").casefold() for name in value}) < len(value):
+        raise RefusedError("A member is there in two spellings: leave one of them out.")
 
 
 def is_for_an_hour(caching: Any) -> bool:

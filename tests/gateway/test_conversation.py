@@ -246,6 +246,24 @@ def test_another_encoding_is_refused(encoding: str) -> None:
         assert found == read(ANTHROPIC, data), "plain letters of UTF-7 are UTF-8"
 
 
+PNG = {"mimeType": "image/png", "data": "iVBORw0KGgo="}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        part({"inlineData": PNG | {"mime_type": "video/mp4"}}),
+        part({"inline_data": {"mime_type": "text/plain"} | PNG}),
+        part({"inlineData": PNG, "inline_data": PNG}),
+        part({"fileData": {"fileUri": "files/a", "file_uri": "files/b"}}),
+        {"systemInstruction": {"parts": [{"functionResponse": {}, "function_response": {}}]}},
+    ],
+)
+def test_both_of_geminis_spellings_of_one_member_are_refused(members: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="two spellings"):
+        ask(GEMINI, members)
+
+
 # --- what else decides what a request costs -------------------------------------------------------
 
 
