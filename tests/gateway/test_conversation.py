@@ -317,6 +317,45 @@ def test_what_cannot_be_bounded_is_refused(path: str, members: dict[str, Any] | 
         ask(path, members)
 
 
+REFUSED: list[dict[str, Any]] = [
+    {"models": ["a"]}, {"plugins": [{"id": "web"}]}, {"fallbacks": ["a"]}, {"background": True},
+    {"search_parameters": {"mode": "on"}}, {"mcp_servers": [{"url": "x"}]}, {"container": "c"},
+    {"web_search_options": {}}, {"data_sources": [{"type": "azure_search"}]}, {"best_of": 4},
+    {"chat_template": "x"}, {"kv_transfer_params": {"remote_host": "x"}}, {"api_base": "x"},
+    {"extra_body": {"google": {"cached_content": "x"}}}, {"enable_code_interpreter": True},
+    {"cached_content": "x"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FIRST)
+@pytest.mark.parametrize("members", REFUSED, ids=str)
+def test_what_is_refused_on_one_wire_is_refused_on_every_wire(
+    path: str, members: dict[str, Any]
+) -> None:
+    with pytest.raises(RefusedError):
+        ask(path, members)
+
+
+@pytest.mark.parametrize("path", [ANTHROPIC, CHAT, RESPONSES])
+def test_what_is_stored_at_a_vendor_fills_the_window_on_every_wire(path: str) -> None:
+    for stored in ({"conversation": "c"}, {"thread": "t"}, {"previous_response_id": "r"}):
+        assert ask(path, stored).reads_unseen
+    listed = {"instructions": [{"type": "item_reference", "id": "msg_1"}]}
+    assert ask(RESPONSES, {"input": "x"} | listed).reads_unseen
+
+
+@pytest.mark.parametrize("budget", [
+    {"thinking_budget": 5000}, {"thinking": {"budget_tokens": 5000}},
+    {"reasoning": {"max_tokens": 5000}},
+])  # fmt: skip
+def test_a_budget_of_thoughts_counts_beside_the_maximum(budget: dict[str, Any]) -> None:
+    assert ask(CHAT, {"messages": []} | budget).most_output == 5010
+    assert ask(RESPONSES, {"input": "x"} | budget).most_output == 5010
+    assert ask(CHAT, {"messages": [], "best_of": 1}).most_output == 10
+    google = {"extra_body": {"google": {"thinking_config": {"thinking_budget": 5}}}}
+    assert ask(CHAT, {"messages": []} | google).most_output == 10
+
+
 @pytest.mark.parametrize(
     ("path", "members"),
     [
