@@ -70,6 +70,9 @@ _FIVE_MINUTES = ({"type": "ephemeral"}, {"type": "ephemeral", "ttl": "5m"})
 _REFERENCES = frozenset({"file_id", "file_ids", "fileUri", "file_uri", "container", "conversation"})
 
 
+_OTHERS = ("image_url", "file_url", "video_url", "input_audio", "fileData", "inlineData")
+
+
 @dataclass
 class Seen:
     """What a conversation brings beside its text."""
@@ -159,7 +162,14 @@ def parts(kinds: Mapping[str, Callable[[Seen, Any, int], None]]) -> Callable[...
 
 
 def data(seen: Seen, part: Any, depth: int) -> None:
-    """All that it brings is in its bytes."""
+    """All that it brings is in its bytes, unless it has what other kinds bring."""
+    for name in _OTHERS if isinstance(part, dict) else ():
+        if part.get(name):
+            seen.miss(f"a {part.get('type')} with {name}")
+            look_inside(seen, {name: part[name]}, depth)
+    if isinstance(part, dict) and part.get("type") == "text" and part.get("source"):
+        seen.miss("a text with a source")
+        look_inside(seen, part["source"], depth)
 
 
 def look_inside(seen: Seen, value: Any, depth: int) -> None:
