@@ -12,7 +12,7 @@ from paid.errors import PriceUnknownError
 from paid.gateway.books import Reservation
 from paid.gateway.counts import COLUMNS
 from paid.gateway.earlier import Earlier
-from paid.gateway.estimate import Ask
+from paid.gateway.estimate import MEDIA_TOKENS, Ask
 from paid.gateway.job import Job
 from paid.gateway.metering import METERS, Meter, Metered
 from paid.gateway.prices import Prices, Tariff, dearer, shows_all
@@ -20,6 +20,8 @@ from paid.gateway.prices import Prices, Tariff, dearer, shows_all
 MOST_BYTES_A_TOKEN = 100
 """A count of the input that is smaller than this allows is a placeholder: some servers begin with
 one, and say the true count at the end."""
+MOST_OVER_LEAST = 60
+"""What the dearest picture or page costs, by what a usual one costs at least: 100 tokens."""
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +122,7 @@ class Billing:
         ask = self.in_usual_tier(sending.job, sending.tariff)
         is_seen = metered.is_whole and shows_all(sending.tariff.model)
         written = metered.seen_bytes if is_seen else ask.output_tokens(sending.tariff)
-        is_counted = metered.counts.get("input_tokens", 0) * MOST_BYTES_A_TOKEN >= ask.input_bytes
+        is_counted = metered.counts.get("input_tokens", 0) >= _least_input(ask)
         if metered.basis == "partial" and ask.passes == 1 and is_counted:
             counts = {**metered.counts, "output_tokens": written}
             if metered.is_failed and sending.job.route.wire == "messages":
@@ -131,6 +133,12 @@ class Billing:
         if is_seen:
             return min(reserved, replace(ask, most_output=written, copies=1).worst(sending.tariff))
         return reserved
+
+
+def _least_input(ask: Ask) -> float:
+    """Fewer tokens than these are a placeholder of the input."""
+    along = ask.media * MEDIA_TOKENS + ask.document_tokens
+    return ask.input_bytes / MOST_BYTES_A_TOKEN + along / MOST_OVER_LEAST
 
 
 def _answer_id(sending: Sending) -> str | None:

@@ -35,7 +35,8 @@ def _file(seen: Seen, part: Any, depth: int) -> None:
     elif "://" in data[:20] and fetch(seen, data):
         seen.miss("file_data")
     else:
-        take(seen, read_inline(data, None, seen.lengths), "file_data")
+        inline = read_inline(data, None, seen.lengths, inner.get("filename"))
+        take(seen, inline, "file_data")
 
 
 _OPENAI_PARTS = (
@@ -76,7 +77,7 @@ def _openai_result(seen: Seen, item: Any, depth: int) -> None:
 def _reasoning(seen: Seen, item: Any, _depth: int) -> None:
     """Without its encrypted content, it is one that is stored at the vendor under its id."""
     content = item.get("encrypted_content")
-    if item.get("id") and not (isinstance(content, str) and content):
+    if item.get("id") and not (isinstance(content, str) and content.strip()):
         seen.miss("a reasoning item without encrypted_content")
 
 
@@ -110,6 +111,10 @@ One that has an id and lacks that member is a reference to what is stored at the
 """
 
 
+_TOLD = {"computer_call": ("action", "actions"), "apply_patch_call_output": ("output",)}
+"""What these have when they are no references."""
+
+
 def look_at_responses(seen: Seen, item: Any, depth: int) -> None:
     if not open_object(seen, item, depth):
         return
@@ -122,7 +127,11 @@ def look_at_responses(seen: Seen, item: Any, depth: int) -> None:
         look_inside(seen, item, depth + 1)
         return
     carrier, read = known
+    if item.get("id") and kind in _TOLD and not any(item.get(name) for name in _TOLD[kind]):
+        seen.miss(f"a {kind} with its id alone")
     given = item.get(carrier) if carrier else True
+    if isinstance(given, str):
+        given = given.strip()
     if given is None or (given in ("", [], {}) and item.get("id")):
         seen.miss(f"a {kind} without {carrier}")
     read(seen, item, depth + 1)

@@ -6,7 +6,7 @@ or send zeros for what they said before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from genai_prices.data_snapshot import get_snapshot
@@ -29,19 +29,38 @@ COLUMNS = {
     "reasoning_tokens": "output_reasoning_tokens",
 }
 """The ledger's columns, and what genai-prices calls them."""
+OUTPUTS = ("completion_tokens", "output_tokens", "candidatesTokenCount")
+"""What each protocol calls the output that is not thoughts alone."""
 _COUNTS = ("_tokens", "TokenCount", "tokenCount")
 """How the names of counts end."""
 
 
 def merged(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """Later usage over earlier usage. Usage counts up, so a zero or a null takes nothing back."""
+    """Later usage over earlier usage. Usage counts up, so nothing that is less takes any back."""
     found = dict(known)
     for name, value in told.items():
         before = found.get(name)
         if isinstance(value, dict):
             found[name] = merged(before if isinstance(before, dict) else {}, value)
+        elif _is_count(_as_count(value)) and _is_count(_as_count(before)):
+            found[name] = max(value, before)
         elif value or not before:
             found[name] = value
+    return found
+
+
+def summed(usages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The usage of several answers, each of which was counted alone."""
+    found: dict[str, Any] = {}
+    for usage in usages:
+        for name, value in usage.items():
+            before = found.get(name)
+            if isinstance(value, dict):
+                found[name] = summed([before if isinstance(before, dict) else {}, value])
+            elif _is_count(_as_count(value)) and _is_count(_as_count(before)):
+                found[name] = value + before
+            elif value or not before:
+                found[name] = value
     return found
 
 
@@ -65,8 +84,12 @@ def read_counts(
 
 def _with_thoughts(counts: dict[str, int], total: int) -> dict[str, int]:
     """xAI, and Gemini's endpoint in OpenAI's form, leave thoughts out of all but the total."""
-    written = max(counts.get("output_tokens", 0), total - counts.get("input_tokens", 0))
-    return counts | {"output_tokens": written} if counts.get("output_tokens") else counts
+    written = max(
+        counts.get("output_tokens", 0),
+        counts.get("output_reasoning_tokens", 0),
+        total - counts.get("input_tokens", 0) if counts.get("input_tokens") else 0,
+    )
+    return counts | {"output_tokens": written} if written else counts
 
 
 def _without_nulls(usage: Mapping[str, Any]) -> dict[str, Any]:

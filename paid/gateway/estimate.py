@@ -15,6 +15,7 @@ from paid.gateway.scan import Scan
 from paid.gateway.seen import is_for_an_hour
 from paid.gateway.spool import Spool
 from paid.gateway.tools import check_tools
+from paid.gateway.wanted import UNCAPPED
 from paid.gateway.wanted import WANTED as WANTED
 
 OVERHEAD_TOKENS = 2_000
@@ -46,6 +47,7 @@ LIMIT = {
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
 }
+MAXIMA = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _SPELLINGS = {
     "generation_config": "generationConfig",
     "cached_content": "cachedContent",
@@ -58,20 +60,6 @@ _SPELLINGS = {
 _USUAL_TIERS = frozenset(
     {"auto", "default", "flex", "scale", "standard", "standard_only", "unspecified", "batch"}
 )
-_UNCAPPED = {
-    "background": "answers that come later cannot be metered here",
-    "mcp_servers": "the vendor must not call servers for a run",
-    "cachedContent": "stored caches are billed apart from requests",
-    "prompt": "what is stored at the vendor may bring tools that run there",
-    "prediction": "its tokens are charged beyond the maximum output",
-    "container": "containers at the vendor are billed apart from requests",
-    "fallbacks": "another model has another price; name fall-backs in the project's settings",
-    "models": "another model has another price; name fall-backs in the project's settings",
-    "plugins": "they run at the vendor, past the limits of a run",
-    "search_parameters": "the vendor must not reach the web for a run",
-    "enable_search": "the vendor must not reach the web for a run",
-    "compound_custom": "its tools run at the vendor, past the limits of a run",
-}
 _PLACES = frozenset({"global", *COUNTRIES})
 
 
@@ -178,15 +166,35 @@ def _limits(route: Route, values: Mapping[str, Any], config: Mapping[str, Any]) 
     thoughts may have a budget beyond the maximum.
     """
     least = 0 if route.wire == "messages" else 1
-    limits = [_count(values, name, least=least) for name in LIMIT.get(route.wire, ())]
+    own = LIMIT.get(route.wire, ())
+    limits = [_count(values, name, least=least) for name in own]
     limits.append(_count(config, "maxOutputTokens", in_words=True))
     given = [limit for limit in limits if limit is not None]
     if route.wire == "messages" and route.operation == "generate" and not given:
         raise RefusedError("max_tokens: Field required")
     if given:
-        budget = _count(_object(values, "thinking"), "budget_tokens", least=0)
-        given.append(budget or 0)
-    return given
+        given.extend(_others(values, own))
+    if given and route.wire in ("chat", "responses"):
+        # There, thoughts with a budget of their own may come beside the maximum.
+        return [max(given) + _budget(values)]
+    return [*given, _budget(values)] if given else given
+
+
+def _others(values: Mapping[str, Any], own: Sequence[str]) -> list[int]:
+    """Maxima by the names of other protocols, which some servers read as well."""
+    names = [name for name in MAXIMA if name not in own]
+    return [_count(values, name) or 0 for name in names if values.get(name)]
+
+
+def _budget(values: Mapping[str, Any]) -> int:
+    """The most tokens of thoughts that are asked for, by the names of all servers."""
+    thinking, reasoning = _object(values, "thinking"), values.get("reasoning")
+    budgets = [
+        _count(thinking, "budget_tokens", least=0),
+        _count(values, "thinking_budget", least=0),
+        _count(reasoning, "max_tokens", least=0) if isinstance(reasoning, dict) else None,
+    ]
+    return max(budget or 0 for budget in budgets)
 
 
 def _members(route: Route, scan: Scan) -> dict[str, Any]:
@@ -209,20 +217,30 @@ def _one_spelling(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_what_cannot_be_capped(values: Mapping[str, Any]) -> None:
-    for name, why in _UNCAPPED.items():
-        if values.get(name):
+    for name, why in UNCAPPED.items():
+        if values.get(name) and not _is_harmless(name, values[name]):
             raise RefusedError(f"{name}: {why}")
+    if values.get("cached_content"):
+        raise RefusedError(f"cached_content: {UNCAPPED['cachedContent']}")
     if not isinstance(values.get("stream"), bool | None):
         raise RefusedError("stream must be true or false")
     if _speaks_or_draws(values):
         raise RefusedError("modalities: only text has a price here")
     if values.get("web_search_options") is not None:
-        raise RefusedError("web_search_options: the vendor must not reach the web for a run")
+        raise RefusedError(f"web_search_options: {UNCAPPED['web_search_options']}")
     if values.get("inference_geo") not in (None, *_PLACES):
         raise RefusedError("inference_geo: this place has no price here")
     for name in ("service_tier", "serviceTier", "speed"):
         if str(values.get(name) or "auto").lower() not in _USUAL_TIERS | DEARER_TIERS:
             raise RefusedError(f"{name}: this one has no price here")
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    """One answer is the usual one, and how Gemini thinks stays within the maximum output."""
+    if name == "extra_body" and isinstance(value, dict) and value.keys() == {"google"}:
+        google = value["google"]
+        return isinstance(google, dict) and google.keys() <= {"thinking_config"}
+    return name == "best_of" and value == 1
 
 
 def _speaks_or_draws(values: Mapping[str, Any]) -> bool:
@@ -251,6 +269,8 @@ def _sums_up(values: Mapping[str, Any]) -> bool:
 
 def _stored(values: Mapping[str, Any]) -> str:
     """What of the conversation is stored at the vendor, and nobody here knows how much it is."""
+    if isinstance(values.get("instructions"), list):
+        return "instructions that are a list"
     return next((name for name in ("conversation", "thread") if values.get(name)), "")
 
 

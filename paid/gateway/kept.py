@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import secrets
 
-from paid.gateway.inline_data import MARK_LETTERS
+from paid.gateway.inline_data import HEAD_LETTERS, MARK_LETTERS
 from paid.gateway.scan import BadBodyError
 
 MOST_BYTES = 4 << 20
 LONG_BYTES = 64 << 10
 """A string that is longer may be left out but for its beginning: a picture is."""
-_BEGIN = re.compile(rb"[ !#-\[\]-~]{0,64}")
+_BEGIN = re.compile(rb"[ !#-\[\]-~]{0,%d}" % HEAD_LETTERS)
 """Enough to see what a string holds; it ends before any escape."""
 _STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
-SHORT_BYTES = 1024
+SHORT_BYTES = 2048
 """Where there is no room, longer strings than this are left out."""
 _DOCUMENT = re.compile(rb"(?:data:[^,]{0,200},)?\s*JVBER", re.IGNORECASE)
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from paid.gateway.counts import merged, read_counts
+from paid.gateway.counts import OUTPUTS, merged, read_counts
 
 Basis = Literal["vendor", "partial", "estimated"]
 
@@ -24,6 +24,11 @@ LONGEST_EVENT_BYTES = 16 << 20
 LONGEST_ANSWER_BYTES = 64 << 20
 BYTES_PER_TOKEN = 2
 """Where nobody counted. Text has three to four bytes a token, code and CJK fewer."""
+MOST_BYTES_A_TOKEN = 100
+"""Of text that passed, with its escapes, and several times in a Responses stream. A count of the
+output that allows more is none of the whole: some servers count each piece by itself."""
+UNCOUNTED_BYTES = 900
+"""Of text, which any count allows."""
 
 _EVENTS = (b"data:", b"event:", b":")
 """How a stream begins that was announced as something else."""
@@ -148,9 +153,14 @@ class Meter(ABC):
             self._is_final = True
 
     def _is_plausible(self, counted: Mapping[str, int]) -> bool:
-        """No request is without input, and no text without output: such a zero counts nothing."""
-        written = counted.get("output_tokens", 0)
-        return counted.get("input_tokens", 0) > 0 and (written > 0 or not self._text_bytes)
+        """No request is without input, and no text without output: such a zero counts nothing, and
+        neither does what is far too little for the text."""
+        if not counted.get("input_tokens") or not self._text_bytes:
+            return counted.get("input_tokens", 0) > 0
+        is_told = any(self._usage.get(name) for name in OUTPUTS)
+        is_told = is_told or counted.get("output_reasoning_tokens", 0) > 0
+        allowed = counted.get("output_tokens", 0) * MOST_BYTES_A_TOKEN + UNCOUNTED_BYTES
+        return is_told and self._text_bytes <= allowed
 
     def _read_lines(self) -> None:
         """Read the whole events that are there. One without an end is skipped, not kept."""
@@ -201,7 +211,7 @@ class Meter(ABC):
         self._is_final = bool(self._usage)
         if not self._usage:
             self._text_bytes = self._bytes
-        elif not self._counts().get("output_tokens"):
+        else:
             self._see_text(bytes(self._buffer))
 
     def _add(self, usage: object) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from paid.gateway.counts import merged, summed
 from paid.gateway.meter import BULK_BYTES, Basis, Meter, Metered
 
 __all__ = ["METERS", "Basis", "Meter", "Metered"]
@@ -106,15 +107,26 @@ class ChatMeter(_OpenAIMeter):
     flavor = "chat"
     _TELLING = (b"sage", b'"finish_reason":"', b'"finish_reason": "', b'"error"', b'"timings"')
 
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._usages: dict[str, dict[str, Any]] = {}
+        """By choice, where each is counted by itself."""
+
+    def _see_choices(self, choices: Any) -> dict[str, Any]:
+        """The usage of all choices so far; empty where they have none of their own."""
+        for place, choice in enumerate(choices):
+            self._see_finish(choice.get("index", 0), choice.get("finish_reason"))
+            if isinstance(choice.get("usage"), dict):
+                index = str(choice.get("index", place))
+                self._usages[index] = merged(self._usages.get(index, {}), choice["usage"])
+        return summed(self._usages.values())
+
     def _event(self, event: Any) -> None:
         self._model = event.get("model") or self._model
         self._see_tier(event)
         self._is_refusal |= bool(event.get("error"))
-        choices = event.get("choices") or []
-        for choice in choices:
-            self._see_finish(choice.get("index", 0), choice.get("finish_reason"))
         told = [event.get("usage"), (event.get("x_groq") or {}).get("usage")]
-        told += [choice.get("usage") for choice in choices]
+        told.append(self._see_choices(event.get("choices") or []))
         for usage in filter(None, told if any(told) else [_timed(event.get("timings"))]):
             self._add(usage)
             self._is_final = self._has_finished

@@ -70,6 +70,9 @@ _FIVE_MINUTES = ({"type": "ephemeral"}, {"type": "ephemeral", "ttl": "5m"})
 _REFERENCES = frozenset({"file_id", "file_ids", "fileUri", "file_uri", "container", "conversation"})
 
 
+_OTHERS = ("image_url", "file_url", "video_url", "input_audio", "fileData", "inlineData")
+
+
 @dataclass
 class Seen:
     """What a conversation brings beside its text."""
@@ -116,6 +119,8 @@ def open_object(seen: Seen, value: Any, depth: int) -> bool:
             raise RefusedError(f"The member {name!r} is misspelt.")
         if not name.isprintable():
             raise RefusedError(f"The member {name!r} has letters that cannot be read.")
+    if seen.wire == "gemini":
+        one_spelling(value)
     if not _REFERENCES.isdisjoint(value):
         for name in _REFERENCES & value.keys():
             if value[name]:
@@ -123,6 +128,12 @@ def open_object(seen: Seen, value: Any, depth: int) -> bool:
     if "cache_control" in value and is_for_an_hour(value["cache_control"]):
         seen.hour_cache = True
     return True
+
+
+def one_spelling(value: Mapping[str, Any]) -> None:
+    """Refuse a member in both of Gemini's spellings: nobody knows which one is read."""
+    if len({name.replace("_", "").casefold() for name in value}) < len(value):
+        raise RefusedError("A member is there in two spellings: leave one of them out.")
 
 
 def is_for_an_hour(caching: Any) -> bool:
@@ -151,7 +162,14 @@ def parts(kinds: Mapping[str, Callable[[Seen, Any, int], None]]) -> Callable[...
 
 
 def data(seen: Seen, part: Any, depth: int) -> None:
-    """All that it brings is in its bytes."""
+    """All that it brings is in its bytes, unless it has what other kinds bring."""
+    for name in _OTHERS if isinstance(part, dict) else ():
+        if part.get(name):
+            seen.miss(f"a {part.get('type')} with {name}")
+            look_inside(seen, {name: part[name]}, depth)
+    if isinstance(part, dict) and part.get("type") == "text" and part.get("source"):
+        seen.miss("a text with a source")
+        look_inside(seen, part["source"], depth)
 
 
 def look_inside(seen: Seen, value: Any, depth: int) -> None:

@@ -102,6 +102,13 @@ UNSEEN: list[tuple[str, dict[str, Any] | str]] = [
     (RESPONSES, item({"type": "compaction", "id": "cmp_1"})),
     (RESPONSES, item({"type": "web_search_call", "id": "ws_1", "status": "completed"})),
     (RESPONSES, item({"type": "image_generation_call", "id": "ig_1", "result": None})),
+    (RESPONSES, item({"type": "computer_call", "id": "cu_1", "call_id": "c"})),
+    (RESPONSES, item({"type": "apply_patch_call_output", "id": "a", "call_id": "c"})),
+    (RESPONSES, item({"type": "function_call", "id": "f", "arguments": " "})),
+    (RESPONSES, item({"type": "reasoning", "id": "rs_1", "encrypted_content": " "})),
+    (RESPONSES, item({"type": "compaction", "id": "cmp_1", "encrypted_content": "\n"})),
+    (ANTHROPIC, user({"type": "text", "text": "x", "source": {"type": "url", "url": "https://x"}})),
+    (CHAT, user({"type": "text", "text": "x", "image_url": {"url": "https://x.example"}})),
     (RESPONSES, item({"type": "mcp_call", "id": "mcp_1"})),
     (RESPONSES, item({"type": "computer_call_output",
                       "output": {"type": "computer_screenshot", "file_id": "file_1"}})),
@@ -246,6 +253,24 @@ def test_another_encoding_is_refused(encoding: str) -> None:
         assert found == read(ANTHROPIC, data), "plain letters of UTF-7 are UTF-8"
 
 
+PNG = {"mimeType": "image/png", "data": "iVBORw0KGgo="}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        part({"inlineData": PNG | {"mime_type": "video/mp4"}}),
+        part({"inline_data": {"mime_type": "text/plain"} | PNG}),
+        part({"inlineData": PNG, "inline_data": PNG}),
+        part({"fileData": {"fileUri": "files/a", "file_uri": "files/b"}}),
+        {"systemInstruction": {"parts": [{"functionResponse": {}, "function_response": {}}]}},
+    ],
+)
+def test_both_of_geminis_spellings_of_one_member_are_refused(members: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="two spellings"):
+        ask(GEMINI, members)
+
+
 # --- what else decides what a request costs -------------------------------------------------------
 
 
@@ -297,6 +322,45 @@ def test_a_maximum_counts_however_it_is_written(
 def test_what_cannot_be_bounded_is_refused(path: str, members: dict[str, Any] | str) -> None:
     with pytest.raises((RefusedError, BadBodyError)):
         ask(path, members)
+
+
+REFUSED: list[dict[str, Any]] = [
+    {"models": ["a"]}, {"plugins": [{"id": "web"}]}, {"fallbacks": ["a"]}, {"background": True},
+    {"search_parameters": {"mode": "on"}}, {"mcp_servers": [{"url": "x"}]}, {"container": "c"},
+    {"web_search_options": {}}, {"data_sources": [{"type": "azure_search"}]}, {"best_of": 4},
+    {"chat_template": "x"}, {"kv_transfer_params": {"remote_host": "x"}}, {"api_base": "x"},
+    {"extra_body": {"google": {"cached_content": "x"}}}, {"enable_code_interpreter": True},
+    {"cached_content": "x"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FIRST)
+@pytest.mark.parametrize("members", REFUSED, ids=str)
+def test_what_is_refused_on_one_wire_is_refused_on_every_wire(
+    path: str, members: dict[str, Any]
+) -> None:
+    with pytest.raises(RefusedError):
+        ask(path, members)
+
+
+@pytest.mark.parametrize("path", [ANTHROPIC, CHAT, RESPONSES])
+def test_what_is_stored_at_a_vendor_fills_the_window_on_every_wire(path: str) -> None:
+    for stored in ({"conversation": "c"}, {"thread": "t"}, {"previous_response_id": "r"}):
+        assert ask(path, stored).reads_unseen
+    listed = {"instructions": [{"type": "item_reference", "id": "msg_1"}]}
+    assert ask(RESPONSES, {"input": "x"} | listed).reads_unseen
+
+
+@pytest.mark.parametrize("budget", [
+    {"thinking_budget": 5000}, {"thinking": {"budget_tokens": 5000}},
+    {"reasoning": {"max_tokens": 5000}},
+])  # fmt: skip
+def test_a_budget_of_thoughts_counts_beside_the_maximum(budget: dict[str, Any]) -> None:
+    assert ask(CHAT, {"messages": []} | budget).most_output == 5010
+    assert ask(RESPONSES, {"input": "x"} | budget).most_output == 5010
+    assert ask(CHAT, {"messages": [], "best_of": 1}).most_output == 10
+    google = {"extra_body": {"google": {"thinking_config": {"thinking_budget": 5}}}}
+    assert ask(CHAT, {"messages": []} | google).most_output == 10
 
 
 @pytest.mark.parametrize(

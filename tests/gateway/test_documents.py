@@ -97,6 +97,55 @@ def test_a_document_is_known_by_its_bytes_and_its_name_may_be_escaped() -> None:
     assert ask(ANTHROPIC, user({"type": "image", "source": lie})).document_tokens > 2 * PAGE_TOKENS
 
 
+HIDDEN = {
+    "a line feed in front": b"\n",
+    "spaces in front": b" " * 65,
+    "a picture in front": base64.b64decode(PNG)[:600],
+    "a thousand bytes in front": bytes(1000),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+@pytest.mark.parametrize("lie", ["image/png", "text/plain", "image/webp", "application/json"])
+def test_a_document_is_never_taken_for_what_it_is_called(name: str, lie: str) -> None:
+    data = base64.b64encode(HIDDEN[name] + pdf(1)).decode()
+    for begin in ("", " " * 65, "\n" * 3000):
+        source = {"type": "base64", "media_type": lie, "data": begin + data}
+        address = f"data:{lie};base64,{begin}{data}"
+        for path, members in [
+            (ANTHROPIC, user({"type": "document", "source": source})),
+            (CHAT, user({"type": "file", "file": {"filename": "a.pdf", "file_data": address}})),
+            (RESPONSES, said({"type": "input_file", "filename": "a.pdf", "file_data": address})),
+            (GEMINI, part({"inlineData": {"mimeType": lie, "data": begin + data}})),
+        ]:
+            found = ask_once(path, members)
+            assert found.reads_unseen or found.document_tokens > PAGE_TOKENS
+
+
+NO_PICTURES = [
+    b"RIFF0000WAVEfmt ",
+    b"ID3\x03",
+    b"\x00\x00\x00 ftypisom",
+    b"PK\x03\x04",
+    b"a,b\n" * 9,
+]
+
+
+@pytest.mark.parametrize("data", NO_PICTURES)
+def test_what_has_no_head_of_a_picture_is_none(data: bytes) -> None:
+    encoded = base64.b64encode(data).decode()
+    found = ask(GEMINI, part({"inlineData": {"mimeType": "image/png", "data": encoded}}))
+    assert found.reads_unseen
+    address = f"data:image/png;base64,{PNG[:400]}"
+    file = {"type": "input_file", "filename": "a.pdf", "file_data": address}
+    assert ask(RESPONSES, said(file)).reads_unseen, "another kind by its name"
+
+
+def test_a_picture_that_is_called_a_text_is_none() -> None:
+    lie = {"mimeType": "text/plain", "data": PNG[:400]}
+    assert ask(GEMINI, part({"inlineData": lie})).reads_unseen
+
+
 BOMB = zlib.compress(bytes(64 << 20))
 UNCLEAR = {
     "encrypted": pdf(more="/Encrypt 9 0 R"),
@@ -149,7 +198,7 @@ def test_no_bytes_break_the_look_into_a_document(junk: bytes, place: int) -> Non
 
 def test_a_long_picture_and_a_long_document_in_a_long_body_are_seen_too() -> None:
     """Pictures are left out of what is kept, documents are kept while there is room."""
-    picture = base64.b64encode(bytes(3_000_000)).decode()
+    picture = base64.b64encode(b"\x89PNG" + bytes(3_000_000)).decode()
     letters = "x" * 900_000
     pages = base64.b64encode(pdf(3) + bytes(300_000)).decode()
     source = {"type": "base64", "media_type": "image/png", "data": picture}
@@ -170,7 +219,7 @@ def test_a_long_picture_and_a_long_document_in_a_long_body_are_seen_too() -> Non
 
 def test_many_pictures_and_papers_in_one_long_message_have_room() -> None:
     """Each is short enough to be kept, and together they are not: then they are left out."""
-    picture = base64.b64encode(bytes(45_000)).decode()
+    picture = base64.b64encode(b"\x89PNG" + bytes(45_000)).decode()
     source = {"type": "base64", "media_type": "image/png", "data": picture}
     paper = {"type": "base64", "media_type": "application/pdf"}
     paper["data"] = base64.b64encode(pdf(2)).decode()

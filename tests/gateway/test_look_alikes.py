@@ -191,6 +191,71 @@ def test_the_placeholder_of_a_beginning_is_no_count_of_the_output() -> None:
     assert (found.basis, found.counts["input_tokens"]) == ("partial", 150)
 
 
+THOUGHTS = {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 30010}
+
+
+@pytest.mark.parametrize(
+    "details", [{}, {"completion_tokens_details": {"reasoning_tokens": 30000}}]
+)
+def test_thoughts_count_also_where_nothing_else_was_written(details: dict[str, Any]) -> None:
+    found = metered("chat", chunk(end="length", usage=THOUGHTS | details))
+    assert known(found) == ("vendor", 10, 30_000)
+    usage = {"input_tokens": 10, "output_tokens": 0, "total_tokens": 30010}
+    ended = {"type": "response.completed", "response": RESPONSE | {"usage": usage}}
+    assert known(metered("responses", ended)) == ("vendor", 10, 30_000)
+    only = {"prompt_tokens": 10, "completion_tokens": 0} | details
+    if details:
+        shown = CHUNK | {"choices": [{"index": 0, "delta": {"reasoning_content": "Hm"}}]}
+        assert known(metered("chat", shown, chunk(end="length", usage=only))) == (
+            "vendor",
+            10,
+            30_000,
+        )
+
+
+def test_usage_of_several_choices_is_summed() -> None:
+    usage = {"prompt_tokens": 150, "completion_tokens": 9000, "total_tokens": 9150}
+    few = usage | {"completion_tokens": 20, "total_tokens": 170}
+    ends = [
+        CHUNK | {"choices": [{"index": n, "delta": {}, "finish_reason": "stop", "usage": each}]}
+        for n, each in enumerate([usage, few])
+    ]
+    assert known(metered("chat", *ends, copies=2)) == ("vendor", 300, 9020)
+    both = CHUNK | {"choices": [choice for each in ends for choice in each["choices"]]}
+    assert known(metered("chat", both, copies=2)) == ("vendor", 300, 9020)
+    assert known(metered("chat", ends[0], ends[0], ends[1], copies=2)) == ("vendor", 300, 9020)
+
+
+def test_a_count_never_shrinks() -> None:
+    big = {"prompt_tokens": 1000, "completion_tokens": 9000}
+    small = {"prompt_tokens": 1, "completion_tokens": 1}
+    found = metered("chat", chunk("Hi", usage=big), chunk(end="stop", usage=small))
+    assert known(found) == ("vendor", 1000, 9000)
+    found = metered("messages", start(input_tokens=1000), WORD, delta(None, output_tokens=9000),
+                    delta("end_turn", input_tokens=1, output_tokens=1))  # fmt: skip
+    assert known(found) == ("vendor", 1000, 9000)
+    found = metered("gemini", gemini("A", promptTokenCount=1000, candidatesTokenCount=9000),
+                    gemini("", "STOP", promptTokenCount=1, candidatesTokenCount=1))  # fmt: skip
+    assert known(found) == ("vendor", 1000, 9000)
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_a_count_that_is_far_too_little_for_the_text_is_not_believed(count: int) -> None:
+    text = "Many words. " * 10
+    usage = {"prompt_tokens": 150, "completion_tokens": count}
+    pieces = [chunk(text, usage=usage)] * 40
+    found = metered("chat", *pieces, chunk(end="stop", usage=usage))
+    assert (found.basis, found.seen_bytes) == ("partial", 40 * len(text))
+    assert found.counts["output_tokens"] == 20 * len(text)
+    whole = METERS["chat"](sent_bytes=10)
+    answer = {"choices": [{"message": {"content": text * 40}, "finish_reason": "stop"}]}
+    whole.feed(json.dumps(answer | {"usage": usage}).encode())
+    assert whole.result(is_whole=True).basis == "partial"
+    words = [{"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}] * 40
+    ended = delta("end_turn", output_tokens=count)
+    assert metered("messages", start(input_tokens=150), *words, ended).basis == "partial"
+
+
 RESPONSE = {"object": "response", "model": "m", "usage": None}
 RESPONSES_USAGE = {"input_tokens": 150, "output_tokens": 50}
 

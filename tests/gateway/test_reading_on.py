@@ -199,6 +199,16 @@ class TestSilence:
         (entry,) = await bench.settled()
         assert entry.amount_microdollars == entry.detail["reserved_microdollars"]
 
+    async def test_a_placeholder_is_measured_with_the_pictures(self, bench: Bench) -> None:
+        stream = anthropic_stream(SONNET, anthropic_usage(60, 50)).split(b"event: message_d")[0]
+        bench.vendor.plays = [Play(stream, headers=SSE, hang=asyncio.Event())]
+        source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+        pictures = [{"type": "image", "source": source}] * 3
+        body = STREAMED | {"messages": [{"role": "user", "content": pictures}]}
+        await leaves(bench, ANTHROPIC, body, first_bytes)
+        (entry,) = await bench.settled()
+        assert entry.amount_microdollars == entry.detail["reserved_microdollars"]
+
 
 @pytest.mark.parametrize("cut", [True, False])
 async def test_a_stream_without_usage_costs_what_was_seen_only_if_it_ended_and_hid_nothing(
