@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from paid.containers.charsets import by_charset
 from paid.containers.git import Git
 from paid.errors import BundleRejectedError, GitError
 
@@ -150,11 +151,8 @@ def _time(lines: list[bytes], role: bytes) -> int:
 def _decoded(message: bytes, encoding: bytes) -> str:
     """In the encoding that the commit names, as git and forges show it; else in UTF-8."""
     name, message = encoding.decode("ascii", "replace"), message[:_MESSAGE_BYTES]
-    if _ENCODING.fullmatch(name):
-        try:
-            return message.decode(name)
-        except (LookupError, ValueError, UnicodeError):
-            pass
+    if _ENCODING.fullmatch(name) and (read := by_charset(message, name)) is not None:
+        return read
     return message.decode("utf-8", "replace")
 
 
