@@ -102,7 +102,7 @@ def _name_taken(text: str, said: str) -> Refusal | None:
 
 def _workflow_right(text: str, said: str) -> Refusal | None:
     """GitHub asks for a right of its own where a push touches .github/workflows."""
-    if not re.search(r"(?i)refusing to allow .* workflow .* without .*(scope|permission)", text):
+    if not re.search(r"(?i)refusing to allow .* workflow.* without .*(scope|permission)", text):
         return None
     hint = "Give the token the right to change workflows (`workflow`, or Workflows: write)."
     return Refusal("workflow_right", said, hint)

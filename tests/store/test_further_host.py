@@ -12,6 +12,7 @@ from paid.activities.agent import AgentActivities
 from paid.activities.background import Background
 from paid.activities.task_text import ask_of
 from paid.activities.workspace import WORKTREE, WorkspaceActivities
+from paid.containers.absent import Absent
 from paid.contracts import TurnInput, Workspace
 from paid.errors import StaleAttemptError
 from paid.precedence import Precedence
@@ -49,7 +50,7 @@ def test_a_session_does_not_move_to_another_host(database: Database) -> None:
     _claim(database, run_id, "second")
     given = TurnInput(run_id, 2, 2, made := Workspace(run_id, "volume", NEW, "branch"))
     with database.session() as session:
-        ask = ask_of(session, runs.facts(session, run_id), given, made, continues=True)
+        ask = ask_of(session, runs.facts(session, run_id), given, made, Absent(), continues=True)
     assert ask.session_id is None
 
 
@@ -92,7 +93,7 @@ def test_a_host_that_was_given_up_does_not_record_its_base(
             runs.get(session, run_id).base_sha = NEW
         return SimpleNamespace(path="mirror", base_sha=OLD)
 
-    host.mirrors = SimpleNamespace(prepare=prepare)
+    host.mirrors = SimpleNamespace(prepare=prepare, free_branch=lambda *_: "paid/issue-1-1")
     monkeypatch.setattr(workspace, "vendors_with_keys", lambda _: None)
     with pytest.raises(StaleAttemptError):
         WorkspaceActivities(host)._worktree(run_id)
