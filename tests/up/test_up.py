@@ -228,7 +228,7 @@ def test_an_interrupted_start_leaves_nothing(start: Callable[[], Up]) -> None:
     up.process.send_signal(signal.SIGINT)
     _, errors = up.process.communicate(timeout=2 * HANGS_SECONDS)
     assert "Traceback" not in errors
-    assert up.children() == []
+    wait_until(lambda: not up.children(), "the end of what was just being started")
 
 
 def refused(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
