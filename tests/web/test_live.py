@@ -194,6 +194,25 @@ def test_a_wait_for_money_shows_with_its_form(
     assert csrf_token(hold.data)
 
 
+def test_the_list_and_its_stream_meet_without_a_gap(
+    browser: httpx.Client, database: Database, run_id: int
+) -> None:
+    address = browser.get("/runs").text.partition('sse-connect="')[2].partition('"')[0]
+    say(database, run_id, "run.host", host="in between")
+    with stream(browser, address) as found:
+        told = until(found, "runs")
+    say(database, run_id, "run.host", host="while the connection was lost")
+    with stream(browser, address, **{"last-event-id": told.id}) as found:
+        assert int(until(found, "runs").id) > int(told.id)
+
+
+def test_a_list_that_is_up_to_date_is_not_read_twice(restless: httpx.Client, run_id: int) -> None:
+    address = restless.get("/runs").text.partition('sse-connect="')[2].partition('"')[0]
+    with restless.stream("GET", address) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(3)] == [": listening", "", ": ping"]
+
+
 def test_the_list_hears_of_every_change(
     browser: httpx.Client, database: Database, run_id: int
 ) -> None:

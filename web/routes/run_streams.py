@@ -7,7 +7,7 @@ slows nobody, and a lost wake-up costs at most one ping's time.
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
@@ -19,10 +19,10 @@ from litestar.response import Stream
 from sqlmodel import Session
 
 from paid.models import Event, Output
-from paid.store import caps, pages, steps
+from paid.store import caps, events, pages, steps
 from paid.store import runs as run_store
 from web.access import Visitor, find_visitor
-from web.routes.parameters import RunId
+from web.routes.parameters import AfterEvent, RunId
 from web.services import GivenServices, Services
 from web.views.activity import items
 from web.views.run_page import Cursor, RunPage, chunks, run_page
@@ -37,9 +37,11 @@ After = Annotated[str, QueryParameter(name="after", max_length=60)]
 
 
 @get("/runs/stream")
-async def stream_runs(request: VisitorRequest, services: GivenServices) -> Stream:
-    """Says `runs` whenever the list of runs may have changed."""
-    return _stream(_list_news(services, request.user))
+async def stream_runs(
+    request: VisitorRequest, services: GivenServices, after: AfterEvent = 0
+) -> Stream:
+    """Says `runs` whenever the list of runs may have changed since the event `after`."""
+    return _stream(_list_news(services, request.user, _seen(request, after)))
 
 
 @get("/runs/{run_id:int}/stream")
@@ -121,12 +123,22 @@ class _RunNews:
         return template.render(visitor=self._visitor, **context)
 
 
-async def _list_news(services: Services, visitor: Visitor) -> AsyncIterator[bytes]:
+def _seen(request: VisitorRequest, after: int) -> int:
+    """The newest event that the browser knows of: of its last message, or else of its page."""
+    last = request.headers.get("last-event-id", "")
+    return int(last) if re.fullmatch(r"[0-9]{1,18}", last) else after
+
+
+async def _list_news(services: Services, visitor: Visitor, seen: int) -> AsyncIterator[bytes]:
+    # Watching comes before looking: no change falls between the page and its stream.
     with services.live.watch(None) as watcher:
         yield _comment("listening")
+        if await services.ask(events.last_id) > seen:
+            watcher.wake()
         while not watcher.closing:
             if await watcher.wait(services.ping_seconds):
-                yield _message("runs", "changed", str(time.time_ns()))
+                newest = await services.ask(events.last_id)
+                yield _message("runs", "changed", str(newest))
                 await watcher.rest(LISTS_PAUSE_SECONDS)
                 continue
             yield _comment("ping")

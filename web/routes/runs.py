@@ -75,7 +75,10 @@ async def list_runs(
     wanted = RunFilter(group, project or None, events.storable(q).strip(), page)
 
     def question(session: Session) -> ListPage:
+        # Before the list is read: what comes in between is told of by the stream.
+        cursor = events.last_id(session)
         return list_page(
+            cursor,
             run_list.page(session, wanted),
             run_list.figures(session, wanted.project_id),
             projects.listing(session, include_removed=True),

@@ -30,8 +30,9 @@ class Tab:
 
 @dataclass(frozen=True)
 class ListPage:
-    """Everything on the page of runs."""
+    """Everything on the page of runs; `cursor` is the newest event that it knows of."""
 
+    cursor: int
     listing: RunListing
     figures: Figures
     projects: Sequence[Project]
@@ -62,7 +63,11 @@ class ListPage:
 
 
 def list_page(
-    listing: RunListing, figures: Figures, projects: Sequence[Project], wanted: RunFilter
+    cursor: int,
+    listing: RunListing,
+    figures: Figures,
+    projects: Sequence[Project],
+    wanted: RunFilter,
 ) -> ListPage:
     """Put the page together."""
     tabs = [
@@ -74,7 +79,7 @@ def list_page(
         )
         for group, text in _TABS.items()
     ]
-    return ListPage(listing, figures, projects, wanted, tabs)
+    return ListPage(cursor, listing, figures, projects, wanted, tabs)
 
 
 def address(wanted: RunFilter) -> str:
