@@ -57,6 +57,18 @@ def uuencoded(raw: bytes) -> bytes:
                                          for line in lines) + b"`\nend\n"  # fmt: skip
 
 
+def zipped_by_lzma(raw: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.txt", b"the key " + raw)
+    return file.getvalue()
+
+
+def small_window(raw: bytes) -> bytes:
+    machine = zlib.compressobj(wbits=9)
+    return machine.compress(b"the key " + raw) + machine.flush()
+
+
 def png_text(raw: bytes) -> bytes:
     chunk = b"zTXtComment\0\0" + zlib.compress(raw)
     return b"\x89PNG\r\n\x1a\n" + len(chunk).to_bytes(4, "big") + chunk + b"\0\0\0\0IEND"
@@ -64,6 +76,14 @@ def png_text(raw: bytes) -> bytes:
 
 def b64(raw: bytes) -> bytes:
     return base64.b64encode(raw)
+
+
+def grouped(text: bytes, size: int, between: bytes = b" ") -> bytes:
+    return between.join(text[at : at + size] for at in range(0, len(text), size))
+
+
+def cut(between: bytes) -> Hiding:
+    return lambda raw: raw[:20] + between + raw[20:]
 
 
 def folded(text: bytes, width: int, begin: str = "") -> bytes:
@@ -99,6 +119,9 @@ ANYBODYS: dict[str, Hiding] = {
     "base64 for addresses": lambda raw: base64.urlsafe_b64encode(b"\xff\xfe>" + raw),
     "base64 without its end": lambda raw: b64(raw).rstrip(b"="),
     "base64 that begins in a word": lambda raw: b"x" + b64(raw),
+    "base64 behind an equals sign, as if of mail": lambda raw: b"key=" + b64(b"\x0b" + raw),
+    "base64 in lines of 19": lambda raw: grouped(b64(b"the key is " + raw), 19, b"\n"),
+    "base64 in lines of 16": lambda raw: grouped(b64(b"the key is " + raw), 16, b"\n"),
     "base64 in lines of 20": lambda raw: folded(b64(b"the key is " + raw), 20),
     "base64 in lines of 76, as mail": lambda raw: folded(b64(b"x" * 50 + raw), 76),
     "base64 in a comment": lambda raw: folded(b64(b"the key is " + raw), 24, "# "),
@@ -116,16 +139,31 @@ ANYBODYS: dict[str, Hiding] = {
     "hex of base64": lambda raw: b64(raw).hex().encode(),
     "base64 of hex": lambda raw: b64(raw.hex().encode()),
     "hex with colons": lambda raw: raw.hex(":").encode(),
+    "hex with dots": lambda raw: raw.hex(".").encode(),
+    "hex with underlines": lambda raw: raw.hex("_").encode(),
+    "hex with bars": lambda raw: raw.hex("|").encode(),
+    "hex behind an equals sign": lambda raw: b"key=" + raw.hex().encode(),
+    "hex by fours": lambda raw: grouped(raw.hex().encode(), 4),
+    "hex by eights": lambda raw: grouped(raw.hex().encode(), 8),
+    "hex in quotes": each("'{:02x}'", ", "),
+    "words of 32 bits": lambda raw: b"0x" + grouped(raw.hex().encode(), 8, b", 0x"),
     "hex with blanks": lambda raw: raw.hex(" ").encode(),
     "an array of 0x numbers": each("0x{:02x}", ", "),
     "a dump of xxd": xxd,
     "decimal numbers": each("{}", ", "),
+    "decimal numbers with dashes": each("{}", "-"),
+    "decimal numbers in brackets": each("[{}]", " "),
+    "chr() of numbers": each("chr({})", "+"),
+    "octal numbers of Python": each("0o{:o}", ", "),
+    "octal numbers of C": each("0{:o}", ", "),
     "zeros and ones": each("{:08b}", " "),
     "URL-encoded throughout": each("%{:02X}"),
     "URL-encoded where need be": lambda raw: quote(
         raw.decode().replace("_", "%5F"), safe="%"
     ).encode(),
     "quoted-printable": each("={:02X}"),
+    "quoted-printable in small letters": each("={:02x}"),
+    "quoted-printable of base64": lambda raw: each("={:02x}")(b64(raw)),
     "a quoted-printable line's end": lambda raw: raw[:9] + b"=\n" + raw[9:],
     "\\x escapes": each("\\x{:02x}"),
     "\\u escapes": each("\\u{:04x}"),
@@ -136,6 +174,19 @@ ANYBODYS: dict[str, Hiding] = {
     "URL-encoded twice": each("%25{:02X}"),
     "URL-encoded twice where need be": lambda raw: raw.replace(b"_", b"%255F"),
     "HTML entities of entities": lambda raw: raw.replace(b"_", b"&amp;#95;"),
+    "escapes of style sheets": each("\\{:02x} "),
+    "a long escape of style sheets": lambda raw: raw.replace(b"_", b"\\00005f "),
+    "an entity's other name": lambda raw: raw.replace(b"_", b"&UnderBar;"),
+    "an accent on every letter": lambda raw: "".join(chr(b) + "\u0301" for b in raw).encode(),
+    "letters with accents": lambda raw: raw.replace(b"a", "\u00e1".encode()),
+    "Unicode's invisible letters": lambda raw: "".join(chr(0xE0000 + b) for b in raw).encode(),
+    "strings that are put together": cut(b'" + "'),
+    "strings beside one another": cut(b"'\n    '"),
+    "a shell's line that goes on": cut(b"\\\n"),
+    "where a browser may break": cut(b"<wbr>"),
+    "an empty element within": cut(b"<b></b>"),
+    "an empty emphasis within": cut(b"****"),
+    "a comment of HTML within": cut(b"<!-- -->"),
     "octal escapes": each("\\{:03o}"),
     "HTML entities": each("&#{};"),
     "HTML entities in hex": each("&#x{:x};"),
@@ -155,6 +206,8 @@ ANYBODYS: dict[str, Hiding] = {
         raw, format=lzma.FORMAT_ALONE, preset=9
     ),
     "a zip archive": zipped,
+    "a zip archive by LZMA": zipped_by_lzma,
+    "zlib with a small window": small_window,
     "a picture's comment": png_text,
     "in a binary file": lambda raw: b"\0\1\2\xff" + raw + b"\0",
     "behind three million bytes": lambda raw: b"y" * 3_000_000 + b" " + raw + b" " + b"z" * 200_000,
@@ -187,6 +240,11 @@ HONEST: dict[str, bytes] = {
     "an Anthropic key that is left open": b"sk-ant-" + b"X" * 40,
     "Google's example key": b"key=AIza" + b"SyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe",
     "classes of a style sheet": b".sk-circle-fading-very-long-name-of-a-class-of-style {}",
+    "names of classes in a list": b'["sk-circle", "sk-circle1", "sk-circle2", "sk-circle-fade"]',
+    "an element of a style sheet": b"a:before { content: '\\201C \\f101'; width: 5em }",
+    "assignments that look like mail": b"a=0a; b=10; c=20; d=30; e=40; f=50; key=deadbeef",
+    "UUIDs in a table": b"550e8400-e29b-41d4-a716-446655440000 | 1b4e28ba-2fa1-11d2-883f\n" * 40,
+    "an address of IPv6": b"2001:0db8:85a3:0000:0000:8a2e:0370:7334",
     "tasks with long names": b"task-force-alpha-bravo-charlie-delta-echo-foxtrot-golf-1",
     "hashes of a lock file": b"sha512-" + b64(bytes(range(64))) + b"\nsha256:" + b"0f" * 32,
     "a commit's name": b"fixes 4e269660c8b0a1f2d3e4f5a6b7c8d9e0f1a2b3c4",

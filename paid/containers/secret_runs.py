@@ -7,13 +7,16 @@ of a search for a string.
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _HEX = b"0123456789abcdefABCDEF"
-_LEAST_RUN = 20
+_LEAST_LINE = 16
+_SHORTEST_RUN = 24
+"""Fewer letters are less than 18 bytes, and no key of anybody's is so short."""
 _SHORTEST_LINE = 2
 """Letters in a line that goes on where the line before ended."""
 _LONGEST_GAP = 24
@@ -26,9 +29,10 @@ def _table(alphabet: bytes, letter: bytes) -> bytes:
 
 
 _BASE64_CLASS = _table(_LETTERS + b"-_", b"a")
+_HEX_GAPS = b" \t\r\n:,;-.|_\"'"
+_NO_HEX = bytes(byte for byte in range(256) if byte not in _HEX)
 _HEX_CLASS = bytes(
-    ord("h") if byte in _HEX else ord(" ") if byte in b" \t\r\n:,;-" else ord(".")
-    for byte in range(256)
+    ord("h") if byte in _HEX else ord(" ") if byte in _HEX_GAPS else ord(".") for byte in range(256)
 )
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 
@@ -42,10 +46,10 @@ class Run:
 
 
 def runs_in(text: bytes) -> Iterator[Run]:
-    """Every run of twenty letters of base64 and more; lines that follow one another are one run."""
+    """Every run of letters of base64 that may hold a key; lines that follow one another are one."""
     classed = text.translate(_BASE64_CLASS)
     end = 0
-    while (start := classed.find(b"a" * _LEAST_RUN, end)) >= 0:
+    while (start := classed.find(b"a" * _LEAST_LINE, end)) >= 0:
         parts = []
         at = start
         while True:
@@ -57,6 +61,8 @@ def runs_in(text: bytes) -> Iterator[Run]:
                 break
             start = following
         letters = b"".join(parts).translate(_STANDARD)
+        if len(letters) < _SHORTEST_RUN:
+            continue
         yield Run(letters, at)
         if len(parts) > 1:  # the last line may be a word that stands behind the run
             yield Run(letters[: -len(parts[-1])], at)
@@ -72,15 +78,24 @@ def _next_line(text: bytes, classed: bytes, end: int) -> int | None:
     return start if goes_on and _GAP.fullmatch(gap) else None
 
 
-_SPACED_HEX = re.compile(rb"[0-9A-Fa-f]{2}(?:[\s:,;-]{1,3}[0-9A-Fa-f]{2}){7,}")
+_GROUPS = [
+    (
+        [(b"h" * size + b" " * gap) * 3 for gap in range(1, 5)],
+        re.compile(rb"h{%d}(?: {1,4}h{%d}){3,}" % (size, size)),
+    )
+    for size in (2, 4, 8, 16)
+]
+"""Of each size what is quick to look for, and the pattern."""
 
 
 def spaced_hex_in(text: bytes) -> Iterator[tuple[bytes, int]]:
-    """Pairs of hex digits with something between them, as `67:68`, `67 68` and `0x67, 0x68`."""
+    """Hex digits in groups of one size, as `67:68`, `6768 6970` and `0x67, 0x68`."""
     bare = text.replace(b"0x", b"").replace(b"0X", b"")
     classed = bare.translate(_HEX_CLASS)
-    if not any(gap.join([b"hh"] * 4) in classed for gap in (b" ", b"  ", b"   ")):
-        return
-    for match in _SPACED_HEX.finditer(bare):
-        digits = bytes(byte for byte in match[0] if byte in _HEX)
-        yield bytes.fromhex(digits.decode("ascii")), min(match.start(), len(text))
+    for begins, group in _GROUPS:
+        if not any(begin in classed for begin in begins):
+            continue
+        for match in group.finditer(classed):
+            digits = bare[match.start() : match.end() + 16].translate(None, _NO_HEX)
+            even = digits[: len(digits) // 2 * 2]
+            yield binascii.unhexlify(even), min(match.start(), len(text))

@@ -2,7 +2,7 @@
 
 Paid's own secrets are looked for in many forms (`secret_needles`), everybody's keys by the shapes
 that their issuers gave them (`secret_shapes`), both in a text and in all that it may be read as
-(`secret_views`): decoded, unpacked, and that again.
+(`secret_escapes`, `secret_decoding`, `secret_packed`), and that again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from paid.containers.secret_decoding import decoded
+from paid.containers.secret_escapes import from_mainframe, otherwise, plain
 from paid.containers.secret_needles import OwnSecrets
+from paid.containers.secret_packed import unpacked
 from paid.containers.secret_shapes import keys_in
-from paid.containers.secret_views import decoded, from_mainframe, plain, unpacked
 from paid.errors import ChangeTooLargeError
 
 OURS = "one of Paid's own secrets"
@@ -134,6 +136,13 @@ class SecretScan:
             yield from self._secrets_in(mainframe)
         if depth == DEEPEST:
             return
+        yield from self._look_at_decoded(bare, text, depth)
+        for reading in otherwise(bare):
+            yield from self._at_the_beginning(self._secrets_in(reading.text), text)
+            if reading.is_encoded:
+                yield from self._look_at_decoded(reading.text, text, depth)
+
+    def _look_at_decoded(self, bare: bytes, text: bytes, depth: int) -> Iterator[_Found]:
         inside = decoded(bare, first=text if depth == 0 else b"")
         if inside.parts:
             for kind, value, at in self._look(inside.text(), depth + 1):

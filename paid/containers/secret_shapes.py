@@ -57,11 +57,17 @@ SHAPES = (
     _shape(
         "an OpenAI key",
         # with a digit in it, which names of style sheets that begin with sk- have not
-        rb"(?<![A-Za-z0-9])sk-(?!ant-)(?=[A-Za-z_-]{0,250}[0-9])(?:proj-|svcacct-)?[A-Za-z0-9_-]{40,255}",
+        rb"sk-(?:proj|svcacct)-[A-Za-z0-9_-]{40,255}|"
+        rb"(?<![A-Za-z0-9])sk-(?!ant-)(?=[A-Za-z_-]{0,250}[0-9])[A-Za-z0-9_-]{40,255}",
         b"sk-",
     ),
-    _shape("a Google key", rb"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])", b"AIza"),
-    _shape("an AWS key", rb"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9])", b"AKIA", b"ASIA"),
+    # a few letters more on either side hide nothing; many make it a part of something encoded
+    _shape("a Google key", rb"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-]{6})", b"AIza"),
+    _shape(
+        "an AWS key",
+        rb"(?<![A-Z0-9]{6})(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9]{6})",
+        b"AKIA", b"ASIA",
+    ),
     _shape("a Slack token", rb"xox[abeprs]-[A-Za-z0-9-]{20,255}", b"xox"),
     _shape("a Stripe key", rb"[sr]k_live_[A-Za-z0-9]{20,255}", b"sk_live_", b"rk_live_"),
     _shape("a GitLab token", rb"glpat-[A-Za-z0-9_-]{20,255}", b"glpat-"),

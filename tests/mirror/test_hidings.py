@@ -27,7 +27,7 @@ SECRETS = (
 
 
 def test_there_are_sixty_hidings_at_least() -> None:
-    assert len(ANYBODYS) + len(OWN) >= 75
+    assert len(ANYBODYS) + len(OWN) >= 120
 
 
 @pytest.mark.parametrize("name", [*ANYBODYS, *OWN])
@@ -46,6 +46,15 @@ def test_anybodys_key_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", list(HONEST))
 def test_honest_texts_pass(name: str) -> None:
     assert SecretScan(SECRETS).hits(HONEST[name]) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["XAKIA" + "Q7RZ5TYXWV2UMNPL", "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q" + "Z",
+     "xsk-proj-" + "Ab3dEf6hIj9kLm2nOp5q" * 3],
+)  # fmt: skip
+def test_a_letter_before_or_behind_a_key_hides_nothing(written: str) -> None:
+    assert len(SecretScan().hits(written.encode())) == 1
 
 
 def test_random_bytes_pass() -> None:
