@@ -239,6 +239,7 @@ def _checks_of(session: Any, facts: RunFacts) -> tuple[CheckSeen, ...]:
             command=tuple(report["argv"]),  # as it ran: the project's may be others by now
             passed=report["code"] == 0 and not report.get("timed_out"),
             seconds=report.get("seconds"),
+            ran_no_test=bool(report.get("ran_no_test")),
         )
         for report in reports
     )

@@ -24,6 +24,7 @@ from paid.containers.endings import REMOVED, error_of
 from paid.containers.reports import Report, ReportReader
 from paid.containers.task import Task
 from paid.contracts import RunStatus, VerifyInput, VerifyResult
+from paid.empty_checks import ran_no_test
 from paid.errors import (
     ContainerError,
     ContainerLostError,
@@ -228,7 +229,8 @@ class VerifyActivities:
 def _told(check: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     output = plain(str(check.get("output", "")), check_ends.WHOLE)
     argv = facts.policy.checks[int(check["index"])]
-    return {**check, "argv": argv, "output": output[-4000:]}
+    empty = {"ran_no_test": True} if ran_no_test(output) else {}
+    return {**check, **empty, "argv": argv, "output": output[-4000:]}
 
 
 def _digest(text: str) -> str:

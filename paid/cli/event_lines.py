@@ -87,7 +87,8 @@ def _check(data: Data) -> str:
     )
     report = _report(data)
     if check_ends.end_of(report) is CheckEnd.PASSED:
-        return f"passed  {one_line(command, WIDE)}"
+        note = "  (it ran no test)" if data.get("ran_no_test") else ""
+        return f"passed  {one_line(command, WIDE)}{note}"
     how = f"  ({check_ends.how(report)})" if "code" in data else ""
     said = check_ends.tail(report["output"]).split("\n")
     return _indented([f"FAILED  {one_line(command, WIDE)}{how}", *filter(None, said)])

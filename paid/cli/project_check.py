@@ -12,6 +12,7 @@ from paid.check_ends import CheckEnd
 from paid.cli import connection, output
 from paid.cli.output import Json, plain, say, shown
 from paid.cli.projects import Name
+from paid.empty_checks import ran_no_test
 from paid.store import projects
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def _nothing(_: Tried) -> None:
 def _tell(one: Tried) -> None:
     end, command = check_ends.end_of(one.report), plain(check_lines.on_one_line(one.argv))
     if end is CheckEnd.PASSED:
-        note = "; it passes whatever a commit holds" if check_lines.cannot_fail(one.argv) else ""
-        print(f"passed  {command}  ({one.report.get('seconds', 0):.1f} s{note})")
+        print(f"passed  {command}  ({one.report.get('seconds', 0):.1f} s{_remark(one)})")
     else:
         print(f"FAILED  {command}  ({check_ends.how(one.report)})")
         for line in check_ends.tail(str(one.report.get("output", ""))).split("\n"):
@@ -72,6 +72,12 @@ def _tell(one: Tried) -> None:
         if end in check_ends.ADVICE:
             print(f"        What to do: {check_ends.ADVICE[end]}")
     sys.stdout.flush()
+
+
+def _remark(one: Tried) -> str:
+    if ran_no_test(str(one.report.get("output", ""))):
+        return "; it ran no test"
+    return "; it passes whatever a commit holds" if check_lines.cannot_fail(one.argv) else ""
 
 
 def _as_row(one: Tried) -> dict[str, Any]:
@@ -82,5 +88,6 @@ def _as_row(one: Tried) -> dict[str, Any]:
         "code": one.report.get("code"),
         "seconds": one.report.get("seconds"),
         "denied_hosts": one.report.get("denied", []),
+        "ran_no_test": ran_no_test(str(one.report.get("output", ""))),
         "output": check_ends.tail(str(one.report.get("output", ""))),
     }

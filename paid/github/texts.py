@@ -96,6 +96,7 @@ class CheckSeen:
     passed: bool
     seconds: float | None = None
     passed_on_base: bool | None = None
+    ran_no_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,9 @@ def _check(check: CheckSeen) -> str:
     ended = "passed" if check.passed else "**failed**"
     took = "" if check.seconds is None else f" in {check.seconds:.1f} s"
     tells = ""
-    if check_lines.cannot_fail(check.command):
+    if check.passed and check.ran_no_test:
+        tells = ", **but says that it ran no test**"
+    elif check_lines.cannot_fail(check.command):
         tells = "; it passes whatever a commit holds"
     base = {None: "", True: "; on the base it passed too", False: "; on the base it failed"}
     command = code(check_lines.on_one_line(check.command))

@@ -55,7 +55,11 @@ def test_a_check_that_fails_on_the_base_otherwise_goes_back_to_the_agent(stage: 
 
 
 def test_checks_can_be_tried_without_an_agent_and_without_a_run(stage: Stage) -> None:
-    lines = ["true", "no-such-program", "curl -sS https://not-listed.example/"]
+    lines = [
+        "echo 'Ran 0 tests in 0.0s'",
+        "no-such-program",
+        "curl -sS https://not-listed.example/",
+    ]
     watched = stage.watch(checks=[parse(line) for line in lines])
     done = subprocess.run(
         [sys.executable, "-m", "paid", "project", "check", watched.name, "--json"],
@@ -65,6 +69,7 @@ def test_checks_can_be_tried_without_an_agent_and_without_a_run(stage: Stage) ->
     assert done.returncode == 1, done.stderr
     checks = json.loads(done.stdout)["checks"]
     assert [check["end"] for check in checks] == ["passed", "no_program", "denied"]
+    assert [check["ran_no_test"] for check in checks] == [True, False, False]
     assert checks[2]["denied_hosts"] == ["not-listed.example"]
     assert stage.run_of(watched) is None
     assert [one.name for one in DockerEngine(stage.settings).owned() if one.run_id == 0] == []

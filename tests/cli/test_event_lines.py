@@ -56,6 +56,11 @@ def told(kind: str, **data: Any) -> str:
             + "not there",
         ),
         (
+            "verify.check",
+            {"argv": ["make"], "code": 0, "ran_no_test": True},
+            "passed  make  (it ran no test)",
+        ),
+        (
             "verify.base",
             {"argv": ["make"], "same": True, "how": "x"},
             "make  fails on the untouched base in the same way",

@@ -93,6 +93,12 @@ def test_a_check_is_shown_as_the_command_that_ran() -> None:
     assert "`true` passed; it passes whatever a commit holds" in body
 
 
+def test_a_green_check_without_a_test_is_told() -> None:
+    empty = CheckSeen(("python3", "-m", "unittest"), True, 0.1, ran_no_test=True)
+    body = pull_request_text(view(checks=(empty,))).body
+    assert "`python3 -m unittest` passed in 0.1 s, **but says that it ran no test**" in body
+
+
 @pytest.mark.parametrize("make", [neutralise, neutralise_inline, quoted])
 def test_a_strangers_text_becomes_plain_words(make: object) -> None:
     text = make(EVIL)  # type: ignore[operator]

@@ -188,7 +188,7 @@ def _check_end(data: Data) -> str:
     if data.get("timed_out"):
         return "ran out of time"
     if code == 0:
-        return "passed"
+        return "passed, but ran no test" if data.get("ran_no_test") else "passed"
     if data.get("oom_kills"):
         return "needed more memory than its container has"
     return (
