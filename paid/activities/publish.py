@@ -199,6 +199,7 @@ class PublishActivities:
             cost = ledger.run_cost(session, run.id)
             checks, summary = _checks_of(session, facts), _last_words(session, run.id)
             verified = events.of_kind(session, run.id, "verify.ended")
+            let_go = secrets.let_go(session, run.id)
             took = clock.since(session, run.started_at or run.created_at)
         return PullRequestView(
             issue_number=issue.number,
@@ -215,6 +216,7 @@ class PublishActivities:
             checked_sha=str(verified[-1].data.get("commit", "")) if verified else "",
             left_out=tuple(gaps.left_out.items()),
             checks=checks,
+            let_go=tuple(let_go),
             rounds=run.iterations,
             cost_microdollars=cost.spent_microdollars,
             estimated_microdollars=cost.estimated_microdollars,

@@ -114,7 +114,7 @@ class PullRequestView:
 
     `checked_sha` is the commit that the checks ran on where it is not the head itself: a head with
     the same files and another author. `left_out` is what was not committed as litter, with its
-    number of files.
+    number of files; `let_go` is what looked like a secret and a person published all the same.
     """
 
     issue_number: int
@@ -131,6 +131,7 @@ class PullRequestView:
     checked_sha: str = ""
     left_out: tuple[tuple[str, int], ...] = ()
     checks: tuple[CheckSeen, ...] = ()
+    let_go: tuple[str, ...] = ()
     rounds: int = 1
     cost_microdollars: int = 0
     estimated_microdollars: int = 0
@@ -179,6 +180,7 @@ def pull_request_text(view: PullRequestView) -> PullRequestText:
         more_files=max(0, len(view.files) - _FILES_LISTED),
         left_out=[_litter(*one) for one in view.left_out[:_FILES_LISTED]],
         checks=[_check(check) for check in view.checks],
+        let_go=[neutralise_inline(one) for one in view.let_go[:_FILES_LISTED]],
         rounds=view.rounds,
         head=code((view.checked_sha or view.head_sha)[:12]),
         published=code(view.head_sha[:12]) if view.checked_sha not in ("", view.head_sha) else "",

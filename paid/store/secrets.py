@@ -56,6 +56,13 @@ def release(session: Session, run_id: int, by: str, reason: str) -> Run:
     return run
 
 
+def let_go(session: Session, run_id: int) -> list[str]:
+    """What people let go for the run, as "a GitHub token in settings.ini, line 2"; each once."""
+    released = events.of_kind(session, run_id, RELEASED)
+    found = (each for event in released for each in event.data.get("found", []))
+    return list(dict.fromkeys(f"{each['kind']} in {each['place']}" for each in found))
+
+
 def allow(
     session: Session, project_id: int, by: str, reason: str, *, path: str = "", value: str = ""
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_key_goes_back_to_the_agent_and_a_person_may_let_it_go(
     run = stage.until(lambda: (it := stage.ended(watched)).pr_number and it, "the pull request")
     assert (run.status, run.error_code) == ("completed", "")
     (pull,) = stage.forge.pulls(watched.name)
+    assert "a GitHub token in settings.ini, line 2" in pull.body
     assert stage.file(watched, pull.head_ref, "tries.txt").split() == ["began", "told", "told"]
     assert len(stage.events(run, "agent.started")) == turns == 3
     assert stage.settled(run) == cost

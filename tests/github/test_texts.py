@@ -93,6 +93,14 @@ def test_a_check_is_shown_as_the_command_that_ran() -> None:
     assert "`true` passed; it passes whatever a commit holds" in body
 
 
+def test_what_a_person_let_go_is_named() -> None:
+    body = pull_request_text(view(let_go=("a GitHub token in `a @acme`.ini, line 2",))).body
+    assert "a person let it go" in body
+    assert "a GitHub token in" in body
+    assert "@acme" not in outside_code(body)
+    assert "let it go" not in pull_request_text(view()).body
+
+
 def test_a_green_check_without_a_test_is_told() -> None:
     empty = CheckSeen(("python3", "-m", "unittest"), True, 0.1, ran_no_test=True)
     body = pull_request_text(view(checks=(empty,))).body
