@@ -133,7 +133,10 @@ class Failure:
     @property
     def advice(self) -> str:
         """What to do about a check that cannot pass."""
-        return f"{ADVICE.get(end_of(self.head), OTHER_ADVICE)} {TRY}"
+        end = end_of(self.head)
+        if end is CheckEnd.FAILED and _LACKS_PROGRAM.search(str(self.head.get("output", ""))):
+            end = CheckEnd.NO_PROGRAM  # told by a program in between: make, npm, a build script
+        return f"{ADVICE.get(end, OTHER_ADVICE)} {TRY}"
 
 
 def cannot_pass(failures: Sequence[Failure], project: str) -> str:
@@ -170,6 +173,14 @@ def tail(output: str) -> str:
 
 _TELLS = re.compile(
     r"fail|error|\bnot ok\b|panic|exception|assert|undefined|not found|[✗✕✖❌]", re.IGNORECASE
+)
+_LACKS_PROGRAM = re.compile(
+    r"\bcommand not found\b|^\S*sh: (?:\d+: |line \d+: )?\S+: not found\b"
+    r"|executable file not found in |spawn \S+ ENOENT|^make\S*: \S+: No such file or directory"
+    r"|is not a git command\b|No such file or directory: '[\w.+-]+'"
+    r"|error: command '\S*(?:gcc|cc|clang|c\+\+)' failed: No such file"
+    r"|linker `\S+` not found",
+    re.MULTILINE,
 )
 _SCRATCH = re.compile(r"/(?:tmp|var/tmp|dev/shm)/[^\s'\":,)]*")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{7,64}\b|\d+(?:\.\d+)?")

@@ -127,3 +127,26 @@ def test_a_refused_host_explains_the_check_that_names_it_or_is_about_a_connectio
     denied = [Denied("registry.example", recent)]
     assert attributed(report(1, output), denied)["denied"] == expected
     assert "denied" not in attributed(report(0, output), denied)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "make: gcc: No such file or directory\nmake: *** [Makefile:2: a.o] Error 127",
+        "bash: line 1: git-lfs: command not found",
+        "sh: 1: jest: not found\nnpm ERR! code 1",
+        'exec: "gcc": executable file not found in $PATH',
+        "git: 'lfs' is not a git command. See 'git --help'.",
+        "error: linker `cc` not found",
+        "Error: spawn ruby ENOENT",
+        "FileNotFoundError: [Errno 2] No such file or directory: 'gcc'",
+    ],
+)
+def test_a_program_that_the_image_lacks_is_no_fault_of_the_base(output: str) -> None:
+    advice = Failure(("make",), report(2, output), report(2, output)).advice
+    assert "the agent's image has" in advice
+
+
+def test_a_file_that_is_missing_is_no_program() -> None:
+    output = "FileNotFoundError: [Errno 2] No such file or directory: 'data/a b.json'"
+    assert "Mend the base" in Failure(("make",), report(1, output)).advice
