@@ -116,7 +116,9 @@ _ESCAPES = (
     _Escape.of(b"&#", rb"&#0{0,5}", rb"[0-9]{2,3}", b";?", 10),
     _Escape.of(b"\\", rb"\\0?", rb"(?!000)[0-7]{3}", b"", 8),
 )
-_MAIL = _Escape.of(b"=", rb"=(?![A-Za-z0-9+/]{4}[\r\n])", _HEX2, b"", 16)  # no sum of PGP
+_MAIL = _Escape.of(
+    b"=", rb"=(?![A-Za-z0-9+/]{4}(?:[\r\n]|\\+[nr]))", _HEX2, b"", 16
+)  # no sum of PGP
 _STYLE_SHEET = _Escape.of(b"\\", rb"\\0{0,4}", _HEX2, rb"[ \t\n]?", 16)
 
 

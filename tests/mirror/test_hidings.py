@@ -6,6 +6,8 @@ import base64
 import contextlib
 import gzip
 import os
+import random
+import textwrap
 import time
 import zlib
 
@@ -55,6 +57,17 @@ def test_honest_texts_pass(name: str) -> None:
 )  # fmt: skip
 def test_a_letter_before_or_behind_a_key_hides_nothing(written: str) -> None:
     assert len(SecretScan().hits(written.encode())) == 1
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\\n"])
+def test_a_private_key_has_one_value_in_all_readings(line_end: str) -> None:
+    some = random.Random(3)
+    for _ in range(150):
+        lines = textwrap.wrap(base64.b64encode(some.randbytes(some.randint(100, 400))).decode(), 64)
+        total = "=" + base64.b64encode(some.randbytes(3)).decode()
+        kind = "PGP PRIVATE KEY BLOCK"
+        key = [f"-----BEGIN {kind}-----", "Version: 1", "", *lines, total, f"-----END {kind}-----"]
+        assert len(SecretScan().hits(line_end.join([*key, ""]).encode())) == 1
 
 
 def test_random_bytes_pass() -> None:
