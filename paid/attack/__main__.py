@@ -11,7 +11,8 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -41,9 +42,18 @@ def main(arguments: Sequence[str]) -> int:
         with AttackStage(Path(folder)) as stage:
             for name in options.areas or AREAS:
                 print(f"attacking: {name}", file=sys.stderr)
-                results += AREAS[name](stage)
+                results += _attacks(name, stage)
     show(results, as_json=options.json)
     return int(bool(failures(results)) | _show_resources(watch, quiet=options.json))
+
+
+def _attacks(name: str, stage: AttackStage) -> Iterator[Result]:
+    """An area's results; one that breaks off proves nothing, and the others are still tried."""
+    try:
+        yield from AREAS[name](stage)
+    except Exception as error:
+        traceback.print_exc()
+        yield Result(name, "the whole area", "tried to its end", repr(error), held=False)
 
 
 def _show_resources(watch: Watch, *, quiet: bool) -> bool:

@@ -126,7 +126,8 @@ def secrets(stage: AttackStage) -> Iterator[Result]:
         for short, name in names.items()
     }
     texts = [f"attack: {short}" for short in names]
-    runs = stage.worked("attack/secrets", "hostile_secrets.py", texts, tree)
+    # one round each: an agent that is told of its key leaves it again
+    runs = stage.worked("attack/secrets", "hostile_secrets.py", texts, tree, rounds=1)
     for name, run in zip(names.values(), runs, strict=True):
         held = run.status == "failed" and run.error_code == "secret_found"
         seen = f"{run.status} {run.error_code or ''}"

@@ -67,10 +67,11 @@ class AttackStage(BenchStage):
         program: str,
         texts: Sequence[str],
         tree: Mapping[str, str] = VICTIM,
+        rounds: int = 10,
     ) -> list[Run]:
         """Have one run an issue, each with one of these texts; returns the ended runs."""
         command = ["python3", "-c", (PROGRAMS / program).read_text()]
-        changes = ProjectChanges(agent_command=command)
+        changes = ProjectChanges(agent_command=command, max_iterations=rounds)
         project_id = self.watch_tree(name, tree, changes)
         numbers = [self.forge.add_issue(name, text[:60], text, OWNER) for text in texts]
         for number in numbers:
