@@ -161,7 +161,9 @@ class BenchStage:
                 return found
             time.sleep(0.2)  # the rows are the only common sign of all the runs
         left = len(numbers) - ended
-        raise TimeoutError(f"{left} of {len(numbers)} runs have not ended, none in {MOST_SECONDS} s")
+        raise TimeoutError(
+            f"{left} of {len(numbers)} runs are open, and none ended in {MOST_SECONDS} s"
+        )
 
     def cancel(self, run: Run) -> None:
         """End a run as a person would."""

@@ -11,6 +11,7 @@ The format is git's Documentation/gitformat-pack.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 import zlib
 from array import array
@@ -71,8 +72,10 @@ def survey(file: IO[bytes], limits: PackLimits) -> PackSeen:
     limit or claims to be.
     """
     begin = file.tell()
+    length = file.seek(0, os.SEEK_END) - begin
+    file.seek(begin)
     try:
-        return _Survey(_Bytes(file), limits).run()
+        return _Survey(_Bytes(file), limits, length).run()
     finally:
         file.seek(begin)
 
@@ -126,8 +129,9 @@ class _Bytes:
 class _Survey:
     """One reading. Offsets, kinds and depths stand in arrays: eleven bytes an object."""
 
-    def __init__(self, source: _Bytes, limits: PackLimits) -> None:
+    def __init__(self, source: _Bytes, limits: PackLimits, length: int) -> None:
         self._source, self._limits = source, limits
+        self._trailer_at = length - _HASH_BYTES
         self._offsets, self._kinds, self._depths = array("Q"), array("B"), array("H")
         self._total = self._looks = 0
         self._until = time.monotonic() + limits.seconds
@@ -142,6 +146,8 @@ class _Survey:
                 f"The change has {count:,} objects; {self._limits.objects:,} are accepted."
             )
         for _ in range(count):
+            if self._source.offset >= self._trailer_at:
+                raise _unsound("it has fewer objects than it claims")
             self._object()
         expected = self._source.end_of_objects()
         if self._source.take(_HASH_BYTES) != expected or self._source.some(1):

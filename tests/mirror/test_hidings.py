@@ -21,6 +21,8 @@ from paid.errors import ChangeTooLargeError
 
 SECRET = b"paid-own-" + b"Zq7Kw2Xv9Rt4Lm8Bn3Hd6Fy1"
 TOKEN = b"gh" + b"p_" + b"aP5uEt0oZ8qN3xW6vR1yT4mL7bK2cJ9hG5fD"
+NEIGHBOURS = b"def add(a, b):  # a line of a small file\n" * 800
+"""Small files are looked through together."""
 SECRETS = (
     SECRET.decode(),
     "sk-ant-api03-" + "Ab3dEf6hIj9kLm2nOp5q" * 4,
@@ -40,8 +42,9 @@ def test_our_own_secret_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(ANYBODYS))
-def test_anybodys_key_is_found(name: str) -> None:
-    hits = SecretScan(SECRETS).hits(b"before\n" + ANYBODYS[name](TOKEN) + b"\nafter\n")
+@pytest.mark.parametrize("before", [b"before\n", NEIGHBOURS])
+def test_anybodys_key_is_found(name: str, before: bytes) -> None:
+    hits = SecretScan(SECRETS).hits(before + ANYBODYS[name](TOKEN) + b"\nafter\n")
     assert ("a GitHub token", TOKEN) in [(hit.kind, hit.value) for hit in hits]
 
 
