@@ -30,6 +30,7 @@ class Publishing:
     def __init__(self, run: RunInput) -> None:
         self._run_id = run.run_id
         self._refusals: list[PullRequest] = []
+        self._last: tuple[str, str] | None = None
 
     @property
     def feedback_id(self) -> int | None:
@@ -44,7 +45,16 @@ class Publishing:
             return EndInput(self._run_id, RunStatus.COMPLETED)
         if workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError  # an activity that ends in spite of a cancel swallows it
+        unmoved = self._is_unmoved(head_sha, answer.message)
+        if unmoved and workflow.patched("same-refusal"):
+            self._refusals.append(answer)
+            return self.refusal()
         return self._note(answer)
+
+    def _is_unmoved(self, head_sha: str, message: str) -> bool:
+        """Whether the agent was told of this refusal, and left its commit as it was."""
+        before, self._last = self._last, (head_sha, message)
+        return self._last == before
 
     def not_taken(self, turn: TurnResult) -> EndInput | None:
         """The same for a turn whose commits could not even be taken out of its workspace."""
@@ -64,6 +74,7 @@ class Publishing:
     def begin_anew(self) -> None:
         """Refusals before a round whose checks failed do not count: other things are mended now."""
         self._refusals.clear()
+        self._last = None
 
     def refusal(self) -> EndInput | None:
         """The end that the last refusal means; None when nothing was refused."""

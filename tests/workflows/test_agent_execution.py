@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -815,6 +816,10 @@ async def _nothing_is_pending(handle: Handle) -> None:
     await happens(ended, "the end of every activity")
 
 
+def _committed(head_sha: str) -> TurnResult:
+    return TurnResult(TurnEnd.FINISHED, head_sha, 100, head_sha, "ok")
+
+
 REFUSED = PullRequest(0, "", feedback_id=5, code="push_rejected", message="a.bin is too large")
 
 
@@ -831,9 +836,29 @@ async def test_what_the_agent_can_mend_goes_back_to_it_before_it_is_published(
 async def test_a_change_that_is_refused_again_and_again_fails_with_the_reason(
     start_run: StartRun,
 ) -> None:
+    heads = iter(["b" * 40, "c" * 40, "d" * 40])
+    handle, fake = await start_run(
+        create_pull_request=lambda _: REFUSED, run_agent=lambda _: _committed(next(heads))
+    )
+    assert (await handle.result()).status is RunStatus.FAILED
+    assert (fake.ends[0].code, fake.ends[0].message) == (REFUSED.code, REFUSED.message)
+    assert len(fake.turns) == 3
+
+
+async def test_an_agent_that_leaves_what_was_refused_as_it_is_is_not_paid_a_third_time(
+    start_run: StartRun,
+) -> None:
     handle, fake = await start_run(create_pull_request=lambda _: REFUSED)
     assert (await handle.result()).status is RunStatus.FAILED
     assert (fake.ends[0].code, fake.ends[0].message) == (REFUSED.code, REFUSED.message)
+    assert len(fake.turns) == 2
+
+
+async def test_another_refusal_of_the_same_commit_goes_back_too(start_run: StartRun) -> None:
+    """A key in the pull request's text can be mended without a commit."""
+    answers = iter([replace(REFUSED, message=said) for said in ("a", "b", "c")])
+    handle, fake = await start_run(create_pull_request=lambda _: next(answers))
+    assert (await handle.result()).status is RunStatus.FAILED
     assert len(fake.turns) == 3
 
 
