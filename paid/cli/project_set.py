@@ -48,6 +48,12 @@ def set_(name: Name, as_json: Json = False, **given: Any) -> None:
     apply(name, settings_of(given), as_json)
 
 
+_NO_PRICE = (
+    "Nobody knows a price of the model {!r}, so no request of it will pass. Is it written as its"
+    " vendor writes it? One of your own gets its price in {}."
+)
+
+
 def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
     """Change the settings, and make labels that the repository lacks."""
     if not wanted:
@@ -64,7 +70,7 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
         labels = projects.labels(session, project_id)
         token = projects.token(session, box, project)
         waiting = holds.waiting_workflows(session, project_id)
-        warning = _warning(settings, session, project) if MONEY & set(changed) else ""
+        warnings = _warnings(settings, session, project) if MONEY & set(changed) else []
     wake(settings, waiting)
     if "interval_seconds" in changed:
         _look_now(settings, project_id)
@@ -75,13 +81,13 @@ def apply(name: str, wanted: dict[str, Any], as_json: bool) -> None:
     there = _ensure_labels(project, token, labels, changed)
     if there.advice:
         print(output.plain(there.advice), file=sys.stderr)
-    if warning:
+    for warning in warnings:
         print(output.plain(warning), file=sys.stderr)
     if as_json:
         told: dict[str, object] = {
             "labels_made": there.made,
             "labels_not_made": there.not_made,
-            "warnings": [warning] if warning else [],
+            "warnings": warnings,
         }
         output.print_json({"id": project_id, "changed": changed} | told)
         return
@@ -106,14 +112,20 @@ def _try_token(settings: Settings, name: str, token: str) -> None:
     check_rights(found, missing)
 
 
-def _warning(settings: Settings, session: Session, project: Project) -> str:
-    """Whether a limit lets no request of the project's model pass."""
+def _warnings(settings: Settings, session: Session, project: Project) -> list[str]:
+    """What would fail every run: no command, no price, a limit that lets no request pass."""
     from paid.gateway.first_request import first_request  # noqa: PLC0415 - loads the list prices
 
+    project_id = projects.number(project)
+    if project.agent == "command" and not projects.policy(session, project_id).agent_command:
+        return ["The agent 'command' has no command yet: name it with --agent-command."]
     prices = settings.data_dir / "prices.json"
     request = first_request(prices, project.agent, project.model)
-    caps = budgets.limits(session, projects.number(project))
-    return request.warning({name: cap.cents for name, cap in caps.items()}) if request else ""
+    if request is None:
+        return [_NO_PRICE.format(project.model, prices)] if project.model else []
+    caps = budgets.limits(session, project_id)
+    warning = request.warning({name: cap.cents for name, cap in caps.items()})
+    return [warning] if warning else []
 
 
 def _look_now(settings: Settings, project_id: int) -> None:

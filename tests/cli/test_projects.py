@@ -223,6 +223,15 @@ def test_a_limit_under_which_no_request_fits_is_told_with_the_number_needed(
     assert "--daily-cents" in as_json["warnings"][0]
 
 
+def test_what_no_run_could_work_with_is_told(paid: Paid, project: Repository) -> None:
+    told = paid("project", "set", "acme/greeter", "--agent", "command")
+    assert (told.code, "--agent-command" in told.err) == (0, True)
+    unknown = paid("project", "set", "acme/greeter", "--agent", "codex", "--model", "gtp-5.5")
+    assert (unknown.code, "price of the model 'gtp-5.5'" in unknown.err) == (0, True)
+    known = paid("project", "set", "acme/greeter", "--model", "gpt-5.4")
+    assert (known.code, known.err) == (0, "")
+
+
 def test_every_setting_can_be_changed(paid: Paid, project: Repository) -> None:
     changed = paid(
         *("project", "set", "acme/greeter", "--json", "--agent", "claude-code", "--model", "m-1"),
