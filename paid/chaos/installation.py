@@ -80,13 +80,14 @@ class Installation:
         """True when it ended though it was neither stopped nor killed from here."""
         return self._process is not None and self._process.poll() is not None
 
-    def kill_everything(self) -> None:
-        """kill -9 to all of its processes; its containers go on."""
+    def kill_everything(self) -> bool:
+        """kill -9 to all of its processes; its containers go on. False while it is down."""
         if self._process is None:
-            return
+            return False
         self.processes.kill_everything(self._process.pid)
         self._process.wait()
         self._process = None
+        return True
 
     def stop(self) -> None:
         """Stop it as Ctrl-C would, or hard when it does not; safe to call twice."""

@@ -137,7 +137,8 @@ class Striker:
 
     def _everything(self, blow: Blow) -> str:
         paid, at = self._stage.paid, time.time()
-        paid.kill_everything()
+        if not paid.kill_everything():  # an earlier blow like this one starts it again
+            return ""
         self._later(blow, at, paid.start)
         return "killed"
 
