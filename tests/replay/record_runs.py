@@ -1,4 +1,6 @@
-"""Records the histories that `test_runs.py` replays: `python -m tests.replay.record_runs [SUFFIX]`.
+"""Records the histories that `test_runs.py` replays.
+
+    python -m tests.replay.record_runs [SUFFIX [SCENARIO …]]
 
 Run it when the run's commands were changed on purpose, behind `workflow.patched`, and add the new
 files beside the old ones: runs that were started before the change still go on.
@@ -19,14 +21,25 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from paid import queues
-from paid.contracts import STEPS, HostSlot, RunInput, RunPlan, TurnEnd, TurnResult, VerifyResult
+from paid.contracts import (
+    STEPS,
+    HostSlot,
+    KeptWork,
+    PullRequest,
+    RunInput,
+    RunPlan,
+    TurnEnd,
+    TurnResult,
+    VerifyResult,
+    Workspace,
+)
 from paid.embedded import TemporalServer
 from paid.errors import DatabaseError, DetachedError, DockerUnavailableError, PolicyError
 from paid.process_end import end_process
 from paid.temporal import CONVERTER, ErrorTranslation
 from paid.workflows.agent_execution import AgentExecutionWorkflow
 from tests.replay.record_polls import HISTORIES, portable
-from tests.workflows.fakes import HEAD, FakeRun
+from tests.workflows.fakes import BASE, HEAD, FakeRun
 
 Answers = dict[str, Callable[[Any], Any]]
 
@@ -161,9 +174,32 @@ def loses_its_database() -> Answers:
     return {"run_agent": turn}
 
 
+def is_refused_for_the_same_commit() -> Answers:
+    """GitHub refuses its push, and the agent leaves the commit as it was."""
+    refused = PullRequest(0, "", feedback_id=5, code="push_rejected", message="a.bin is too large")
+    return {"create_pull_request": lambda _: refused}
+
+
+def mends_what_was_refused() -> Answers:
+    """GitHub refuses its push once."""
+    refused = PullRequest(0, "", feedback_id=5, code="push_rejected", message="a.bin is too large")
+    answers = iter([refused, PullRequest(7, "http://forge/pull/7")])
+    return {"create_pull_request": lambda _: next(answers)}
+
+
+def publishes_kept_work() -> Answers:
+    """A person has a failed run published from what was kept, at the host that has it."""
+    workspace = Workspace(1, "volume", BASE, "paid/issue-1-1")
+    return {
+        "check_budget": lambda _: RunPlan(allowed=True, publish_at="keeper"),
+        "restore_work": lambda _: KeptWork(workspace, HEAD),
+    }
+
+
 SCENARIOS = (completes, mends_failing_checks, changes_nothing, finds_no_workspace, fails,
              pauses_for_money, waits_for_docker, begins_in_a_crowd, ends_in_a_crowd,
              loses_its_workers, loses_its_workers_and_docker, loses_its_database,
+             is_refused_for_the_same_commit, mends_what_was_refused, publishes_kept_work,
              is_cancelled)  # fmt: skip
 
 
@@ -174,6 +210,7 @@ async def _history(client: Client, scenario: Callable[[], Answers]) -> str:
     async with (
         Worker(client, task_queue=queue, workflows=[AgentExecutionWorkflow], **common),
         Worker(client, task_queue=queues.claim_queue(queue), **common),
+        Worker(client, task_queue=queues.host_queue(queue, "keeper"), **common),
     ):
         handle = await client.start_workflow(
             AgentExecutionWorkflow.run, RunInput(1, STEPS), id=f"run:{uuid4()}", task_queue=queue
@@ -186,12 +223,12 @@ async def _history(client: Client, scenario: Callable[[], Answers]) -> str:
         return (await handle.fetch_history()).to_json()
 
 
-async def record(suffix: str) -> None:
-    """Write one file for each scenario."""
+async def record(suffix: str, names: list[str]) -> None:
+    """Write one file for each scenario; for all where none is named."""
     with tempfile.TemporaryDirectory(prefix="paid-") as folder:
         server = TemporalServer(Path(folder), in_memory=True)
         client = await Client.connect(server.start(), data_converter=CONVERTER)
-        for scenario in SCENARIOS:
+        for scenario in (it for it in SCENARIOS if it.__name__ in names or not names):
             history = portable(await _history(client, scenario))
             name = f"run-{scenario.__name__.replace('_', '-')}-{suffix}.json"
             (HISTORIES / name).write_text(history + "\n")
@@ -199,5 +236,5 @@ async def record(suffix: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record(sys.argv[1] if len(sys.argv) > 1 else "1"))
+    asyncio.run(record(sys.argv[1] if len(sys.argv) > 1 else "1", sys.argv[2:]))
     end_process(0)
