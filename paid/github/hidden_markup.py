@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 
+from paid.github.hidden_blocks import without_hidden_blocks
 from paid.github.hidden_characters import Note
 
 _COMMENT = r"<!--(?:-?>|.*?--!?>)"
@@ -64,7 +65,7 @@ class _Part:
 def without_hidden_markup(text: str, note: Note) -> str:
     """The text without what GitHub hides; again, until taking away reveals nothing more."""
     for _ in range(_ROUNDS):
-        cleaned = _cleaned_once(text, note)
+        cleaned = _cleaned_once(without_hidden_blocks(text, note), note)
         if cleaned == text:
             break
         text = cleaned
