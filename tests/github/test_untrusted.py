@@ -294,6 +294,13 @@ def test_a_text_made_to_be_slow_is_not(piece: str) -> None:
     assert time.thread_time() - began < 10
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", "\u3000"])
+def test_a_link_with_blanks_up_to_githubs_limit_is_quick(blank: str) -> None:
+    began = time.thread_time()
+    clean("[a](" + blank * 60_000 + "x")
+    assert time.thread_time() - began < 5
+
+
 @given(st.text(max_size=300))
 def test_cleaning_never_fails_and_cleaning_again_changes_nothing(text: str) -> None:
     once = clean(text).text
