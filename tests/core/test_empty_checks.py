@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from paid.empty_checks import ran_no_test
@@ -54,3 +56,11 @@ def test_no_test_is_told(program: str) -> None:
 @pytest.mark.parametrize("program", list(SOME))
 def test_some_tests_are_believed(program: str) -> None:
     assert not ran_no_test(SOME[program])
+
+
+@pytest.mark.parametrize("filled", ["\n", " ", "\t", "\n ", "ok ", "ok\n", "Tests: ", "1 "])
+@pytest.mark.parametrize("said", ["", "Ran 0 tests in 0.000s\n"])
+def test_an_output_made_to_be_slow_is_not(said: str, filled: str) -> None:
+    began = time.thread_time()
+    assert ran_no_test(said + filled * (60_000 // len(filled)) + "x") is bool(said)
+    assert time.thread_time() - began < 2
