@@ -80,8 +80,10 @@ def _add_run(found: Decoded, run: Run) -> None:
 
 
 _DUMP = re.compile(rb"^[0-9A-Fa-f]{4,8}:? +((?:[0-9A-Fa-f]{2,4} {1,2}){2,16})", re.MULTILINE)
-_BETWEEN = rb"[^0-9A-Za-z]{1,8}(?:0o|(?:[A-Za-z.]{0,8}[Cc]har|chr)\(?)?"
-_NUMBERS = re.compile(rb"0?\d{2,3}(?:" + _BETWEEN + rb"0?\d{2,3}){11,}")
+# each can be read in one way only: with two ways a number, a text of 150 bytes takes hours to fail
+_BETWEEN = rb"[^0-9A-Za-z]{1,8}+(?:0o|(?:[A-Za-z.]{0,8}[Cc]har|chr)\(?)?"
+_CODE = rb"(?:0\d{1,3}|[1-9]\d{1,2})"
+_NUMBERS = re.compile(_CODE + rb"(?:" + _BETWEEN + _CODE + rb"){11,}")
 _NUMBER = re.compile(rb"\d+")
 _BITS = re.compile(rb"[01]{8}[\s,;]{0,3}(?:[01]{8}[\s,;]{0,3}){7,}")
 _ASCII85 = re.compile(rb"<~([!-uz\s]{16,})~>")

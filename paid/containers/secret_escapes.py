@@ -140,10 +140,14 @@ def _unescaped(text: bytes) -> bytes:
     return made
 
 
-_UTF7 = re.compile(rb"\+[A-Za-z0-9+/]{3,}-")
+_UTF7 = re.compile(rb"\+[A-Za-z0-9+/]{3,}+-?")
+"""A whole run, whether it ends as UTF-7 does or not: what begins later in it ends there as well. To
+try each + of base64 on one line takes time with the square of its length."""
 
 
 def _from_utf7(run: re.Match[bytes]) -> bytes:
+    if not run[0].endswith(b"-"):
+        return run[0]
     with suppress(ValueError):
         return run[0].decode("utf-7").encode("utf-8") or run[0]
     return run[0]

@@ -11,7 +11,7 @@ _MOST_BODY_BYTES = 14 * 1024
 """Of a private key: RSA with 16,384 bits has 12.7 KB. Pieces of a text overlap by more."""
 _LEAST_BODY_LETTERS = 16
 _BORDER = re.compile(rb"-----(BEGIN|END) [A-Z0-9 ]{0,60}PRIVATE KEY")
-_LINE_END = re.compile(rb"\\+[nrt]")
+_LINE_END = re.compile(rb"(?<!\\)\\+[nrt]")
 _HEADER = rb"[A-Z][A-Za-z-]{2,20}: [^\r\n\\]{0,200}(?:\\+[nr]|\s){1,8}"
 _OPEN_BODY = re.compile(
     rb"(?:\\+[nrt]|[^A-Za-z0-9-]){0,16}(?:" + _HEADER + rb"){0,8}"

@@ -116,6 +116,24 @@ def test_a_bomb_takes_no_more_than_a_worker_can_spare(name: str) -> None:
     assert time.thread_time() - began < 3
 
 
+_MIB = 1024 * 1024
+_HEAD, _END = b"-----BEGIN PRIVATE " + b"KEY-----", b"-----END PRIVATE " + b"KEY-----\n"
+SLOW = {
+    "numbers with dots between": b"12.......char(" * 10 + b"x",
+    "numbers that begin with 0": (b"012," * 11 + b"x ") * 20_000,
+    "plus signs": b"+" * _MIB,
+    "a private key of backslashes": (_HEAD + b"\\" * 13_900 + _END) * 70,
+    "an image on one line": base64.b64encode(random.Random(5).randbytes(700_000)),  # noqa: S311
+}
+
+
+@pytest.mark.parametrize("name", list(SLOW))
+def test_no_text_takes_longer_than_its_length_lets_expect(name: str) -> None:
+    began = time.thread_time()
+    SecretScan(SECRETS).hits(SLOW[name])
+    assert time.thread_time() - began < 8
+
+
 def test_a_text_that_is_packed_to_be_small_is_refused() -> None:
     bomb = base64.b64encode(zlib.compress(b"a" * 20_000_000)).decode()
     with pytest.raises(ChangeTooLargeError, match="packed"):
