@@ -167,14 +167,24 @@ def status_comment(view: StatusView) -> str:
 def pull_request_text(view: PullRequestView) -> PullRequestText:
     """Title and body: what was asked, what was done, how it was checked, what it cost."""
     title = plain_title(view.issue_title, 180) or f"Issue {view.issue_number}"
-    body = _render(
+    # letters may become five when they are escaped: what others wrote gives way, Paid's words stay
+    bodies = (_body(view, part) for part in (1, 2, 4, 8))
+    body = next((body for body in bodies if len(body) <= MOST_BODY_CHARS), _body(view, 16))
+    return PullRequestText(title, body[:MOST_BODY_CHARS])
+
+
+def _body(view: PullRequestView, part: int) -> str:
+    """The body, with the `part`th part of what is quoted otherwise."""
+    return _render(
         "pull_request.md.j2",
         # the one reference that is meant: Paid's own, to the issue that asked
         closing=f"Closes #{view.issue_number}.",
         requested_by=neutralise_inline(view.requested_by),
-        asked=_asked(view),
-        summary=neutralise(view.summary.strip(), 6000),
-        commits=[neutralise_inline(subject) for subject in view.commits[:_COMMITS_LISTED]],
+        asked=_asked(view, 3000 // part),
+        summary=neutralise(view.summary.strip(), 6000 // part),
+        commits=[
+            neutralise_inline(subject, 200 // part) for subject in view.commits[:_COMMITS_LISTED]
+        ],
         size=_size(view.files),
         files=[_file(file) for file in view.files[:_FILES_LISTED]],
         more_files=max(0, len(view.files) - _FILES_LISTED),
@@ -192,14 +202,13 @@ def pull_request_text(view: PullRequestView) -> PullRequestText:
         findings=_listed(view.findings),
         marker=f"<!-- paid:run={view.run_id} -->",
     )
-    return PullRequestText(title, body[:MOST_BODY_CHARS])
 
 
-def _asked(view: PullRequestView) -> str:
+def _asked(view: PullRequestView, most_chars: int) -> str:
     """The issue as a quotation: its title, which is plain text, and its text, which is Markdown."""
     title = f"> {neutralise_title(view.issue_title)}".rstrip()
     body = view.issue_body.strip()
-    return f"{title}\n>\n{quoted(body, 3000)}" if body else title
+    return f"{title}\n>\n{quoted(body, most_chars)}" if body else title
 
 
 def find_ours(comments: Sequence[Comment], login: str) -> Comment | None:

@@ -241,6 +241,24 @@ def test_a_huge_change_makes_no_huge_body() -> None:
     assert "… and 4970 more" in text.body
 
 
+def test_nothing_that_others_wrote_pushes_out_how_it_was_checked() -> None:
+    text = pull_request_text(
+        view(
+            issue_body="&" * 9_000,
+            summary="<" * 9_000,
+            commits=("&" * 200,) * 20,
+            files=tuple(FileSeen("@a" * 100, 1, 1) for _ in range(30)),
+            left_out=(("@a" * 100, 2),) * 30,
+            checks=(CheckSeen(("make",), True, ran_no_test=True),),
+            let_go=("a Slack token in a.txt",),
+        )
+    )
+    assert len(text.body) <= 60_000
+    assert "says that it ran no test" in text.body
+    assert "a Slack token in a.txt" in text.body
+    assert text.body.endswith("<!-- paid:run=41 -->\n")
+
+
 def test_every_status_has_its_words() -> None:
     assert set(RunStatus) <= set(HEADLINES)
     for name in HEADLINES:
