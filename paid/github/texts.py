@@ -28,6 +28,8 @@ from paid.github.words import Comment
 STATUS_MARKER = "<!-- paid:status -->"
 MOST_BODY_CHARS = 60_000
 """GitHub takes 65,536."""
+_MOST_TITLE_CHARS = 170
+"""GitHub takes 256, and where all is mentions, every second character gets a joiner."""
 _FILES_LISTED = 30
 _COMMITS_LISTED = 20
 
@@ -166,7 +168,7 @@ def status_comment(view: StatusView) -> str:
 
 def pull_request_text(view: PullRequestView) -> PullRequestText:
     """Title and body: what was asked, what was done, how it was checked, what it cost."""
-    title = plain_title(view.issue_title, 180) or f"Issue {view.issue_number}"
+    title = plain_title(view.issue_title, _MOST_TITLE_CHARS) or f"Issue {view.issue_number}"
     # letters may become five when they are escaped: what others wrote gives way, Paid's words stay
     bodies = (_body(view, part) for part in (1, 2, 4, 8))
     body = next((body for body in bodies if len(body) <= MOST_BODY_CHARS), _body(view, 16))

@@ -259,6 +259,11 @@ def test_nothing_that_others_wrote_pushes_out_how_it_was_checked() -> None:
     assert text.body.endswith("<!-- paid:run=41 -->\n")
 
 
+@pytest.mark.parametrize("piece", ["@a", "#1", "www.", "gh-1 ", "[no]", "x"])
+def test_a_title_fits_githubs_limit_whatever_is_broken_in_it(piece: str) -> None:
+    assert len(pull_request_text(view(issue_title=piece * 256)).title) <= 256
+
+
 def test_every_status_has_its_words() -> None:
     assert set(RunStatus) <= set(HEADLINES)
     for name in HEADLINES:
