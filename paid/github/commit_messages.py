@@ -34,8 +34,9 @@ _KEYWORD_LINK = re.compile(
     r"(?i)/(issues?|pull|pulls|discussions|commits?|merge_requests|work_items|epics)/(?=\w)"
 )
 _ACTIVE = (
-    re.compile(r"(?i)\b(?:https?|ftp|ssh|git|mailto|xmpp):(?=\S)"),
-    re.compile(r"(?i)\bwww\.(?=\S)"),
+    # to GitHub a digit, an underscore and an accented letter end the word before an address
+    re.compile(r"(?ai)(?<![a-z])(?:https?|ftp|ssh|git|mailto|xmpp):(?=\S)"),
+    re.compile(r"(?ai)(?<![a-z0-9])www\.(?=\S)"),
     re.compile(r"@(?=[^\W_])"),
     re.compile(r"#(?=\w)"),
     re.compile(r"(?i)(?<![^\W_])gh-(?=\d)"),

@@ -16,8 +16,10 @@ _BREAK = "\u2060"
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|~$=]")
 _BLOCK_START = re.compile(r"^(\s*)([-+])(?! \S)", re.MULTILINE)
 """What could make a heading of the line above; lists may stay lists."""
-_ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp):(?=\S)")
-_WWW = re.compile(r"(?i)\bwww\.")
+_ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp):(?=\S)")
+"""Whatever stands before: `1https://x` and `_https://x` are links to GitHub."""
+_WWW = re.compile(r"(?i)www(?=\.)")
+"""Broken before its dot: a joiner behind it is a letter of the host, and browsers leave it out."""
 _MENTION = re.compile(r"@(?=[A-Za-z0-9])")
 _NUMBER = re.compile(r"(?i)(#|(?<![^\W_])gh-)(?=\d)")
 _CUT = "…"

@@ -42,6 +42,14 @@ def test_nothing_is_closed(keyword: str, reference: str) -> None:
         assert not re.search(r"[#!]\d|(?i:gh-\d)|https?://", made)
 
 
+@pytest.mark.parametrize("before", ["", "_", "1", "é", "(", "\u017f", "git+"])
+def test_nothing_is_linked(before: str) -> None:
+    for address in ("https://evil.example", "ssh://evil.example", "www.evil.example"):
+        made = publishable(f"{before}{address}\n\n{before}{address}", "Title").text
+        assert not re.search(r":/|www\.\w", made) or (before, address[0]) == ("1", "w")
+    assert publishable("A digit: 5, a digit:5", "Title").text == "A digit: 5, a digit:5\n"
+
+
 @pytest.mark.parametrize("name", ["@acme", "@acme/team", "(@a-b)", "mail maria@example.org"])
 def test_nobody_is_mentioned(name: str) -> None:
     assert not re.search(r"@\w", publishable(f"Thank {name}", "Title").text)

@@ -115,6 +115,20 @@ def test_a_strangers_text_becomes_plain_words(make: object) -> None:
     assert not re.search(r"<(?!/?(?:p|blockquote|br|ul|ol|li)\b)", html), html
 
 
+@pytest.mark.parametrize("before", ["", "_", "1", "é", "*", "(", "x", "\u017f", "K", "\u200b"])
+def test_no_letter_before_an_address_makes_it_a_link(before: str) -> None:
+    for address in ("https://evil.example", "HTTP://evil.example", "ftp://evil.example"):
+        for made in (neutralise(before + address), plain_title(before + address)):
+            assert ":\u2060//evil" in made
+
+
+@pytest.mark.parametrize("before", ["", "_", "é", "*", "(", "~"])
+def test_an_address_without_scheme_is_broken_before_its_dot(before: str) -> None:
+    # cmark-gfm takes a joiner behind the dot for a part of the host's name
+    for made in (neutralise(f"{before}www.evil.example"), plain_title(f"{before}WWW.evil.example")):
+        assert "www\u2060." in made.lower()
+
+
 def test_code_cannot_be_left() -> None:
     for text in ("`", "``", "a ``` b", "` `` `", "\n```\n# x", ""):
         html = rendered(f"x {code(text)} y")
