@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _BEGIN = b"-----BEGIN "
 _MOST_BODY_BYTES = 14 * 1024
@@ -47,18 +48,27 @@ def _shape(name: str, pattern: bytes, *marks: bytes) -> Shape:
     return Shape(name, marks, re.compile(pattern))
 
 
+_HAS_RUN = rb"(?=(?:[A-Za-z0-9]{0,15}+[_-]){0,40}+[A-Za-z0-9]{16})"
+"""Sixteen letters on end, as all that is random has, and words with hyphens between have not."""
+_HAS_DIGIT = rb"(?=[A-Za-z_-]{0,250}[0-9])"
+
 SHAPES = (
     _shape(
         "a GitHub token",
         rb"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255}",
         b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_",
     ),
-    _shape("an Anthropic key", rb"sk-ant-[A-Za-z0-9_-]{24,255}", b"sk-ant-"),
+    _shape(
+        "an Anthropic key",
+        # the digits of api03- are no part of what is secret
+        rb"sk-ant-(?=(?:[a-z]{2,8}\d\d-)?+[A-Za-z_-]{0,250}[0-9])[A-Za-z0-9_-]{24,255}",
+        b"sk-ant-",
+    ),
     _shape(
         "an OpenAI key",
         # with a digit in it, which names of style sheets that begin with sk- have not
-        rb"sk-(?:proj|svcacct)-[A-Za-z0-9_-]{40,255}|"
-        rb"(?<![A-Za-z0-9])sk-(?!ant-)(?=[A-Za-z_-]{0,250}[0-9])[A-Za-z0-9_-]{40,255}",
+        rb"sk-(?:proj|svcacct)-" + _HAS_RUN + rb"[A-Za-z0-9_-]{40,255}|"
+        rb"(?<![A-Za-z0-9])sk-(?!ant-)" + _HAS_DIGIT + _HAS_RUN + rb"[A-Za-z0-9_-]{40,255}",
         b"sk-",
     ),
     # a few letters more on either side hide nothing; many make it a part of something encoded
@@ -68,9 +78,14 @@ SHAPES = (
         rb"(?<![A-Z0-9]{6})(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9]{6})",
         b"AKIA", b"ASIA",
     ),
-    _shape("a Slack token", rb"xox[abeprs]-[A-Za-z0-9-]{20,255}", b"xox"),
+    _shape("a Slack token", rb"xox[abeprs]-" + _HAS_DIGIT + rb"[A-Za-z0-9-]{20,255}", b"xox"),
     _shape("a Stripe key", rb"[sr]k_live_[A-Za-z0-9]{20,255}", b"sk_live_", b"rk_live_"),
-    _shape("a GitLab token", rb"glpat-[A-Za-z0-9_-]{20,255}", b"glpat-"),
+    _shape(
+        "a GitLab token",
+        # in letters of more than one kind: `glpat-your-token-goes-here` is a place to fill in
+        rb"glpat-(?=[a-z_-]{0,250}[A-Z0-9])(?=[A-Z0-9_-]{0,250}[a-z])[A-Za-z0-9_-]{20,255}",
+        b"glpat-",
+    ),
     _shape("an npm token", rb"npm_[A-Za-z0-9]{36}\b", b"npm_"),
     _shape("a PyPI token", rb"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,255}", b"pypi-AgEI"),
     _shape("a SendGrid key", rb"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b", b"SG."),
@@ -107,6 +122,7 @@ _DOCUMENTED = frozenset(
     )
 )  # fmt: skip
 """Keys that vendors print in their documentation: they open nothing."""
+_IN_ORDER = 0.85
 _BEGINNING = re.compile(
     rb"^(?:gh[a-z]_|github_pat_|sk-(?:ant-|proj-|svcacct-)?|AIza|AKIA|ASIA|xox[a-z]-"
     rb"|[sr]k_live_|glpat-|npm_)(?:api\d\d-)?"
@@ -114,11 +130,18 @@ _BEGINNING = re.compile(
 
 
 def is_example(value: bytes) -> bool:
-    """Whether a key is one of a vendor's documents, or filled up with one character."""
+    """Whether a key is one of a vendor's documents, or filled up with one character or in order."""
     if value in _DOCUMENTED or re.fullmatch(rb"A[KS]IA[A-Z2-7]{9}EXAMPLE", value):
         return True
     body = _BEGINNING.sub(b"", value)
-    return body != value and len(set(body.lower().replace(b"-", b"").replace(b"_", b""))) <= 1
+    letters = body.lower().replace(b"-", b"").replace(b"_", b"")
+    return body != value and (len(set(letters)) <= 1 or _is_in_order(letters))
+
+
+def _is_in_order(letters: bytes) -> bool:
+    """Whether nearly each letter is the next of the alphabet or digit: `1234567890abcdef…`."""
+    steps = sum(after - before == 1 for before, after in pairwise(letters))
+    return steps >= _IN_ORDER * (len(letters) - 1)
 
 
 def keys_in(text: bytes) -> Iterator[ShapeFound]:

@@ -165,7 +165,7 @@ def test_a_secret_in_a_message_a_file_name_or_the_pull_request_is_found(
         "sk-proj-" + "c3" * 24,
         "AIza" + "d4" * 17 + "e",
         "AKIA" + "ABCD2345" * 2,
-        "xoxb-" + "1234567890-abcdefghij",
+        "xoxb-" + "7193520486-qzbxkfhwmt",
         "glpat-" + "f5" * 12,
         "-----BEGIN OPENSSH PRIVATE KEY-----",
         "-----BEGIN PRIVATE KEY-----",
