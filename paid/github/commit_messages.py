@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from paid.github.hidden_characters import without_hidden_characters
+from paid.github.hidden_characters import ESCAPES, without_unseen_characters
 
 MOST_SUBJECT_CHARS = 200
 MOST_BODY_CHARS = 6000
@@ -20,10 +20,13 @@ _CUT = "…"
 _LOOKED_AT = 4 * MOST_BODY_CHARS
 
 _TRAILER = re.compile(
-    r"(?i)[ \t>*]*(?:[\w-]+-by|cc|on-behalf-of|change-id|skip-checks?|release-as)[ \t]*:.*"
+    r"(?i)[ \t>*]*(?:(?!(?:count|filter|group|index|key|order|partition|sort|split|stand)-by\b)"
+    r"[\w-]+-by[ \t]*:.*|cc[ \t]*:.*[@<].*"
+    r"|(?:on-behalf-of|change-id|skip-checks?|release-as)[ \t]*:.*)"
 )
 """Lines that speak for people (`Co-authored-by:`, `Signed-off-by:`, `Reviewed-by:`, `Cc:`), or that
-tell a server what to do (`skip-checks: true`)."""
+tell a server what to do (`skip-checks: true`). `order-by: name` is a setting, and `cc: take -m32` a
+subject about a compiler."""
 _SKIP = re.compile(
     r"(?i)\[([^\[\]\n]{0,40}\b(?:skip|no)\b[^\[\]\n]{0,40}|[^\[\]\n]{0,40}(?:skip|no)[-_]"
     r"[^\[\]\n]{0,40}|[^\[\]\n]{0,40}[-_]skip[^\[\]\n]{0,40})\]"
@@ -81,8 +84,12 @@ def _cut(line: str) -> str:
 
 
 def _seen(text: str) -> str:
-    """The beginning of the text as a person sees it: a megabyte is not looked through."""
-    return without_hidden_characters(text[:_LOOKED_AT], _not_told)
+    """The beginning of the text as a person sees it: a megabyte is not looked through.
+
+    Entities stay: a message is no Markdown, so people see them as they are written.
+    """
+    text = text[:_LOOKED_AT].replace("\r\n", "\n").replace("\r", "\n")
+    return without_unseen_characters(ESCAPES.sub("", text), _not_told)
 
 
 def _not_told(kind: str, what: str) -> None:

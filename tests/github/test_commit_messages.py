@@ -128,6 +128,9 @@ def test_a_message_of_megabytes_is_cut() -> None:
     [
         "Greet people by their name\n\nThe name was ignored. [1] shows why; see docs/a.md.\n",
         "feat(api)!: take `name[0]` (breaking)\n\n- one\n- two: 3 % of 10\n",
+        "cc: take -m32 for old machines\n\nThe linker wants it, too.\n",
+        "Add sorting\n\n    group-by: day\n    order-by: name\n",
+        "Strip &shy; and &zwnj; from names\n",
         "Grüße\n\n    code\n\tmore\n",
     ],
 )
