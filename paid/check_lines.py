@@ -15,6 +15,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
+from paid.check_lists import unseen_failure
 from paid.errors import BadInputError
 
 BASH = ("bash", "-euo", "pipefail", "-c")
@@ -61,7 +62,7 @@ def argv_of(line: str) -> list[str]:
     Raises BadInputError for a line that names no program, and for an open quote.
     """
     line = line.strip()
-    words, needs_shell = _read(line)
+    words, needs_shell, _ = _read(line)
     if not words or not words[0]:
         raise BadInputError(
             "A check is empty: it names no program.",
@@ -173,6 +174,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.words: list[str] = []
+        self.operators: set[int] = set()
         self.needs_shell = False
         self._word = ""
         self._begun = False
@@ -221,6 +223,7 @@ class _Reader:
             self.words[-1] += character
             return
         self._end()
+        self.operators.add(len(self.words))
         self.words.append(character)
 
     def _end(self) -> None:
@@ -232,8 +235,11 @@ class _Reader:
         self._word, self._begun, self._bare = "", False, True
 
 
-def _read(line: str) -> tuple[list[str], bool]:
-    """The words and operators of a line, and whether it needs a shell. Raises BadInputError."""
+def _read(line: str) -> tuple[list[str], bool, set[int]]:
+    """The words of a line, whether it needs a shell, and which words are operators.
+
+    Raises BadInputError.
+    """
     quote, reader = _Quote(), _Reader()
     for character in line:
         within, escaped = quote.kind, quote.is_escaped
@@ -247,7 +253,7 @@ def _read(line: str) -> tuple[list[str], bool]:
             hint="Write one command a line, as in 'pytest -q'.",
         )
     reader.end()
-    return reader.words, reader.needs_shell
+    return reader.words, reader.needs_shell, reader.operators
 
 
 def _commands(words: Sequence[str]) -> Iterator[list[str]]:
@@ -273,7 +279,7 @@ def _is_for_a_shell(command: Sequence[str]) -> bool:
 
 
 def _refuse_what_tests_nothing(line: str) -> None:
-    words, _ = _read(line)
+    words, _, operators = _read(line)
     if words[-1] == "&":
         raise BadInputError(
             f"The check {line!r} ends in &: nobody would wait for how it ends.",
@@ -283,6 +289,12 @@ def _refuse_what_tests_nothing(line: str) -> None:
         raise BadInputError(
             f"The check {line!r} tests nothing: each check has a shell of its own.",
             hint="Write it before the command that needs it, as in 'cd web && npm test'.",
+        )
+    if unseen := unseen_failure(words, operators):
+        raise BadInputError(
+            f"In the check {line!r} nobody would see that {shlex.join(unseen)!r} fails: bash goes"
+            " on with what stands behind the next ;.",
+            hint="Write && there instead of ;, or make two checks of it.",
         )
 
 

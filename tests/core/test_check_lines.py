@@ -106,6 +106,32 @@ def test_what_could_be_green_without_a_test_is_refused(line: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
+    ["false && echo tests; echo build", "false && true\necho build", "! true; echo tests",
+     "(false && true; echo x)",
+     "{ false && true; }; echo x", "echo a; false && true; echo b",
+     "for x in a b; do false && true; done; echo x", "false && true 2>&1; echo x"],
+)  # fmt: skip
+def test_a_failure_that_bash_goes_on_from_is_refused(line: str) -> None:
+    """`lint && test; build` was green by its build where lint failed."""
+    assert subprocess.run([*BASH, line], check=False, capture_output=True).returncode == 0
+    with pytest.raises(BadInputError, match="nobody would see"):
+        check_lines.parse(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["make; npm ci && npm test", "npm ci && npm test;", "[ -f .env ] && . ./.env; pytest",
+     "command -v node && node -v; make", "(cd web && npm test); make", "{ a && b; }",
+     "a && b || exit 1; c", "if a && b; then c; fi; d", "make && find . -exec ls {} \\; -print",
+     "x=$(cd web && pwd); make", "a && b 'c; d'", "! grep -r TODO src", "a && b & c; wait $!",
+     "grep -q x y && echo z; make", "echo a && make; b", "a; b 2>&1 && c"],
+)  # fmt: skip
+def test_lists_of_which_every_failure_is_seen_are_taken(line: str) -> None:
+    assert check_lines.parse(line) == [*BASH, line]
+
+
+@pytest.mark.parametrize(
+    "line",
     ["true", ":", "exit 0", "npm test || true", "npm test || exit 0", "npm test || echo bad",
      "npm test & wait", "set -e; true", "cd web && :"],
 )  # fmt: skip
