@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from paid.github.hidden_blocks import without_hidden_blocks
 from paid.github.hidden_characters import Note
+from paid.github.hidden_tags import UNKNOWN_TAG, without_unknown_tags, without_unseen_tags
 
 _COMMENT = r"<!--(?:-?>|.*?--!?>)"
 _DECLARATION = r"<\?.*?\?>|<!\[CDATA\[.*?\]\]>|<![A-Za-z][^>]*>"
@@ -32,7 +33,8 @@ _AUTOLINK = r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>"
 
 _IN_TEXT = re.compile(
     rf"(?P<kept>{_ESCAPED}|{_CODE}|{_AUTOLINK})|(?P<comment>{_COMMENT})"
-    rf"|(?P<declaration>{_DECLARATION})|{_TAG}|(?P<image>{_IMAGE})|{_LINK}|(?P<open>[\0\1\2])",
+    rf"|(?P<declaration>{_DECLARATION})|{_TAG}|(?P<unknown>{UNKNOWN_TAG})"
+    rf"|(?P<image>{_IMAGE})|{_LINK}|(?P<open>[\0\1\2])",
     re.DOTALL,
 )
 _IN_HTML = re.compile(
@@ -80,6 +82,10 @@ def _cleaned_once(text: str, note: Note) -> str:
             continue
         pattern = _IN_TEXT if part.nature == "text" else _IN_HTML
         cleaned = pattern.sub(lambda match: _replacement(match, note), _marked(part.text))
+        if part.nature == "html":
+            cleaned = without_unseen_tags(cleaned, note)
+        elif part.nature == "other":
+            cleaned = without_unknown_tags(cleaned, note)
         cleaned = _unmarked(cleaned)
         if part.nature == "other":
             cleaned = _DEFINITION.sub(lambda match: _definition(match, text, note), cleaned)
@@ -155,6 +161,7 @@ _TAKEN = {
     "comment": "HTML comment",
     "declaration": "HTML declaration",
     "unseen": "unseen HTML",
+    "unknown": "unknown HTML tag",
     "image": "image",
     "open": "opened HTML",
 }
