@@ -17,11 +17,10 @@ from paid.github.hidden_characters import Note
 _MAY_HIDE = re.compile(r"\[\^|```|~~~|\|")
 _FENCE = re.compile(r"([^`~]*(?:`{3,}|~{3,})[ \t]*[\w+#.-]{0,24})(.*)")
 """The name of a language stays, as those of Rust and C++ are."""
-_ONE_COLUMN = re.compile(r"[ \t>]*(?::-+:?|-+:)[ \t]*")
+_ONE_COLUMN = re.compile(r"[ \t>]*(?:\|[ \t]*:?-+:?[ \t]*\|?|:?-+:?[ \t]*\||:-+:?|-+:)[ \t]*")
 """Below a line without a bar, which makes a table to GitHub alone."""
 _BAR = re.compile(r"\\.|\|")
 _HEAD = re.compile(r"[ \t>*+\-\d.)]{0,40}\[\^(?P<label>[^\]\s]+)\]:")
-_HEAD_IN_TEXT = re.compile(r"^[ \t]*\[\^[^\]\s]+\]:", re.MULTILINE)
 _INDENTED = re.compile(r" {0,3}(?:> ?)*(?: {4}|\t)")
 _NEXT_BLOCK = re.compile(
     r" {0,3}(?:#{1,6}(?:[ \t]|$)|[*+-][ \t]+\S|1[.)][ \t]+\S|`{3,}[^`]*$|~{3})"
@@ -43,7 +42,8 @@ class _Seen:
     code: set[int] = field(default_factory=set)
     fences: list[int] = field(default_factory=list)
     columns: dict[int, int] = field(default_factory=dict)
-    references: set[str] = field(default_factory=set)
+    paragraphs: list[tuple[int, str]] = field(default_factory=list)
+    """First line and text."""
 
 
 def without_hidden_blocks(text: str, note: Note) -> str:
@@ -81,7 +81,7 @@ def _seen(text: str) -> _Seen:
             seen.code.update(range(first, end))
             seen.fences += [first] if token.type == "fence" else []
         elif token.type == "inline":
-            seen.references |= _references(token.content)
+            seen.paragraphs.append((first, token.content))
         elif token.type == "table_open":
             columns = 0
         elif token.type == "th_open":
@@ -91,9 +91,14 @@ def _seen(text: str) -> _Seen:
     return seen
 
 
-def _references(paragraph: str) -> set[str]:
-    bare = _NO_REFERENCE.sub(" ", _HEAD_IN_TEXT.sub(" ", paragraph))
-    return {label.lower() for label in _REFERENCE.findall(bare)}
+def _references(seen: _Seen, hidden: set[int]) -> set[str]:
+    """The labels that something outside of all footnotes refers to."""
+    found: set[str] = set()
+    for first, text in seen.paragraphs:
+        lines = enumerate(text.split("\n"), start=first)
+        shown = "\n".join(line for at, line in lines if at not in hidden)
+        found.update(label.lower() for label in _REFERENCE.findall(_NO_REFERENCE.sub(" ", shown)))
+    return found
 
 
 def _single_columns(lines: Sequence[str], code: set[int]) -> Mapping[int, int]:
@@ -105,6 +110,7 @@ def _single_columns(lines: Sequence[str], code: set[int]) -> Mapping[int, int]:
             found[at] = 1
         else:
             within = at > 0 and at not in code and bool(_ONE_COLUMN.fullmatch(line))
+            within = within and not _row(lines[at - 1], 1)[1].strip(" \t|")
     return found
 
 
@@ -125,18 +131,22 @@ def _row(line: str, columns: int) -> tuple[str, str]:
 
 def _hidden_footnotes(lines: Sequence[str], seen: _Seen) -> Iterator[tuple[int, int]]:
     """First and next line of each footnote that is not referred to, or told a second time."""
-    told: set[str] = set()
-    at = 0
-    while at < len(lines):
-        head = None if at in seen.code else _HEAD.match(lines[at])
-        if head is None:
-            at += 1
-            continue
-        label, end = head["label"].lower(), _end_of_footnote(lines, at)
-        if label in told or label not in seen.references:
-            yield at, end
-        told.add(label)
-        at = end
+    footnotes = list(_footnotes(lines, seen.code))
+    inside = {at for _, first, end in footnotes for at in range(first, end)}
+    shown = _references(seen, inside)
+    for label, first, end in footnotes:
+        if label not in shown:
+            yield first, end
+        shown.discard(label)
+
+
+def _footnotes(lines: Sequence[str], code: set[int]) -> Iterator[tuple[str, int, int]]:
+    """Label, first and next line of each."""
+    end = 0
+    for at, line in enumerate(lines):
+        if at >= end and at not in code and (head := _HEAD.match(line)):
+            end = _end_of_footnote(lines, at)
+            yield head["label"].lower(), at, end
 
 
 def _end_of_footnote(lines: Sequence[str], first: int) -> int:

@@ -45,12 +45,11 @@ _IN_HTML = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _UNCLOSED = re.compile(r"<!--.*|<[A-Za-z/][^>]*\Z|<[?!][^>]*\Z", re.DOTALL)
-_DEFINITION = re.compile(
-    r"^[ >*+\-]{0,40}\[(?P<label>(?:[^\[\]\\]|\\.){1,999})\]:"
-    r"[ \t]*\n?[ \t]*(?P<target><[^<>\n]*>|\S+)"
-    r"(?P<title>(?:[ \t]+|[ \t]*\n[ \t]*)(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?[ \t]*$",
-    re.MULTILINE,
-)
+_LABEL = r"^[ >*+\-\d.)]{0,40}\[(?P<label>(?:[^\[\]\\]|\\.){1,999})\]:[ \t]*\n?[ \t]*"
+_DEFINITION_TITLE = r"(?P<title>(?:[ \t]+|[ \t]*\n[ \t]*)(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?[ \t]*$"
+_DEFINITION = re.compile(rf"{_LABEL}(?P<target><[^<>\n]*>|\S+){_DEFINITION_TITLE}", re.MULTILINE)
+_ODD_DEFINITION = re.compile(rf"{_LABEL}(?P<target>\S*\(\S*){_DEFINITION_TITLE}", re.MULTILINE)
+"""With an open bracket in its address, which is a definition to GitHub and text to the parser."""
 _FAR_BELOW = re.compile(r"\n{6,}")
 _FAR_RIGHT = re.compile(r"[ \t\u00a0\u2000-\u200a\u3000]{100,}")
 _ROUNDS = 5
@@ -89,6 +88,8 @@ def _cleaned_once(text: str, note: Note) -> str:
         cleaned = _unmarked(cleaned)
         if part.nature == "other":
             cleaned = _DEFINITION.sub(lambda match: _definition(match, text, note), cleaned)
+        if part.nature == "text":
+            cleaned = _ODD_DEFINITION.sub(lambda match: _definition(match, text, note), cleaned)
         if part.nature == "html" and (unclosed := _UNCLOSED.search(cleaned)):
             # to a browser, everything from here on is inside the comment or the tag
             note("unclosed HTML", "".join([cleaned[unclosed.start() :], "…"]))
@@ -118,10 +119,13 @@ def _blocks(text: str) -> Iterator[tuple[str, int, int]]:
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
     natures = {"fence": "code", "code_block": "code", "html_block": "html", "inline": "text"}
+    lines = text.split("\n")
     for token in parser.parse(text):
         # a table's cells share a line, and a code span cannot leave its cell: none is trusted
         nature = "other" if token.type == "table_open" else natures.get(token.type)
         if nature is not None and token.map is not None:
+            if nature == "other" and lines[token.map[0]].lstrip(" >").startswith("<"):
+                nature = "html"  # to GitHub a block of HTML begins before a table is looked for
             yield nature, token.map[0], token.map[1]
 
 
@@ -185,8 +189,8 @@ def _link(match: re.Match[str], note: Note) -> str:
 def _definition(match: re.Match[str], whole: str, note: Note) -> str:
     """A definition is not shown: only what a link of the text uses may stay, without title."""
     label, target = match["label"], match["target"].strip("<>")
-    uses = whole.lower().count(f"[{label.lower()}]")
-    if uses < 2 or len(label) > 60 or any(character.isspace() for character in target):
+    used, told = (whole.lower().count(f"[{label.lower()}]{behind}") for behind in ("", ":"))
+    if used <= told or len(label) > 60 or any(character.isspace() for character in target):
         note("hidden link definition", match[0])
         return ""
     if match["title"]:
