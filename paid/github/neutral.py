@@ -14,7 +14,7 @@ from paid.github.titles import seen_title
 
 _BREAK = "\u2060"
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|~$=]")
-_BLOCK_START = re.compile(r"^(\s*)([-+])(?! \S)", re.MULTILINE)
+_BLOCK_START = re.compile(r"^([^\S\n]*+)([-+])(?! \S)", re.MULTILINE)
 """What could make a heading of the line above; lists may stay lists."""
 _ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp):(?=\S)")
 """Whatever stands before: `1https://x` and `_https://x` are links to GitHub."""
