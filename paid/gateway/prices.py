@@ -38,9 +38,11 @@ log = logging.getLogger(__name__)
 PROVIDERS = {"anthropic": "anthropic", "openai": "openai", "gemini": "google"}
 DEFAULT_CONTEXT_WINDOW = 1_050_000
 MOST_OUTPUT = {
+    "gpt-5-pro*": 272_000,
     "gpt-5*": 128_000,
     "gpt-4o*": 16_384,
     "gpt-4.1*": 32_768,
+    "gpt-4.5*": 16_384,
     "gpt-4*": 8_192,
     "gpt-3.5*": 4_096,
     "o1*": 100_000,
@@ -48,10 +50,12 @@ MOST_OUTPUT = {
     "o4*": 100_000,
     "gemini-2.0*": 8_192,
     "gemini-*": 65_536,
+    "claude-3-7-*": 128_000,
     "claude-3-*": 8_192,
     "claude-*": 128_000,
 }
-"""The most that a model writes when a request does not say, from the vendors' model pages."""
+"""The most that a model writes when a request does not say, from the vendors' model pages. The
+first pattern that fits counts, so what writes more than its family stands in front of it."""
 DEFAULT_MOST_OUTPUT = 128_000
 SEARCHING = ("*-search-*", "*deep-research*")
 DOES_MORE = frozenset(

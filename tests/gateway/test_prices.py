@@ -11,6 +11,7 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from paid.errors import ConfigurationError, PriceUnknownError
+from paid.gateway.estimate import Ask
 from paid.gateway.keys import KeyPool, rest_seconds
 from paid.gateway.prices import PROVIDERS, Prices, check_prices
 
@@ -98,6 +99,32 @@ def test_of_no_listed_model_the_worst_case_is_below_any_real_one(file: Path, ven
                         assert tariff.cost(counts, tier) <= worst, (model.id, tier, size, kind)
                         seen += 1
     assert seen > 300
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        ("gpt-5-pro", 272_000),
+        ("gpt-5-pro-2025-10-06", 272_000),
+        ("gpt-5.2-pro", 128_000),
+        ("gpt-5", 128_000),
+        ("gpt-4.5-preview", 16_384),
+        ("gpt-4", 8_192),
+    ],
+)
+def test_a_model_that_writes_more_than_its_family_is_reserved_for_as_such(
+    file: Path, model: str, most: int
+) -> None:
+    tariff = Prices(file).tariff("openai", model)
+    assert tariff.max_output_tokens == most
+    ask = Ask(model, False, None, 1, 100, 0, "", False, {})
+    assert ask.worst(tariff) >= tariff.cost({"input_tokens": 100, "output_tokens": most})
+
+
+def test_a_rule_for_a_claude_of_another_server_knows_what_it_writes(file: Path) -> None:
+    prices = write(file, {"models": {"claude-*": {"input_mtok": 3, "output_mtok": 15}}})
+    assert prices.tariff("openai", "claude-3-7-sonnet-latest").max_output_tokens == 128_000
+    assert prices.tariff("openai", "claude-3-5-sonnet-latest").max_output_tokens == 8_192
 
 
 def test_an_unknown_model_has_no_price_until_a_rule_gives_it_one(file: Path) -> None:
