@@ -231,7 +231,7 @@ class Prices:
                 hint=f"Choose another, or give it a price in {self._file.name}.",
             )
         own_window = rule.context_window if rule else None
-        window = own_window or (info.context_window if info else None) or DEFAULT_CONTEXT_WINDOW
+        window = own_window or _listed_window(vendor, info) or DEFAULT_CONTEXT_WINDOW
         own_most = rule.max_output_tokens if rule else None
         most = own_most or next(
             (most for pattern, most in MOST_OUTPUT.items() if fnmatchcase(model, pattern)),
@@ -296,6 +296,14 @@ def _listed(vendor: str, model: str) -> ModelInfo | None:
     if not isinstance(info, ModelInfo) or not _prices_text(info) or _does_more(model, info):
         return None
     return info
+
+
+def _listed_window(vendor: str, info: ModelInfo | None) -> int | None:
+    """The list says a million for OpenAI's 1,047,576 or 1,050,000 and Google's 1,048,576; only
+    Anthropic's is one to the token."""
+    window = info.context_window if info else None
+    is_rounded = window and vendor != "anthropic" and window % 1_000_000 == 0
+    return window * 105 // 100 if window and is_rounded else window
 
 
 def _prices_text(info: ModelInfo) -> bool:

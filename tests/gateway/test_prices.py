@@ -127,6 +127,25 @@ def test_a_rule_for_a_claude_of_another_server_knows_what_it_writes(file: Path) 
     assert prices.tariff("openai", "claude-3-5-sonnet-latest").max_output_tokens == 8_192
 
 
+@pytest.mark.parametrize(
+    ("vendor", "model", "window"),
+    [
+        ("openai", "gpt-4.1", 1_047_576),
+        ("openai", "gpt-5.5", 1_050_000),
+        ("gemini", "gemini-3.5-flash", 1_048_576),
+        ("gemini", "gemini-pro-1.5", 2_097_152),
+        ("anthropic", "claude-sonnet-4-6", 1_000_000),
+    ],
+)
+def test_a_window_that_the_list_rounds_off_is_reserved_for_whole(
+    file: Path, vendor: str, model: str, window: int
+) -> None:
+    tariff = Prices(file).tariff(vendor, model)
+    ask = Ask(model, False, 1, 1, 5_000_000, 0, "", False, {})
+    assert window <= ask.input_tokens(tariff) <= 1.01 * window
+    assert ask.worst(tariff) >= tariff.cost({"input_tokens": window, "output_tokens": 1})
+
+
 def test_an_unknown_model_has_no_price_until_a_rule_gives_it_one(file: Path) -> None:
     with pytest.raises(PriceUnknownError) as error:
         Prices(file).tariff("openai", "house-1")
