@@ -31,6 +31,10 @@ COLUMNS = {
 """The ledger's columns, and what genai-prices calls them."""
 OUTPUTS = ("completion_tokens", "output_tokens", "candidatesTokenCount")
 """What each protocol calls the output that is not thoughts alone."""
+_READ = ("cached_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")
+_WRITTEN = ("cache_creation_input_tokens", "cache_creation_tokens")
+"""What other servers call what was read from a cache, and written to it, in a chat's usage:
+Moonshot, LiteLLM, DeepSeek."""
 _COUNTS = ("_tokens", "TokenCount", "tokenCount")
 """How the names of counts end."""
 
@@ -72,6 +76,8 @@ def read_counts(
         return {}
     names = _REQUIRED.get(vendor if flavor == "default" else flavor)
     given = {**dict.fromkeys(names or (), 0), **_without_nulls(usage)}
+    if flavor == "chat":
+        given = _with_cache(given)
     response = {"model": model or "", "modelVersion": model or "", root: given}
     try:
         provider = get_snapshot().find_provider(None, PROVIDERS[vendor], None)
@@ -80,6 +86,25 @@ def read_counts(
         return {}
     counts = {name: int(value) for name, value in vars(found).items() if _is_count(value)}
     return _with_thoughts(counts, given.get("total_tokens") or 0)
+
+
+def _with_cache(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """What was read from a cache and written to it, where OpenAI has it.
+
+    Portkey's prompt has none of both, but its total does.
+    """
+    details = usage.get("prompt_tokens_details")
+    details = dict(details) if isinstance(details, dict) else {}
+    told = {**{name: details.get(name) for name in _WRITTEN}, **usage}
+    read = details.get("cached_tokens") or next(filter(None, map(usage.get, _READ)), 0)
+    written = details.get("cache_write_tokens") or next(filter(None, map(told.get, _WRITTEN)), 0)
+    prompt, output = usage["prompt_tokens"], usage["completion_tokens"]
+    if usage.get("total_tokens") == prompt + output + read + written:
+        prompt += read + written
+    if not 0 < read + written <= prompt:
+        return dict(usage)
+    details |= {"cached_tokens": read, "cache_write_tokens": written}
+    return {**usage, "prompt_tokens": prompt, "prompt_tokens_details": details}
 
 
 def _with_thoughts(counts: dict[str, int], total: int) -> dict[str, int]:

@@ -213,6 +213,42 @@ def test_thoughts_count_also_where_nothing_else_was_written(details: dict[str, A
         )
 
 
+TOLD = {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050}
+CACHED: dict[str, dict[str, Any]] = {
+    "OpenAI": TOLD | {"prompt_tokens_details": {"cached_tokens": 600, "cache_write_tokens": 300}},
+    "LiteLLM": TOLD | {
+        "prompt_tokens_details": {"cached_tokens": 600, "cache_creation_tokens": 300},
+        "cache_read_input_tokens": 600, "cache_creation_input_tokens": 300,
+    },
+    "LiteLLM of old": TOLD | {
+        "prompt_tokens_details": {"cached_tokens": 600}, "cache_creation_input_tokens": 300,
+    },
+    "Portkey, whose prompt is what was neither": TOLD | {
+        "prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 600},
+        "cache_read_input_tokens": 600, "cache_creation_input_tokens": 300,
+    },
+    "Moonshot": TOLD | {"cached_tokens": 600},
+    "DeepSeek": TOLD | {"prompt_cache_hit_tokens": 600, "prompt_cache_miss_tokens": 400},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CACHED)
+def test_what_was_cached_is_found_by_every_servers_name_for_it(name: str) -> None:
+    """Written to a cache, tokens cost a quarter more with Anthropic; read from it, a tenth."""
+    counts = metered("chat", chunk("Hi"), chunk(end="stop", usage=CACHED[name])).counts
+    assert (counts["input_tokens"], counts["output_tokens"]) == (1000, 50)
+    assert counts["cache_read_tokens"] == 600
+    wrote = 0 if name in ("Moonshot", "DeepSeek") else 300
+    assert counts.get("cache_write_tokens", 0) == wrote
+
+
+def test_more_in_a_cache_than_there_was_is_not_believed() -> None:
+    usage = TOLD | {"cached_tokens": 5000}
+    found = metered("chat", chunk("Hi"), chunk(end="stop", usage=usage))
+    assert known(found) == ("vendor", 1000, 50)
+    assert "cache_read_tokens" not in found.counts
+
+
 def test_usage_of_several_choices_is_summed() -> None:
     usage = {"prompt_tokens": 150, "completion_tokens": 9000, "total_tokens": 9150}
     few = usage | {"completion_tokens": 20, "total_tokens": 170}
