@@ -47,7 +47,7 @@ LIMIT = {
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
 }
-MAXIMA = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+MAXIMA = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
 _SPELLINGS = {
     "generation_config": "generationConfig",
     "cached_content": "cachedContent",
@@ -320,6 +320,8 @@ def _text(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
     if isinstance(value, str) and value.endswith(":online"):
         raise RefusedError(f"{name}: this one searches the web; leave `:online` out")
+    if isinstance(value, str) and "@preset/" in value:
+        raise RefusedError(f"{name}: {UNCAPPED['preset']}")
     if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         raise RefusedError(f"{name} must be a model's name")
     return value

@@ -14,6 +14,11 @@ UNCAPPED = {
     "fallbacks": "another model has another price; name fall-backs in the project's settings",
     "models": "another model has another price; name fall-backs in the project's settings",
     "plugins": "they run at the vendor, past the limits of a run",
+    "preset": "what is stored at the vendor may bring another model and tools that run there",
+    "prompt_id": "what is stored at the vendor may bring another model and tools that run there",
+    "vector_store_ids": "what they bring as input is not counted here; send it as messages",
+    "user_config": "another model has another price; name fall-backs in the project's settings",
+    "context_window_fallback_dict": "another model has another price; name it in the request",
     "search_parameters": "the vendor must not reach the web for a run",
     "enable_search": "the vendor must not reach the web for a run",
     "compound_custom": "its tools run at the vendor, past the limits of a run",
@@ -36,7 +41,7 @@ _EVERYWHERE = frozenset(
     {"cached_content", "conversation", "thread", "previous_response_id", "thinking", "modalities"}
     | {"thinking_budget", "reasoning", "max_tokens", "max_completion_tokens", "max_output_tokens"}
     | {"n", "service_tier", "serviceTier", "context_management", "compaction", "instructions"}
-    | {"inference_geo", "speed"}
+    | {"inference_geo", "speed", "cache_control", "n_predict"}
 )
 """What decides the cost wherever it is read."""
 

@@ -281,6 +281,7 @@ def test_both_of_geminis_spellings_of_one_member_are_refused(members: dict[str, 
         (ANTHROPIC, {"max_tokens": 1e3}, 1000),
         (ANTHROPIC, {"max_tokens": 10, "thinking": {"budget_tokens": 5000}}, 5000),
         (CHAT, {"max_tokens": 20.0}, 20),
+        (CHAT, {"max_tokens": 20, "n_predict": 5000}, 5000),
         (GEMINI, {"generationConfig": {"maxOutputTokens": "8192"}}, 8192),
         (GEMINI, {"generation_config": {"max_output_tokens": 8192.0}}, 8192),
     ],
@@ -314,6 +315,9 @@ def test_a_maximum_counts_however_it_is_written(
         (CHAT, {"models": ["gpt-5.5-pro"]}),
         (CHAT, {"plugins": [{"id": "web"}]}),
         (CHAT, {"model": "gpt-5:online"}),
+        (CHAT, {"model": "@preset/reviewer"}),
+        (CHAT, {"model": "gpt-5@preset/reviewer"}),
+        (CHAT, {"n_predict": -1}),
         (GEMINI, {"tools": [[{"googleSearch": {}}]]}),
         (RESPONSES, {"tools": ["web_search"]}),
         (ANTHROPIC, user({"type": "of_next_year", "tools": [{"type": "web_search_20250305"}]})),
@@ -330,7 +334,9 @@ REFUSED: list[dict[str, Any]] = [
     {"web_search_options": {}}, {"data_sources": [{"type": "azure_search"}]}, {"best_of": 4},
     {"chat_template": "x"}, {"kv_transfer_params": {"remote_host": "x"}}, {"api_base": "x"},
     {"extra_body": {"google": {"cached_content": "x"}}}, {"enable_code_interpreter": True},
-    {"cached_content": "x"},
+    {"cached_content": "x"}, {"preset": "reviewer"}, {"prompt_id": "x"},
+    {"vector_store_ids": ["v"]}, {"user_config": {"model_list": []}},
+    {"context_window_fallback_dict": {"a": "b"}},
 ]  # fmt: skip
 
 
@@ -368,6 +374,8 @@ def test_a_budget_of_thoughts_counts_beside_the_maximum(budget: dict[str, Any]) 
     [
         (ANTHROPIC, user({"type": "text", "text": "x", "cache_control": {"ttl": "1h"}})),
         (ANTHROPIC, {"messages": [], "cache_control": {"type": "ephemeral", "ttl": "1h"}}),
+        (CHAT, {"messages": [], "cache_control": {"type": "ephemeral", "ttl": "1h"}}),
+        (RESPONSES, {"input": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}),
         (ANTHROPIC, {"messages": [], "tools": [{"name": "f", "cache_control": {"ttl": "1h"}}]}),
         (ANTHROPIC, {"messages": [], "system": [{"type": "text", "text": "x",
                                                  "cache_control": {"ttl": "1h"}}]}),
