@@ -88,6 +88,8 @@ class Ask:
     """What the vendor would fetch for the run."""
     earlier: str = ""
     """The answer on whose conversation this one goes on."""
+    thinks_beside: bool = False
+    """Whether it may think as much as the model can, beside the maximum that is set."""
     earlier_tokens: int | None = None
     """How long that conversation was; None when nobody here knows."""
 
@@ -114,8 +116,10 @@ class Ask:
 
     def output_tokens(self, tariff: Tariff) -> int:
         """At most, over all copies."""
-        most = tariff.max_output_tokens if self.most_output is None else self.most_output
-        return most * self.copies
+        if self.most_output is None:
+            return tariff.max_output_tokens * self.copies
+        beside = tariff.max_output_tokens if self.thinks_beside else 0
+        return (self.most_output + beside) * self.copies
 
     def worst(self, tariff: Tariff) -> int:
         """Micro-dollars at list price."""
@@ -151,6 +155,7 @@ def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
         sound=seen.sound,
         addresses=tuple(seen.addresses),
         earlier=_earlier(values),
+        thinks_beside=bool(values.get("enable_thinking")) and not _budget(values),
     )
 
 

@@ -41,7 +41,7 @@ _EVERYWHERE = frozenset(
     {"cached_content", "conversation", "thread", "previous_response_id", "thinking", "modalities"}
     | {"thinking_budget", "reasoning", "max_tokens", "max_completion_tokens", "max_output_tokens"}
     | {"n", "service_tier", "serviceTier", "context_management", "compaction", "instructions"}
-    | {"inference_geo", "speed", "cache_control", "n_predict"}
+    | {"inference_geo", "speed", "cache_control", "n_predict", "enable_thinking"}
 )
 """What decides the cost wherever it is read."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -367,6 +368,22 @@ def test_a_budget_of_thoughts_counts_beside_the_maximum(budget: dict[str, Any]) 
     assert ask(CHAT, {"messages": [], "best_of": 1}).most_output == 10
     google = {"extra_body": {"google": {"thinking_config": {"thinking_budget": 5}}}}
     assert ask(CHAT, {"messages": []} | google).most_output == 10
+
+
+def test_thoughts_that_no_maximum_bounds_are_reserved_for(tmp_path: Path) -> None:
+    """SiliconFlow's max_tokens is for what follows them; they may be 38,912 tokens of their own."""
+    file = tmp_path / "prices.json"
+    price = {"input_mtok": 1, "output_mtok": 4, "max_output_tokens": 40_000}
+    file.write_text(json.dumps({"models": {"Qwen*": price}}))
+    tariff = Prices(file).tariff("openai", "Qwen3-8B")
+    thinking: list[dict[str, Any]] = [
+        {"enable_thinking": True},
+        {"enable_thinking": False},
+        {"enable_thinking": True, "thinking_budget": 5000},
+        {"enable_thinking": True, "n": 2},
+    ]
+    found = [ask(CHAT, {"messages": []} | each).output_tokens(tariff) for each in thinking]
+    assert found == [40_010, 10, 5010, 80_020]
 
 
 @pytest.mark.parametrize(
