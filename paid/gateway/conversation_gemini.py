@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from paid.gateway.inline_data import read_inline
+from paid.gateway.inline_data import picture_units, read_inline
 from paid.gateway.seen import Seen, data, each, fetch, look_inside, open_object, take
 
 _GEMINI_DATA = frozenset(
@@ -33,7 +33,14 @@ _OWN_FILES = ("https://generativelanguage.googleapis.com/", "files/", "gs://")
 def _gemini_inline(seen: Seen, given: Any, depth: int) -> None:
     if open_object(seen, given, depth):
         kind = given.get("mimeType", given.get("mime_type"))
-        take(seen, read_inline(given.get("data"), kind, seen.lengths), "inlineData")
+        inline = read_inline(given.get("data"), kind, seen.lengths)
+        take(seen, inline, "inlineData")
+        if inline is not None and inline.kind == "picture":
+            units = picture_units(given["data"], seen.lengths)
+            if units is None:
+                seen.miss("a picture whose size cannot be told")
+            else:
+                seen.pictures += units - 1
 
 
 def _gemini_file(seen: Seen, given: Any, depth: int) -> None:

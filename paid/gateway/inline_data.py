@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from paid.gateway.pdf import most_tokens
+from paid.gateway.pictures import most_units
 
 Kind = Literal["picture", "document", "text", "sound", "other"]
 
@@ -70,6 +71,16 @@ def read_inline(
     return Inline(kind, len(payload) if size is None else size, tokens)
 
 
+def picture_units(payload: str, lengths: Mapping[str, int]) -> int | None:
+    """What a picture in base64 costs with Gemini, as far as its bytes were kept."""
+    if payload[-MARK_LETTERS:] in lengths:
+        return most_units(_head(payload, is_cut=True))
+    try:
+        return most_units(_decoded(payload))
+    except binascii.Error:
+        return None
+
+
 def _head(payload: str, *, is_cut: bool) -> bytes:
     """The first bytes, where every reader decodes the same; nothing where one may not."""
     if is_cut:
@@ -114,8 +125,12 @@ def _is_text(head: bytes) -> bool:
     return bool(head) and not _NO_TEXT.search(head)
 
 
+def _decoded(payload: str) -> bytes:
+    return base64.b64decode(payload.replace("-", "+").replace("_", "/") + "==")
+
+
 def _document_tokens(payload: str) -> int | None:
     try:
-        return most_tokens(base64.b64decode(payload.replace("-", "+").replace("_", "/") + "=="))
+        return most_tokens(_decoded(payload))
     except (ValueError, binascii.Error):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 import zlib
 from typing import Any
 
@@ -42,6 +43,78 @@ def test_a_picture_is_reserved_for_as_a_picture_and_not_by_its_bytes(
         tariff = Prices(tmp_path / "prices.json").tariff(vendor, found.model)
         bound = found.input_tokens(tariff)
         assert units * MEDIA_TOKENS <= bound < units * MEDIA_TOKENS + OVERHEAD_TOKENS + 1000
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int) -> bytes:
+    rows = (b"\0" + bytes((width + 7) // 8)) * height
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows, 9)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def jpeg(width: int, height: int, notes: int = 0) -> bytes:
+    note = b"\xff\xe1" + struct.pack(">H", 2 + notes) + bytes(notes)
+    size = b"\xff\xc2\0\x11\x08" + struct.pack(">HH", height, width) + bytes(12)
+    return b"\xff\xd8" + note + size + b"\xff\xda" + bytes(100)
+
+
+def webp(kind: bytes, sizes: bytes) -> bytes:
+    return b"RIFF\0\0\0\0WEBP" + kind + bytes(4) + sizes + bytes(100)
+
+
+LONG = {
+    "png": png(400, 40_000),
+    "a wide png": png(40_000, 400),
+    "jpeg": jpeg(400, 40_000, 20_000),
+    "webp": webp(b"VP8X", bytes(4) + (399).to_bytes(3, "little") + (39_999).to_bytes(3, "little")),
+}
+
+
+def inline(kind: str, data: bytes) -> dict[str, Any]:
+    encoded = base64.b64encode(data).decode()
+    return part({"inlineData": {"mimeType": f"image/{kind}", "data": encoded}})
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_and_narrow_picture_has_many_tiles_with_gemini(name: str) -> None:
+    """258 tokens for each tile of two thirds of the shorter side: Google's page on images."""
+    found = ask(GEMINI, inline(name.split()[-1], LONG[name]))
+    assert found.reads_unseen == ""
+    assert 302 * 258 <= found.media * MEDIA_TOKENS < 302 * 258 + 2 * MEDIA_TOKENS
+
+
+USUAL = {
+    "png": png(1920, 1080),
+    "jpeg": jpeg(3024, 4032, 30_000),
+    "a padded jpeg": jpeg(600, 400).replace(b"\xff\xc2", b"\xff\xff\xff\xc2"),
+    "webp": webp(b"VP8 ", b"\0\0\0\x9d\x01\x2a" + struct.pack("<HH", 1280, 2000)),
+    "a lossless webp": webp(b"VP8L", b"\x2f" + (639 | 479 << 14).to_bytes(4, "little")),
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_a_usual_picture_is_one_with_gemini(name: str) -> None:
+    assert ask(GEMINI, inline(name.split()[-1], USUAL[name])).media == 1
+
+
+def test_a_picture_whose_size_cannot_be_told_may_be_long() -> None:
+    assert ask(GEMINI, inline("jpeg", jpeg(400, 40_000)[:6] + bytes(3000))).reads_unseen
+    for lie in (jpeg(400, 0), b"\xff\xd8\xff\x01" + jpeg(9, 9)[2:], webp(b"ALPH", b"")):
+        kind = "jpeg" if lie[:1] == b"\xff" else "webp"
+        assert ask(GEMINI, inline(kind, lie)).reads_unseen
+    odd = base64.b64encode(png(8, 8)).decode().rstrip("=") + "A" * 8
+    odd = odd[: len(odd) // 4 * 4 - 3]
+    assert ask(GEMINI, part({"inlineData": {"mimeType": "image/png", "data": odd}})).reads_unseen
+
+
+def test_a_long_picture_is_one_in_a_long_body_too() -> None:
+    data = png(400, 40_000) + bytes(2_000_000)
+    found = read(GEMINI, json.dumps(inline("png", data)).encode(), step=65_536)
+    assert (found.reads_unseen, found.media) == ("", 14)
 
 
 def pdf(pages: int = 3, *, more: str = "", text: str = "Tell me about it. " * 40) -> bytes:
