@@ -14,12 +14,14 @@ from paid.gateway.routes import Route
 from paid.gateway.scan import Scan
 from paid.gateway.seen import is_for_an_hour
 from paid.gateway.spool import Spool
-from paid.gateway.tools import check_tools
+from paid.gateway.tools import built_in_tools, check_tools
 from paid.gateway.wanted import UNCAPPED
 from paid.gateway.wanted import WANTED as WANTED
 
 OVERHEAD_TOKENS = 2_000
 """What vendors put around a request themselves: tool instructions, role marks."""
+BUILT_IN_TOOL_TOKENS = 1_000
+"""The most that Anthropic writes for a tool of its own kinds, of which a request has the name."""
 MEDIA_TOKENS = 6_000
 """The most that a picture costs for each of its units, however few bytes it has.
 
@@ -139,12 +141,14 @@ def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
     check_tools(route.wire, values.get("tools"))
     config = _object(values, "generationConfig")
     limits = _limits(route, values, config)
+    written = built_in_tools(route.wire, values.get("tools")) * BUILT_IN_TOOL_TOKENS
+    repeated = seen.tools_repeated * (_size(scan, "tools") + written)
     return Ask(
         model=route.model or _text(values, "model"),
         streams=route.streams or values.get("stream") is True,
         most_output=max(limits) if limits else None,
         copies=(_count(values, "n") or 1) * (_count(config, "candidateCount", in_words=True) or 1),
-        input_bytes=spool.size - seen.data_bytes + seen.tools_repeated * _size(scan, "tools"),
+        input_bytes=spool.size - seen.data_bytes + written + repeated,
         media=seen.pictures,
         unseen=_stored(values) or seen.unseen,
         hour_cache=seen.hour_cache or _caches_for_an_hour(values),

@@ -46,6 +46,14 @@ def check_tools(wire: str, tools: Any, *, is_sure: bool = True) -> None:
             )
 
 
+def built_in_tools(wire: str, tools: Any) -> int:
+    """How many are of Anthropic's own kinds: it writes down for the model what they can do."""
+    if wire != "messages":
+        return 0
+    kinds = [tool.get("type") for tool in _each(tools) if isinstance(tool, dict)]
+    return sum(kind not in (None, "custom") for kind in kinds)
+
+
 def _each(tools: Any) -> Iterator[Any]:
     """Some readers take one for a list of it, and the tools of a namespace are within it."""
     for tool in tools if isinstance(tools, list) else [tools]:

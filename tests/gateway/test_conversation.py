@@ -430,6 +430,20 @@ def test_a_summary_of_the_conversation_is_noticed_in_every_form() -> None:
         assert ask(RESPONSES, {"input": "x", "context_management": asked}).passes == 2
 
 
+def test_what_anthropic_writes_for_tools_of_its_own_kinds_is_reserved_for(tmp_path: Path) -> None:
+    """Its pages on tools: 735 tokens for a computer, 700 for an editor, 245 for a shell, 499 around
+    a computer, and up to 804 around any tools; a name of each is all that the request has."""
+    kinds = ["bash_20250124", "text_editor_20250728", "computer_20251124", "memory_20250818"]
+    tools = [{"type": kind, "name": kind[:4]} for kind in kinds]
+    body = {"messages": [{"role": "user", "content": "x"}], "tools": tools}
+    tariff = Prices(tmp_path / "prices.json").tariff("anthropic", "claude-sonnet-4-6")
+    billed = 735 + 700 + 245 + 499 + 804 + 100
+    assert ask(ANTHROPIC, body).input_tokens(tariff) > billed
+    own = {"name": "f", "input_schema": {}}
+    plain = [ask(ANTHROPIC, {"tools": [own] * count}) for count in (1, 2)]
+    assert plain[1].input_bytes - plain[0].input_bytes < 100
+
+
 def test_a_tool_that_is_brought_in_again_and_again_counts_each_time() -> None:
     tools = [{"name": "f", "description": "x" * 5000}]
     found = {"type": "tool_reference", "tool_name": "f"}
