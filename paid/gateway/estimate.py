@@ -28,7 +28,10 @@ MEDIA_TOKENS = 6_000
 OpenAI's have two units, and cost up to 12,000 (10,000 patches at 1.2); Anthropic's and Gemini's
 have one, and cost less than 6,000.
 """
-MAGNIFIED = "gpt-4o-mini*"
+OTHERS_MEDIA_TOKENS = 8_500
+"""The same with a price of one's own, which is mostly another server's model: Qwen-VL's pictures
+cost up to 16,384."""
+MAGNIFIED = "*gpt-4o-mini*"
 MAGNIFIED_MEDIA_TOKENS = 25_000
 """Pictures there are billed at what they cost with gpt-4o: 2,833 tokens and 5,667 for each of up to
 eight tiles, which do not count for the window."""
@@ -114,7 +117,8 @@ class Ask:
         if fnmatchcase(tariff.model, MAGNIFIED):
             pictures = MOST_PICTURES if self.unseen else self.media
             return min(window, seen) + pictures * MAGNIFIED_MEDIA_TOKENS
-        return min(window, seen + self.media * MEDIA_TOKENS)
+        each = MEDIA_TOKENS if tariff.rule is None else OTHERS_MEDIA_TOKENS
+        return min(window, seen + self.media * each)
 
     def output_tokens(self, tariff: Tariff) -> int:
         """At most, over all copies."""

@@ -6,6 +6,7 @@ import base64
 import json
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,25 @@ def test_a_picture_is_reserved_for_as_a_picture_and_not_by_its_bytes(
         tariff = Prices(tmp_path / "prices.json").tariff(vendor, found.model)
         bound = found.input_tokens(tariff)
         assert units * MEDIA_TOKENS <= bound < units * MEDIA_TOKENS + OVERHEAD_TOKENS + 1000
+
+
+@pytest.mark.parametrize(
+    ("model", "price", "tokens"),
+    [
+        ("ft:gpt-4o-mini-2024-07-18:org::id", None, 48_169),
+        ("openai/gpt-4o-mini", {"input_mtok": 0.15, "output_mtok": 0.6}, 48_169),
+        ("qwen-vl-max", {"input_mtok": 0.8, "output_mtok": 3.2}, 16_384),
+    ],
+)
+def test_a_picture_that_costs_more_by_another_name_is_reserved_for(
+    tmp_path: Path, model: str, price: Any, tokens: int
+) -> None:
+    """Alibaba's page on Qwen-VL: up to 16,384 tokens a picture."""
+    file = tmp_path / "prices.json"
+    file.write_text(json.dumps({"models": {model: price} if price else {}}))
+    shown = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+    found = read(CHAT, json.dumps(FIRST[CHAT] | user(*[shown] * 4)).encode())
+    assert found.input_tokens(Prices(file).tariff("openai", model)) >= 4 * tokens
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
