@@ -58,6 +58,8 @@ MOST_OUTPUT = {
 first pattern that fits counts, so what writes more than its family stands in front of it."""
 DEFAULT_MOST_OUTPUT = 128_000
 SEARCHING = ("*-search-*", "*deep-research*")
+HEARING = ("gpt-4o*-audio-*",)
+"""The list has no price for the sound that they take, which is 16 times the text's."""
 DOES_MORE = frozenset(
     {"output_image_mtok", "output_audio_mtok", "output_video_mtok", "cache_image_read_mtok"}
 )
@@ -314,9 +316,11 @@ def _prices_text(info: ModelInfo) -> bool:
 
 
 def _does_more(model: str, info: ModelInfo) -> bool:
-    """Whether it searches the web by itself, draws or speaks: that has prices of other kinds."""
+    """Whether it searches the web by itself, draws, speaks or hears: that has other prices."""
     named = {kind for price in _all_prices(info) for kind, value in vars(price).items() if value}
-    return bool(named & DOES_MORE) or any(fnmatchcase(model, pattern) for pattern in SEARCHING)
+    return bool(named & DOES_MORE) or any(
+        fnmatchcase(model, pattern) for pattern in SEARCHING + HEARING
+    )
 
 
 def _all_prices(info: ModelInfo | None) -> list[ModelPrice]:

@@ -632,7 +632,7 @@ async def test_the_clients_own_tools_pass_whatever_they_are_called(
 
 
 SEARCHING = ["gpt-4o-search-preview", "gpt-5-search-api", "o4-mini-deep-research"]
-DRAWING = ["gpt-image-1.5", "gpt-audio"]
+DRAWING = ["gpt-image-1.5", "gpt-audio", "gpt-4o-audio-preview", "gpt-4o-mini-audio-preview"]
 
 
 @pytest.mark.parametrize("model", SEARCHING + DRAWING)
