@@ -129,8 +129,10 @@ class Ask:
 
     def worst(self, tariff: Tariff) -> int:
         """Micro-dollars at list price."""
+        # Other servers than the vendor itself may count the input for each answer: Moonshot does.
+        times = 1 if tariff.rule is None else self.copies
         return self.passes * tariff.worst(
-            self.input_tokens(tariff),
+            self.input_tokens(tariff) * times,
             self.output_tokens(tariff),
             self.tier,
             hour_cache=self.hour_cache,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
 
+from paid.gateway.estimate import Ask
 from paid.gateway.metering import METERS, Metered
+from paid.gateway.prices import Prices
 from tests.gateway.vendor import event
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "model": "m"}
@@ -260,6 +263,20 @@ def test_usage_of_several_choices_is_summed() -> None:
     both = CHUNK | {"choices": [choice for each in ends for choice in each["choices"]]}
     assert known(metered("chat", both, copies=2)) == ("vendor", 300, 9020)
     assert known(metered("chat", ends[0], ends[0], ends[1], copies=2)) == ("vendor", 300, 9020)
+
+
+def test_a_prompt_that_is_counted_for_each_choice_is_reserved_for_each(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text('{"models": {"kimi-*": {"input_mtok": 1, "output_mtok": 4}}}')
+    tariff = Prices(file).tariff("openai", "kimi-k2")
+    usage = {"prompt_tokens": 40_000, "completion_tokens": 10, "total_tokens": 40_010}
+    ends = [
+        CHUNK | {"choices": [{"index": n, "delta": {}, "finish_reason": "stop", "usage": usage}]}
+        for n in range(5)
+    ]
+    found = metered("chat", *ends, copies=5)
+    ask = Ask("kimi-k2", True, 10, 5, 40_000, 0, "", False, {})
+    assert tariff.cost(found.counts) <= ask.worst(tariff)
 
 
 def test_a_count_never_shrinks() -> None:
