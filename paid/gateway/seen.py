@@ -66,7 +66,7 @@ _NAMES = frozenset(
 )
 """Names that decide how something is read. Spelt otherwise, some readers take them all the same."""
 _FOLDED = frozenset(name.casefold() for name in _NAMES)
-_FIVE_MINUTES = ({"type": "ephemeral"}, {"type": "ephemeral", "ttl": "5m"})
+_CACHING = frozenset({"type", "ttl", "scope"})
 _REFERENCES = frozenset({"file_id", "file_ids", "fileUri", "file_uri", "container", "conversation"})
 
 
@@ -138,7 +138,11 @@ def one_spelling(value: Mapping[str, Any]) -> None:
 
 def is_for_an_hour(caching: Any) -> bool:
     """Whether what is marked like that may be written to a cache that costs twice the input."""
-    return bool(caching) and caching not in _FIVE_MINUTES
+    if not caching:
+        return False
+    if not isinstance(caching, dict) or not caching.keys() <= _CACHING:
+        return True
+    return caching.get("type") != "ephemeral" or caching.get("ttl") not in (None, "5m")
 
 
 def parts(kinds: Mapping[str, Callable[[Seen, Any, int], None]]) -> Callable[..., None]:

@@ -407,6 +407,19 @@ def test_a_cache_for_an_hour_is_noticed_wherever_it_is_asked_for(
     assert ask(path, members).hour_cache
 
 
+@pytest.mark.parametrize("caching", [
+    {"type": "ephemeral", "scope": "global"},
+    {"type": "ephemeral", "ttl": "5m", "scope": "global"},
+    {"type": "ephemeral", "ttl": None},
+])  # fmt: skip
+def test_claude_codes_cache_of_five_minutes_is_none_for_an_hour(caching: dict[str, Any]) -> None:
+    """With the beta prompt-caching-scope it says who shares a cache, which costs the same."""
+    marked = {"type": "text", "text": "x", "cache_control": caching}
+    assert not ask(ANTHROPIC, user(marked) | {"system": [marked]}).hour_cache
+    assert ask(ANTHROPIC, user(marked | {"cache_control": caching | {"ttl": "1h"}})).hour_cache
+    assert ask(ANTHROPIC, user(marked | {"cache_control": caching | {"lasts": 9}})).hour_cache
+
+
 @pytest.mark.parametrize(
     ("beta", "is_long"),
     [
