@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from paid.gateway.pdf import PAGE_TOKENS
 from paid.gateway.prices import COUNTRIES, DEARER_TIERS, DEFAULT_CONTEXT_WINDOW, Tariff
 from paid.gateway.refusal import RefusedError
 from paid.gateway.routes import Route
 from paid.gateway.scan import Scan
-from paid.gateway.seen import is_for_an_hour
+from paid.gateway.seen import PICTURES, is_for_an_hour
 from paid.gateway.spool import Spool
 from paid.gateway.tools import built_in_tools, check_tools
 from paid.gateway.wanted import UNCAPPED
@@ -115,7 +116,9 @@ class Ask:
             seen = self.input_bytes + OVERHEAD_TOKENS + self.document_tokens
             seen += self.earlier_tokens or 0
         if fnmatchcase(tariff.model, MAGNIFIED):
-            pictures = MOST_PICTURES if self.unseen else self.media
+            # Of each page a picture is put in, beside its text.
+            pages = -(-self.document_tokens // PAGE_TOKENS)
+            pictures = MOST_PICTURES if self.unseen else self.media + pages * PICTURES["chat"]
             return min(window, seen) + pictures * MAGNIFIED_MEDIA_TOKENS
         each = MEDIA_TOKENS if tariff.rule is None else OTHERS_MEDIA_TOKENS
         return min(window, seen + self.media * each)

@@ -180,6 +180,15 @@ def test_a_documents_pages_and_letters_are_counted(kind: int, pages: int) -> Non
     assert found.document_tokens < pages * PAGE_TOKENS + 4 * letters
 
 
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_documents_pages_are_pictures_to_gpt_4o_mini(kind: int, tmp_path: Path) -> None:
+    """OpenAI puts a picture of each page in, and this model's cost up to 48,169 tokens."""
+    path, members = document(pdf(60))[kind]
+    found = ask(path, {"model": "gpt-4o-mini"} | members)
+    tariff = Prices(tmp_path / "prices.json").tariff("openai", "gpt-4o-mini")
+    assert 60 * 48_169 <= found.input_tokens(tariff) < 100 * 50_000 + tariff.context_window
+
+
 def test_a_document_is_known_by_its_bytes_and_its_name_may_be_escaped() -> None:
     encoded = base64.b64encode(pdf(2)).decode()
     source = {"type": "base64", "media_type": "application/pdf", "data": encoded}
