@@ -110,18 +110,18 @@ class Ask:
         window = tariff.context_window
         if self.long_window:
             window = max(window, DEFAULT_CONTEXT_WINDOW)
-        if self.reads_unseen:
-            seen = window
-        else:
+        seen = window
+        if not self.reads_unseen:
             seen = self.input_bytes + OVERHEAD_TOKENS + self.document_tokens
-            seen += self.earlier_tokens or 0
+        earlier = self.earlier_tokens or 0
         if fnmatchcase(tariff.model, MAGNIFIED):
-            # Of each page a picture is put in, beside its text.
+            # Of each page a picture is put in, beside its text; and earlier there were some.
             pages = -(-self.document_tokens // PAGE_TOKENS)
-            pictures = MOST_PICTURES if self.unseen else self.media + pages * PICTURES["chat"]
-            return min(window, seen) + pictures * MAGNIFIED_MEDIA_TOKENS
+            shown = self.media + pages * PICTURES["chat"]
+            pictures = MOST_PICTURES if self.reads_unseen else shown
+            return min(window, seen) + earlier + pictures * MAGNIFIED_MEDIA_TOKENS
         each = MEDIA_TOKENS if tariff.rule is None else OTHERS_MEDIA_TOKENS
-        return min(window, seen + self.media * each)
+        return min(window, seen + earlier + self.media * each)
 
     def output_tokens(self, tariff: Tariff) -> int:
         """At most, over all copies."""

@@ -6,6 +6,7 @@ import base64
 import json
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paid.gateway.estimate import MEDIA_TOKENS, OVERHEAD_TOKENS, Ask
+from paid.gateway.estimate import (
+    MAGNIFIED_MEDIA_TOKENS,
+    MEDIA_TOKENS,
+    MOST_PICTURES,
+    OVERHEAD_TOKENS,
+    Ask,
+)
 from paid.gateway.pdf import PAGE_TOKENS, most_tokens
 from paid.gateway.prices import Prices
 from paid.gateway.routes import find_route
@@ -187,6 +194,16 @@ def test_a_documents_pages_are_pictures_to_gpt_4o_mini(kind: int, tmp_path: Path
     found = ask(path, {"model": "gpt-4o-mini"} | members)
     tariff = Prices(tmp_path / "prices.json").tariff("openai", "gpt-4o-mini")
     assert 60 * 48_169 <= found.input_tokens(tariff) < 100 * 50_000 + tariff.context_window
+
+
+def test_earlier_pictures_are_beyond_the_window_of_gpt_4o_mini_too(tmp_path: Path) -> None:
+    tariff = Prices(tmp_path / "prices.json").tariff("openai", "gpt-4o-mini")
+    goes_on = {"model": "gpt-4o-mini", "input": "x", "previous_response_id": "resp_1"}
+    unknown = ask(RESPONSES, goes_on)
+    known = replace(unknown, earlier_tokens=20 * 48_169)
+    assert known.input_tokens(tariff) >= 20 * 48_169
+    assert unknown.input_tokens(tariff) >= MOST_PICTURES * MAGNIFIED_MEDIA_TOKENS
+    assert replace(unknown, earlier_tokens=9000).input_tokens(tariff) < 12_000
 
 
 def test_a_document_is_known_by_its_bytes_and_its_name_may_be_escaped() -> None:
