@@ -105,12 +105,15 @@ def cannot_fail(argv: Sequence[str]) -> bool:
     if not _is_line(argv):
         return list(argv) in (["true"], ["/bin/true"], ["/usr/bin/true"])
     words = _read(argv[-1])[0]
+    while words[-1] == ";":
+        words.pop()
     found = list(_commands(words))
     if all(_only_prepares(command) or _ends_well(command) for command in found):
         return True
     before = words[: len(words) - len(found[-1])]
     says = found[-1][0] in ("echo", "printf")
-    return ((says or _ends_well(found[-1])) and before[-1:] == ["||"]) or found[-1] == ["wait"]
+    goes_on = before[-1:] == ["||"] or (before[-1:] == [";"] and ["set", "+e"] in found)
+    return ((says or _ends_well(found[-1])) and goes_on) or found[-1] == ["wait"]
 
 
 def _is_line(argv: Sequence[str]) -> bool:

@@ -133,13 +133,17 @@ def test_lists_of_which_every_failure_is_seen_are_taken(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     ["true", ":", "exit 0", "npm test || true", "npm test || exit 0", "npm test || echo bad",
-     "npm test & wait", "set -e; true", "cd web && :"],
+     "npm test & wait", "set -e; true", "cd web && :", "npm test || true;",
+     "set +e; npm test; exit 0", "set +e; npm test; echo done;"],
 )  # fmt: skip
 def test_what_is_green_whatever_the_commit_holds_is_known(line: str) -> None:
     assert check_lines.cannot_fail(check_lines.parse(line))
 
 
-@pytest.mark.parametrize("line", ["npm test", "npm test; true", "false", "a || b", "a && true"])
+@pytest.mark.parametrize(
+    "line",
+    ["npm test", "npm test; true", "false", "a || b", "a && true", "set +e; npm test", "a; exit 0"],
+)
 def test_what_can_be_red_is_not_called_so(line: str) -> None:
     assert not check_lines.cannot_fail(check_lines.parse(line))
 
