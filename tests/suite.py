@@ -17,8 +17,8 @@ BROWSER = "tests/browser"
 OUTCOME = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?)")
 SUMMARY = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
 NO_TESTS = 5
-FILES = ("-n", "3", "--dist", "loadfile", "-p", "tests.order")
-"""One process more than the two cores that the suite is meant for: many tests wait."""
+FILES = ("-n", "4", "--dist", "loadfile", "-p", "tests.order")
+"""Two processes more than the two cores that the suite is meant for: many tests wait."""
 BROWSERS = ("-n", "2", "--dist", "worksteal")
 """Each test starts its own dashboard; most of them are in one file."""
 
