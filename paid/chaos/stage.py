@@ -32,6 +32,8 @@ LABEL = DEFAULT_LABELS[LabelPurpose.BUILD]
 POLL_SECONDS = 2
 NEW_BASE_EVERY = 4
 """So many issues, and somebody pushes: the next run needs a base that is prepared anew."""
+REQUESTS_AN_HOUR = 15_000
+"""As GitHub gives to Enterprise Cloud: 300 blows bring more issues than 5,000 do."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Stage:
     def __init__(self, folder: Path, seed: int, agents: tuple[str, ...]) -> None:
         self._seed, self._agents = seed, agents
         self.forge = Forge(folder / "forge")
+        self.forge.gate.limit = REQUESTS_AN_HOUR
         self.model = ScriptedModel()
         self.door = DockerDoor(folder / "docker.sock")
         self.data_dir = folder / "data"
