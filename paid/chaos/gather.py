@@ -31,7 +31,7 @@ from paid.temporal import connect
 OPEN_RUNS = 'WorkflowType = "AgentExecutionWorkflow" AND ExecutionStatus = "Running"'
 _CHAINS = text(
     "SELECT chain, seq, prev_hash, hash, event_digest(prev_hash, chain, seq, kind, at, data)"
-    " AS digest FROM event ORDER BY chain, id"
+    " AS digest FROM event ORDER BY chain, seq"
 )
 _EVENTS = text("SELECT run_id, kind, count(*) FROM event WHERE run_id IS NOT NULL GROUP BY 1, 2")
 _MOMENTS = text(
@@ -49,7 +49,7 @@ def gather(
     with stage.database.session() as session:
         entries = tuple(_entries(session))
         runs = tuple(_runs(session, open_workflows, destroyed))
-        chains = _chains(session)
+        linked = chains(session)
         reserved = tuple(_open_reservations(session))
     return Evidence(
         issues=tuple(_issue(stage, it) for it in stage.labelled),
@@ -62,7 +62,7 @@ def gather(
             )
             for line in stage.model.bill()
         ),
-        chains=chains,
+        chains=linked,
         left=(*orphans(stage), *reserved),
         deaths=deaths,
     )  # fmt: skip
@@ -186,7 +186,7 @@ def _open_reservations(session: Session) -> Iterator[Left]:
         yield Left("open reservation", f"run {row.run_id}, {row.amount_microdollars}")
 
 
-def _chains(session: Session) -> dict[str, tuple[LinkSeen, ...]]:
+def chains(session: Session) -> dict[str, tuple[LinkSeen, ...]]:
     found: dict[str, list[LinkSeen]] = defaultdict(list)
     rows: Any = session.connection().execute(_CHAINS)
     for row in rows:

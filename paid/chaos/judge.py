@@ -50,7 +50,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         *(found for issue in evidence.issues for found in _of_issue(issue, evidence)),
         *(found for run in evidence.runs for found in _of_run(run, run.issue in counted)),
         *_of_ledger(evidence),
-        *(found for name, links in evidence.chains.items() for found in _of_chain(name, links)),
+        *(found for name, links in evidence.chains.items() for found in of_chain(name, links)),
         *(Finding("orphaned", left.name, left.kind) for left in evidence.left),
         *(Finding("lost", name, "ended by itself") for name in evidence.deaths),
     ]
@@ -169,7 +169,7 @@ def _same(entry: EntrySeen, line: BillSeen) -> bool:
     return ours == (line.amount, line.input_tokens, line.output_tokens)
 
 
-def _of_chain(name: str, links: Sequence[LinkSeen]) -> Iterator[Finding]:
+def of_chain(name: str, links: Sequence[LinkSeen]) -> Iterator[Finding]:
     before = b""
     for place, link in enumerate(links, start=1):
         whole = link.seq == place and link.prev_hash == before and link.hash == link.digest

@@ -71,15 +71,15 @@ class Reader:
     def __init__(self, database: Database, run_id: int) -> None:
         self._database = database
         self._run_id = run_id
-        self._last_id = 0
+        self._place = 0
         with database.session() as session:
             runs.get(session, run_id)
 
     def rest(self) -> Iterator[dict[str, Any]]:
         """Everything that is there by now and was not read yet."""
         while batch := self._batch():
-            for identity, item in batch:
-                self._last_id = identity
+            for place, item in batch:
+                self._place = place
                 yield item
 
     def follow(self) -> Iterator[dict[str, Any]]:
@@ -122,8 +122,8 @@ class EventReader(Reader):
 
     def _batch(self) -> list[tuple[int, dict[str, Any]]]:
         with self._database.session() as session:
-            found = events.of_run(session, self._run_id, self._last_id, BATCH)
-        return [(event.id or 0, _as_item(event)) for event in found]
+            found = events.of_run(session, self._run_id, self._place, BATCH)
+        return [(event.seq or 0, _as_item(event)) for event in found]
 
 
 class OutputReader(Reader):
@@ -134,7 +134,7 @@ class OutputReader(Reader):
     def _batch(self) -> list[tuple[int, dict[str, Any]]]:
         question = (
             select(Output)
-            .where(Output.run_id == self._run_id, col(Output.id) > self._last_id)
+            .where(Output.run_id == self._run_id, col(Output.id) > self._place)
             .order_by(col(Output.id))
             .limit(BATCH)
         )

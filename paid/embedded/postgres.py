@@ -150,7 +150,6 @@ class PostgresServer:
         binaries = self._files.make(self._binaries, durable=self._durable)
         self._process = ServerProcess(self._command(binaries))
         self._wait_until_it_answers(self._process)
-        self._make_our_database()
 
     def _command(self, binaries: Binaries) -> Command:
         options = {
@@ -178,10 +177,11 @@ class PostgresServer:
         )
 
     def _wait_until_it_answers(self, process: ServerProcess) -> None:
+        """Until our database is there; one that stops answering in between is asked again."""
         deadline = time.monotonic() + START_SECONDS
         while not process.ended():
             with suppress(psycopg.OperationalError):
-                self._connect("postgres").close()
+                self._make_our_database()
                 return
             if time.monotonic() > deadline:
                 raise process.failure(f"did not answer within {START_SECONDS} s")

@@ -45,12 +45,16 @@ def append_to_system(session: Session, *events: NewEvent) -> None:
     _insert(session, SYSTEM, events, run_id=None, project_id=None)
 
 
-def of_run(session: Session, run_id: int, after_id: int = 0, limit: int = 500) -> list[Event]:
-    """A run's events after `after_id`, oldest first, at most `limit`."""
+def of_run(session: Session, run_id: int, after_seq: int = 0, limit: int = 500) -> list[Event]:
+    """A run's events after a place in its chain, oldest first, at most `limit`.
+
+    By `seq`, not by `id`: an insert takes its id before it waits for its place in the chain, so
+    that ids of one run may be out of order, and a reader who goes by them could miss one.
+    """
     question = (
         select(Event)
-        .where(Event.run_id == run_id, col(Event.id) > after_id)
-        .order_by(col(Event.id))
+        .where(Event.chain == run_chain(run_id), col(Event.seq) > after_seq)
+        .order_by(col(Event.seq))
         .limit(limit)
     )
     return list(session.exec(question))

@@ -78,21 +78,6 @@ def run(session: Session, run_id: int) -> RunDetail:
     )
 
 
-def events_after(session: Session, run_id: int, seq: int, limit: int = 200) -> list[Event]:
-    """A run's events after a place in its chain.
-
-    By `seq`, not by `id`: the chain numbers its events in the order of their commits, so a reader
-    who stands at one can miss none.
-    """
-    question = (
-        select(Event)
-        .where(Event.chain == run_chain(run_id), col(Event.seq) > seq)
-        .order_by(col(Event.seq))
-        .limit(limit)
-    )
-    return list(session.exec(question))
-
-
 def last_events(
     session: Session, run_id: int, *, before: int | None = None, limit: int = 300
 ) -> list[Event]:

@@ -16,7 +16,7 @@ from paid.containers.instance import instance_id
 from paid.embedded import PostgresServer, TemporalServer
 from paid.embedded.process import Lock
 from paid.embedded.temporal import choose_ports
-from paid.errors import EmbeddedServiceError, ServerKilledError
+from paid.errors import DatabaseError, EmbeddedServiceError, ServerKilledError
 from paid.migrate import migrate
 from paid.settings import Settings, child_environment
 from paid.up import dependencies, endpoints
@@ -176,9 +176,22 @@ class EmbeddedPaid:
             url = SecretStr(started(self._postgres.start))
             self.settings = self.settings.changed(database_url=url)
             self._say("PostgreSQL is ready")
-        applied = migrate(self.settings)
+        applied = self._migrated()
         if applied:
             self._say(f"the database's schema was brought up by {len(applied)} migrations")
+
+    def _migrated(self) -> list[str]:
+        """What was applied. Our own server may be killed or frozen at this very moment."""
+        deadline = time.monotonic() + PATIENT_SECONDS
+        while True:
+            try:
+                return migrate(self.settings)
+            except DatabaseError:
+                if self._postgres is None or time.monotonic() > deadline:
+                    raise
+                if self._postgres.ended():
+                    self._postgres.stop()
+                    started(self._postgres.start)
 
     def _start_temporal(self) -> None:
         if "temporal_address" in self.settings.model_fields_set:
@@ -237,6 +250,10 @@ class EmbeddedPaid:
                     hint=f"See the logs in {self.settings.data_dir / 'logs'}.",
                 )
             time.sleep(0.1)
+
+
+PATIENT_SECONDS = 60.0
+"""So long our own PostgreSQL may not answer while its schema is brought up."""
 
 
 def started(start: Callable[[], str]) -> str:

@@ -50,6 +50,24 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def test_one_that_stops_answering_while_its_database_is_made_is_asked_again(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen for longer than a connection may take, it ended the whole start."""
+    connect, refused = psycopg.connect, iter([True, True, True])
+
+    def frozen(*args: object, **options: object) -> object:
+        if next(refused, False):
+            raise psycopg.errors.ConnectionTimeout("connection timeout expired")
+        return connect(*args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(psycopg, "connect", frozen)
+    url = postgres.start()
+    monkeypatch.undo()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_data_survives_a_stop_and_a_start(postgres: PostgresServer) -> None:
     with psycopg.connect(postgres.start()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")

@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from paid.chaos import gather
+from paid.chaos.judge import of_chain
 from paid.contracts import RunStatus
 from paid.errors import (
     GatewayAwayError,
@@ -21,9 +23,46 @@ from paid.errors import (
 from paid.models import Run
 from paid.store import events, runs, steps, tokens, waits
 from paid.store.database import Database
+from paid.store.events import NewEvent
 from tests.store.rows import make_run
+from tests.waiting import wait_until
 
 RACES = 60
+
+
+def _insert_out_of_order(database: Database, run_id: int) -> None:
+    """The second event takes its id, then waits while the third one takes its place."""
+
+    def second() -> None:
+        with database.session() as session:
+            events.append_to_run(session, run_id, 1, NewEvent("second"))
+
+    waits_for_the_chain = text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    )
+    with database.session() as session:
+        events.append_to_run(session, run_id, 1, NewEvent("first"))
+        session.flush()
+        thread = threading.Thread(target=second)
+        thread.start()
+        wait_until(lambda: session.connection().execute(waits_for_the_chain).scalar(), "its wait")
+        events.append_to_run(session, run_id, 1, NewEvent("third"))
+    thread.join()
+
+
+def test_events_are_read_in_the_order_of_their_chain_whatever_their_ids(database: Database) -> None:
+    """A reader who stood at the third one's id would never see the second one."""
+    run_id = make_run(database)
+    _insert_out_of_order(database, run_id)
+    with database.session() as session:
+        found = events.of_run(session, run_id)
+        assert [event.kind for event in found][-3:] == ["first", "third", "second"]
+        ids = [event.id or 0 for event in found][-3:]
+        assert ids != sorted(ids)
+        rest = events.of_run(session, run_id, found[-2].seq or 0)
+        assert [event.kind for event in rest] == ["second"]
+        chains = gather.chains(session)
+    assert [one for name, links in chains.items() for one in of_chain(name, links)] == []
 
 
 def test_entering_a_status_says_so_once(database: Database) -> None:

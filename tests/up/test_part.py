@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from paid.embedded import TemporalServer
 from paid.embedded.process import read_pid
-from paid.errors import EmbeddedServiceError, ServerKilledError
+from paid.errors import DatabaseError, EmbeddedServiceError, ServerKilledError
 from paid.settings import Settings
+from paid.up import installation
 from paid.up.installation import EmbeddedPaid, started
 from paid.up.part import FAIR_STARTS, Part, Program
 from tests.waiting import wait_until
@@ -111,3 +112,41 @@ def test_a_server_that_is_killed_while_it_starts_is_started_again() -> None:
         return "its address"
 
     assert started(start) == "its address"
+
+
+class Killed:
+    """A PostgreSQL of our own that was killed."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+
+    def ended(self) -> bool:
+        return "start" not in self.did
+
+    def stop(self) -> None:
+        self.did.append("stop")
+
+    def start(self) -> str:
+        self.did.append("start")
+        return "its address"
+
+
+def test_a_database_that_goes_while_its_schema_is_brought_up_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = iter([True, True])
+
+    def migrate(_: Settings) -> list[str]:
+        if next(away, False):
+            raise DatabaseError("PostgreSQL did not answer.")
+        return ["0001"]
+
+    monkeypatch.setattr(installation, "migrate", migrate)
+    paid = EmbeddedPaid(Settings(data_dir=tmp_path))
+    paid._postgres = server = Killed()  # type: ignore[assignment]
+    assert paid._migrated() == ["0001"]
+    assert server.did == ["stop", "start"]
+    paid._postgres = None  # somebody else's database: what is wrong with it is said at once
+    away = iter([True])
+    with pytest.raises(DatabaseError):
+        paid._migrated()

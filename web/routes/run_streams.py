@@ -93,11 +93,11 @@ class _RunNews:
                         return
 
     def _read(self, session: Session) -> tuple[list[Event], list[Output], RunPage]:
-        events = pages.events_after(session, self._run_id, self._cursor.seq)
+        happened = events.of_run(session, self._run_id, self._cursor.seq, limit=200)
         output = steps.output_after(session, self._run_id, self._cursor.output_id, limit=50)
         detail = pages.run(session, self._run_id)
         cap = caps.waiting(session, detail.run, detail.hold)
-        return events, output, run_page(detail, cap, self._services.settings)
+        return happened, output, run_page(detail, cap, self._services.settings)
 
     def _render(
         self, events: Sequence[Event], output: Sequence[Output], page: RunPage
