@@ -31,7 +31,7 @@ from paid.gateway.earlier import Earlier
 from paid.gateway.egress import Egress
 from paid.gateway.front import Front
 from paid.gateway.gate import MOST_CONNECTIONS, STRANGERS_PART, Gate
-from paid.gateway.lines import make_pool
+from paid.gateway.lines import Pool, make_pool
 from paid.gateway.listing import Listing
 from paid.gateway.prices import Prices, warm_up
 from paid.gateway.protocol import Protocol
@@ -141,27 +141,21 @@ async def _parts(
         notes.begin()
         if left:
             log.warning("%s requests of an earlier gateway were charged in full", left)
-        background += [
-            asyncio.create_task(books.keep()),
-            asyncio.create_task(advances.keep()),
-            asyncio.create_task(_correct(books, noted, upstream, settings)),
-            asyncio.create_task(access.listen()),
-            asyncio.create_task(asyncio.to_thread(registries.discover)),
-            asyncio.create_task(asyncio.to_thread(warm_up)),
-        ]
+        background += map(
+            asyncio.create_task,
+            (
+                books.keep(),
+                advances.keep(),
+                _correct(books, noted, upstream, settings),
+                access.listen(),
+                asyncio.to_thread(registries.discover),
+                asyncio.to_thread(warm_up),
+            ),
+        )
         relay = _relay(
             settings, access, callers, purse, upstream, Refusals(pool), usual_hosts, gate
         )
-        egress = Egress(
-            access=access,
-            pool=pool,
-            registries=usual_hosts,
-            admit=gate.admit,
-            most_bytes=settings.egress_mib << 20,
-            proxy=settings.https_proxy,
-            private=private_hosts.read(settings.egress_private),
-        )
-        yield relay, egress
+        yield relay, _egress(settings, access, pool, usual_hosts, gate)
     finally:
         for task in background:
             task.cancel()
@@ -172,6 +166,24 @@ async def _parts(
         await access.close()
         await upstream.close()
         await pool.close()
+
+
+def _egress(
+    settings: Settings,
+    access: Access,
+    pool: Pool,
+    registries: Callable[[], Sequence[str]],
+    gate: Gate,
+) -> Egress:
+    return Egress(
+        access=access,
+        pool=pool,
+        registries=registries,
+        admit=gate.admit,
+        most_bytes=settings.egress_mib << 20,
+        proxy=settings.https_proxy,
+        private=private_hosts.read(settings.egress_private),
+    )
 
 
 def _money(

@@ -71,13 +71,13 @@ def newest(session: Session, run_id: int, kind: str, since: datetime) -> Event |
     question = select(Event).where(
         Event.run_id == run_id, Event.kind == kind, col(Event.at) >= since
     )
-    return session.exec(question.order_by(col(Event.id).desc()).limit(1)).first()
+    return session.exec(question.order_by(col(Event.seq).desc()).limit(1)).first()
 
 
 def of_kind(session: Session, run_id: int, kind: str) -> list[Event]:
     """The run's events of a kind, oldest first."""
     question = select(Event).where(Event.run_id == run_id, Event.kind == kind)
-    return list(session.exec(question.order_by(col(Event.id))))
+    return list(session.exec(question.order_by(col(Event.seq))))
 
 
 def last_id(session: Session) -> int:

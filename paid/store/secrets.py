@@ -29,7 +29,7 @@ def found_in(session: Session, run: Run) -> list[dict[str, str]]:
     if run.ended and run.error_code != SecretFoundError.code:
         return []
     question = select(Event).where(Event.run_id == run.id, Event.kind == FOUND)
-    newest = session.exec(question.order_by(col(Event.id).desc()).limit(1)).first()
+    newest = session.exec(question.order_by(col(Event.seq).desc()).limit(1)).first()
     return [] if newest is None else list(newest.data.get("found", []))
 
 
