@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -26,6 +26,7 @@ from paid.demo import sample
 from paid.demo.forge import Forge
 from paid.demo.scripted_model import ScriptedModel
 from paid.embedded.process import read_pid, tail
+from paid.errors import DatabaseError
 from paid.github.client import GitHub
 from paid.models import Event, Issue, Project, Run
 from paid.registration import register
@@ -42,6 +43,15 @@ from tests.acceptance.wires import DockerSocket
 T = TypeVar("T")
 OWNER, ROBOT = "maria", "paid-robot"
 LONGEST_RUN_SECONDS = 480
+UNTIL_TOLD = [
+    "python3",
+    "-c",
+    "import os, pathlib, time; pathlib.Path('made.txt').write_text('made');"
+    "print('begun', flush=True)\n"
+    "while not os.path.exists('/run/paid/task/go-on'): time.sleep(0.05)\n"
+    "print('told', flush=True)",
+]
+"""An agent that works until the test has seen enough (`Stage.let_end`)."""
 LOOK_SECONDS = 0.1
 DOCKER_WAIT_SECONDS = 20.0
 _NAMES = count(1)
@@ -181,6 +191,13 @@ class Stage:
         """Wait for an event of the run."""
         return self.until(lambda: next(iter(self.events(run, kind)), None), f"event {kind}")
 
+    def let_end(self, run: Run) -> None:
+        """Let an agent that works until it is told end."""
+        facts = DockerEngine(self.settings).inspect(f"paid-run-{run.id}-agent-1")
+        assert facts is not None
+        (task,) = (it["Source"] for it in facts["Mounts"] if it["Destination"] == "/run/paid/task")
+        (Path(task) / "go-on").touch()
+
     def settled(self, run: Run) -> ledger.RunCost:
         """What the run cost, once nothing is reserved for it any more."""
         assert run.id is not None
@@ -288,7 +305,8 @@ class Stage:
 
     def _told(self) -> str:
         """The last events and the last words of the worker, for whoever reads a failed test."""
-        with self.database.session() as session:
+        last: list[Event] = []
+        with suppress(DatabaseError), self.database.session() as session:
             last = events.after(session, max(0, events.last_id(session) - 15))
         said = [f"{event.chain} {event.kind} {str(event.data)[:300]}" for event in last]
         return "\n".join([*said, tail(self.settings.data_dir / "logs" / "worker.log")])

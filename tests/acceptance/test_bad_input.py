@@ -16,18 +16,11 @@ from paid.contracts import RunStatus
 from paid.models import Run
 from paid.store import project_settings
 from paid.store.project_settings import ProjectChanges
-from tests.acceptance.stage import OWNER, ROBOT, Stage, Watched
+from tests.acceptance.stage import OWNER, ROBOT, UNTIL_TOLD, Stage, Watched
 from tests.acceptance.test_scenarios import QUICKLY
 from tests.conftest import missing
 
 NOTHING = ["python3", "-c", "print('nothing to do')"]
-WAITS_FOR_PAUSE = [
-    "python3",
-    "-c",
-    "import pathlib, time; print('begun', flush=True); time.sleep(6);"
-    "pathlib.Path('made.txt').write_text('made')",
-]
-"""Works until the poll, which looks every second, has seen what happened."""
 ASKS_GEMINI = """
 import os, sys, urllib.request
 request = urllib.request.Request(
@@ -210,13 +203,14 @@ GOES: dict[str, Callable[[Stage, Watched, str], None]] = {
 
 def _begun_with_its_own_token(stage: Stage) -> tuple[Watched, str, Run]:
     token = stage.forge.add_user(ROBOT)
-    watched = stage.watch(token=token, agent_command=WAITS_FOR_PAUSE)
+    watched = stage.watch(token=token, agent_command=UNTIL_TOLD)
     _label(stage, watched)
     return watched, token, stage.begun(watched)
 
 
 def _ends_with_its_work_kept(stage: Stage, what: str, watched: Watched, run: Run) -> None:
     stage.until(lambda: stage.project_state(watched) == "paused", f"the pause: {what}")
+    stage.let_end(run)
     run = stage.ended(watched)
     assert run.status == "failed", what
     assert run.error_code in ("github_unauthorized", "github_not_found", "push_rejected"), what

@@ -7,23 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from paid.containers.engine import DockerEngine
 from paid.contracts import RunStatus
 from paid.demo import sample
 from paid.demo.forge import Fault
 from paid.models import ProjectState, Run
 from paid.store import projects
-from tests.acceptance.stage import OWNER, ROBOT, Stage, Watched
+from tests.acceptance.stage import OWNER, ROBOT, UNTIL_TOLD, Stage, Watched
 from tests.acceptance.test_bad_input import fails_everywhere
-
-UNTIL_TOLD = [
-    "python3",
-    "-c",
-    "import os, pathlib, time; pathlib.Path('made.txt').write_text('made');"
-    "print('begun', flush=True)\n"
-    "while not os.path.exists('/run/paid/task/go-on'): time.sleep(0.05)",
-]
-"""An agent that works until the test has seen enough."""
 
 
 @pytest.mark.parametrize("what", ["rewritten", "deleted"])
@@ -36,7 +26,7 @@ def test_a_base_that_is_taken_away_in_mid_run_needs_a_person_and_publishes_nothi
     else:
         stage.forge.push_file(watched.name, "other", "README.md", "other")
         stage.forge.delete_branch(watched.name, "main")
-    _tell(stage, run)
+    stage.let_end(run)
     run = fails_everywhere(stage, watched, "base_rewritten", f"was {what}")
     assert not any(name.startswith("paid/") for name in stage.forge.branches(watched.name))
     assert stage.forge.pulls(watched.name) == []
@@ -54,7 +44,7 @@ def test_a_base_that_goes_on_in_mid_run_gets_a_pull_request_of_the_runs_commits_
         stage.forge.push_file(watched.name, "main", "other.txt", "somebody else's")
     else:
         stage.forge.rename_default_branch(watched.name, "trunk")
-    _tell(stage, run)
+    stage.let_end(run)
     run = stage.ended(watched)
     assert (run.status, run.error_message) == ("completed", "")
     (pull,) = stage.forge.pulls(watched.name)
@@ -79,7 +69,7 @@ def test_an_issue_that_is_transferred_in_mid_run_cancels_the_run_and_leaves_noth
 def test_an_issue_that_goes_while_its_run_publishes_cancels_it_too(stage: Stage) -> None:
     watched, run = _at_work(stage)
     stage.forge.fail(Fault("status", status=502, path=f"{watched.name}.git/", times=-1))
-    _tell(stage, run)
+    stage.let_end(run)
     stage.in_status(watched, RunStatus.CREATING_PR)
     stage.forge.delete_issue(watched.name, 1, actor=OWNER)
     stage.until(lambda: (found := stage.run_of(watched)) and found.cancel_requested_at, "a cancel")
@@ -94,7 +84,7 @@ def test_a_run_whose_pull_request_is_refused_takes_its_branch_back_and_keeps_its
     stage.forge.fail(
         Fault("status", status=422, method="POST", path=f"{watched.name}/pulls", times=-1)
     )
-    _tell(stage, run)
+    stage.let_end(run)
     run = stage.ended(watched)
     assert run.status == "failed"
     stage.saw(run, "run.branch_taken_back")
@@ -109,7 +99,7 @@ def test_a_token_that_lost_a_right_in_mid_run_pauses_the_project_and_the_work_is
     watched, run = _at_work(stage)
     stage.forge.limit_token(stage.token, {"contents": "write", "issues": "write"})
     try:
-        _tell(stage, run)
+        stage.let_end(run)
         run = stage.ended(watched)
     finally:
         stage.forge.world.tokens[stage.token].rights = None
@@ -129,14 +119,6 @@ def _at_work(stage: Stage, **changes: object) -> tuple[Watched, Run]:
     run = stage.begun(watched)
     stage.saw(run, "agent.message")
     return watched, run
-
-
-def _tell(stage: Stage, run: Run) -> None:
-    """Let the agent end."""
-    facts = DockerEngine(stage.settings).inspect(f"paid-run-{run.id}-agent-1")
-    assert facts is not None
-    (task,) = (it["Source"] for it in facts["Mounts"] if it["Destination"] == "/run/paid/task")
-    (Path(task) / "go-on").touch()
 
 
 def _nothing_came_of(stage: Stage, watched: Watched) -> None:
