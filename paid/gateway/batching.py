@@ -17,7 +17,8 @@ class Batches(Generic[Item, Result]):
     An idle batcher adds nothing to an item's way; a busy one shares a transaction, and with it the
     wait for the disk, among all that queue. `call` returns one result an item, in order. After an
     error of the kind `alone_after` a batch's items are tried one by one: a bad one fails alone.
-    With `patience_seconds` the first of a batch waits so long for others, unless `hurry` is called.
+    With `patience_seconds` the first of a batch waits so long for others, unless the batch is full
+    or `hurry` is called.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Batches(Generic[Item, Result]):
         """The same as a future: the item goes its way, whoever waits for it."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
+        if len(self._waiting) >= self._most:
+            self._hurried.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work())
         return future
@@ -56,10 +59,10 @@ class Batches(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                if self._patience_seconds:
+                if self._patience_seconds and len(self._waiting) < self._most:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._hurried.wait(), self._patience_seconds)
-                    self._hurried.clear()
+                self._hurried.clear()
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._together(batch)
         finally:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -30,6 +31,12 @@ SETTLE_TOGETHER_SECONDS = 0.1
 """How long what is to be settled waits for company. Its money stays reserved for so long."""
 FLUSH_TOGETHER_SECONDS = 0.02
 """How long a reservation waits for company on its way to the disk."""
+SETTLE_TOGETHER_MOST = 128
+BILLING_SLICE_SECONDS = 0.002
+"""How long bills are worked out in one go. A pause after each one would let the settling fall
+behind the requests of a busy gateway for good."""
+MOST_WITHOUT_A_BILL = 1024
+"""A burst of so many requests has its bills worked out after it."""
 SETTLE_PAUSE_SECONDS = 1.0
 HURRY_SECONDS = 0.5
 """The longest that somebody who lacks money waits for what is being settled."""
@@ -97,6 +104,7 @@ class _Closing:
                 whole = self.reservation.amount_microdollars
                 bill = {"amount": whole, "basis": "estimated"}
             self._item = _item(self.reservation) | {"amount": None} | dict(bill or {})
+            self.bill = _nothing  # what the bill was worked out from, such as a body, may go
         return self._item
 
     def make_plain(self) -> bool:
@@ -113,19 +121,31 @@ class _Closing:
 
 
 class Books:
-    """Reserve, settle and hold, through the functions of migrations 0002 and 0005."""
+    """Reserve, settle and hold, through the functions of migrations 0002 and 0005.
 
-    def __init__(self, pool: Pool, url: str, owner: str) -> None:
+    Of so many requests, `most_without_a_bill`, the bills are worked out later.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        url: str,
+        owner: str,
+        *,
+        most_without_a_bill: int = MOST_WITHOUT_A_BILL,
+    ) -> None:
         self._pool = pool
         self._reserving = Line(url, waits_for_disk=False)
         self._closing = Line(url, waits_for_disk=False)
         self._flushing, self._holding = Line(url), Line(url)
         self._owner = owner
+        self._most_without_a_bill = most_without_a_bill
         self._open: set[UUID] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._reserve = Batches(self._reserve_many, alone_after=RefusedByDatabaseError)
         self._settle = Batches(
             self._settle_many,
+            most=SETTLE_TOGETHER_MOST,
             alone_after=RefusedByDatabaseError,
             patience_seconds=SETTLE_TOGETHER_SECONDS,
         )
@@ -155,9 +175,13 @@ class Books:
         """Charge what was spent instead of the reservation; goes on in the background.
 
         The bill is asked for when it is written down: to work it out takes longer than to pass an
-        answer on, and other requests are on their way.
+        answer on, and other requests are on their way. Once many wait, each is worked out at once,
+        so that the requests come no faster than they can be settled, and no body is kept for long.
         """
-        return self._in_background(self._settle_stubbornly(_Closing(reservation, bill)))
+        closing = _Closing(reservation, bill)
+        if len(self._settling) >= self._most_without_a_bill:
+            closing.item()
+        return self._in_background(self._settle_stubbornly(closing))
 
     def release(self, reservation: Reservation) -> asyncio.Task[None]:
         """Give a reservation back, because nothing was spent; goes on in the background."""
@@ -294,10 +318,12 @@ class Books:
         return [None] * len(asked)
 
     async def _settle_many(self, closings: Sequence[_Closing]) -> list[None]:
-        items = []
+        items, began = [], monotonic()
         for closing in closings:
             items.append(closing.item())
-            await asyncio.sleep(0)
+            if monotonic() - began > BILLING_SLICE_SECONDS:
+                await asyncio.sleep(0)
+                began = monotonic()
 
         async def settle_and_flush() -> None:
             await self._closing.json(_SETTLE, items)

@@ -172,7 +172,7 @@ class Tariff:
     def has_price_for(self, tier: Mapping[str, str]) -> bool:
         """Whether a tier that costs more is on the list; a rule of one's own stands for all."""
         dearer = {(name, tier[name]) for name in _TIERS if tier.get(name) in DEARER_TIERS}
-        if self.info is None:
+        if self.info is None or not dearer:
             return True
         listed = {pair for one in self.info.price_variants or () for pair in one.when.items()}
         return dearer <= listed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from paid.gateway.conversation import MEMBERS, look
@@ -56,9 +57,7 @@ class Scan:
     def __post_init__(self) -> None:
         self.seen.wire = self.wire
         self._looked_at = MEMBERS.get(self.wire, frozenset())
-        names = self.wanted | self._looked_at
-        self._folded = frozenset(name.casefold() for name in names)
-        self._names = names
+        self._names, self._folded = _names(self.wanted, self._looked_at)
         self._keys: set[str] = set()
 
     def take_key(self, key: str) -> None:
@@ -85,6 +84,15 @@ class Scan:
         if key in self._looked_at:
             for one in value if isinstance(value, list) else (value,):
                 look(self.seen, one)
+
+
+@lru_cache
+def _names(
+    wanted: frozenset[str], looked_at: frozenset[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The members that matter, as they are and in small letters: few pairs for many requests."""
+    names = wanted | looked_at
+    return names, frozenset(name.casefold() for name in names)
 
 
 def _refuse_constant(name: str) -> None:

@@ -114,5 +114,5 @@ _OWN: Mapping[str, frozenset[str]] = {
     ),
 }
 WANTED: Mapping[str, frozenset[str]] = {
-    wire: own | UNCAPPED.keys() | _EVERYWHERE for wire, own in _OWN.items()
+    wire: own | frozenset(UNCAPPED) | _EVERYWHERE for wire, own in _OWN.items()
 }

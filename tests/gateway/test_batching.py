@@ -74,3 +74,26 @@ async def test_patience_ends_when_somebody_is_in_a_hurry() -> None:
     batches.hurry()
     assert await asyncio.gather(first, second) == [2, 4]
     assert calls.batches == [[1, 2]]
+
+
+async def test_a_full_batch_waits_for_nobody() -> None:
+    calls = Calls()
+    calls.go_on.set()
+    batches = Batches(calls.double, most=2, patience_seconds=3600)
+    asked = [asyncio.create_task(batches.submit(number)) for number in range(4)]
+    async with asyncio.timeout(30):
+        assert await asyncio.gather(*asked) == [0, 2, 4, 6]
+    assert calls.batches == [[0, 1], [2, 3]]
+
+
+async def test_patience_ends_when_the_batch_gets_full() -> None:
+    calls = Calls()
+    calls.go_on.set()
+    batches = Batches(calls.double, most=2, patience_seconds=3600)
+    first = asyncio.create_task(batches.submit(1))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert calls.batches == []
+    async with asyncio.timeout(30):
+        assert await batches.submit(2) == 4
+        assert await first == 2

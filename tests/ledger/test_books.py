@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -69,6 +71,36 @@ async def test_a_bill_that_postgresql_cannot_hold_leaves_no_reservation_open(
         assert ledger.run_cost(session, rows.run_id).reserved_microdollars == 0
     charged = sorted((entry.amount_microdollars, entry.basis) for entry in found)
     assert charged == [(7, "vendor"), (1000, "estimated")]
+
+
+async def test_bills_are_put_off_for_a_burst_alone_and_all_are_charged(
+    database: Database,
+) -> None:
+    """Else a busy gateway would fall behind for good, and hold all that its bills are made from."""
+    rows = add_rows(database)
+    with database.session() as session:
+        token = tokens.issue(session, rows.run_id)
+    url = "postgresql://" + database.url.partition("://")[2]
+    books = Books(make_pool(url), url, owner="test", most_without_a_bill=3)
+    wishes = [
+        Reservation(rows.run_id, tokens.digest(token), 1000, "openai", "gpt-5") for _ in range(5)
+    ]
+    for wish in wishes:
+        assert (await books.reserve(wish)).outcome == "reserved"
+    await asyncio.wait(set(books._settling))  # their way to the disk
+    billed: list[int] = []
+
+    def bill(number: int) -> dict[str, Any]:
+        billed.append(number)
+        return {"amount": 7, "basis": "vendor"}
+
+    for number, wish in enumerate(wishes):
+        books.settle(wish, partial(bill, number))
+    assert billed == [3, 4]
+    await books.finish(60)
+    assert sorted(billed) == [0, 1, 2, 3, 4]
+    with database.session() as session:
+        assert ledger.run_cost(session, rows.run_id).spent_microdollars == 35
 
 
 async def test_a_run_waits_for_a_span_from_the_databases_present(database: Database) -> None:
