@@ -22,7 +22,7 @@ BUSY = "template_busy"
 _NUMBERS = count(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ids(
     postgres_server: PostgresServer,
     template_database: str,
