@@ -18,29 +18,36 @@ from paid.store.events import NewEvent
 from tests.web.seed import Seed, busy_day
 from tests.web.serving import Dashboard
 
-BUSY = "template_busy"
 _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def ids(
+def busy(
     postgres_server: PostgresServer,
     template_database: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, int]:
-    """Fills a database for the tests to copy: filling takes a processor two seconds."""
-    busy = Database(postgres_server.create_database(BUSY, template_database))
-    with busy.session() as session:
+) -> tuple[str, dict[str, int]]:
+    """A database for the tests to copy, and its ids: filling it takes a processor two seconds."""
+    name = f"template_busy_{next(_NUMBERS)}"
+    database = Database(postgres_server.create_database(name, template_database))
+    with database.session() as session:
         ids = busy_day(session, tmp_path_factory.mktemp("seed"))
-    busy.close()
-    return ids
+    database.close()
+    return name, ids
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer, ids: dict[str, int]) -> Iterator[Database]:
+def ids(busy: tuple[str, dict[str, int]]) -> dict[str, int]:
+    return busy[1]
+
+
+@pytest.fixture
+def database(
+    postgres_server: PostgresServer, busy: tuple[str, dict[str, int]]
+) -> Iterator[Database]:
     """A database as it is after a busy day."""
     name = f"busy_{next(_NUMBERS)}"
-    database = Database(postgres_server.create_database(name, BUSY))
+    database = Database(postgres_server.create_database(name, busy[0]))
     yield database
     database.close()
     postgres_server.drop_database(name)
