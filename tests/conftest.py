@@ -19,7 +19,7 @@ from paid.embedded import PostgresServer, TemporalServer
 from paid.errors import EmbeddedServiceError
 from paid.setup.test_tools import faketime_library
 from paid.store.database import Database
-from tests.databases import Databases, share_what_engines_learn
+from tests.databases import Databases, ask_for_no_password, share_what_engines_learn
 from tests.off_clock import Elsewhere
 
 TEMPLATE = "template_paid"
@@ -70,13 +70,16 @@ def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
         server.start()
     except EmbeddedServiceError as error:
         missing(f"PostgreSQL cannot be started: {error}")
+    ask_for_no_password(server)
     yield server
     server.destroy()
 
 
 @pytest.fixture(scope="session")
-def databases(postgres_server: PostgresServer) -> Databases:
-    return Databases(postgres_server, TEMPLATE)
+def databases(postgres_server: PostgresServer) -> Iterator[Databases]:
+    databases = Databases(postgres_server, TEMPLATE)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture(scope="session")

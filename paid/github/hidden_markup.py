@@ -8,8 +8,9 @@ Inside one paragraph the leftmost of code span, comment and tag wins, as in Comm
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from markdown_it import MarkdownIt
 
@@ -75,6 +76,7 @@ def without_hidden_markup(text: str, note: Note) -> str:
 
 def _cleaned_once(text: str, note: Note) -> str:
     done: list[str] = []
+    count = cache(text.lower().count)
     for part in _parts(text):
         if part.nature == "code":
             done.append(part.text)
@@ -87,9 +89,9 @@ def _cleaned_once(text: str, note: Note) -> str:
             cleaned = without_unknown_tags(cleaned, note)
         cleaned = _unmarked(cleaned)
         if part.nature == "other":
-            cleaned = _DEFINITION.sub(lambda match: _definition(match, text, note), cleaned)
+            cleaned = _DEFINITION.sub(lambda match: _definition(match, count, note), cleaned)
         if part.nature == "text":
-            cleaned = _ODD_DEFINITION.sub(lambda match: _definition(match, text, note), cleaned)
+            cleaned = _ODD_DEFINITION.sub(lambda match: _definition(match, count, note), cleaned)
         if part.nature == "html" and (unclosed := _UNCLOSED.search(cleaned)):
             # to a browser, everything from here on is inside the comment or the tag
             note("unclosed HTML", "".join([cleaned[unclosed.start() :], "…"]))
@@ -186,10 +188,13 @@ def _link(match: re.Match[str], note: Note) -> str:
     return match[0]
 
 
-def _definition(match: re.Match[str], whole: str, note: Note) -> str:
-    """A definition is not shown: only what a link of the text uses may stay, without title."""
+def _definition(match: re.Match[str], count: Callable[[str], int], note: Note) -> str:
+    """A definition is not shown: only what a link of the text uses may stay, without title.
+
+    `count` tells how often the text has a piece, in small letters.
+    """
     label, target = match["label"], match["target"].strip("<>")
-    used, told = (whole.lower().count(f"[{label.lower()}]{behind}") for behind in ("", ":"))
+    used, told = (count(f"[{label.lower()}]{behind}") for behind in ("", ":"))
     if used <= told or len(label) > 60 or any(character.isspace() for character in target):
         note("hidden link definition", match[0])
         return ""

@@ -3,23 +3,54 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from paid.contracts import RunStatus
+from paid.embedded import PostgresServer
 from paid.store import events, holds, runs
 from paid.store.database import Database
 from paid.store.events import NewEvent
 from tests.web.seed import Seed, busy_day
 from tests.web.serving import Dashboard
 
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def busy(
+    postgres_server: PostgresServer,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[str, dict[str, int]]:
+    """A database for the tests to copy, and its ids: filling it takes a processor two seconds."""
+    name = f"template_busy_{next(_NUMBERS)}"
+    database = Database(postgres_server.create_database(name, template_database))
+    with database.session() as session:
+        ids = busy_day(session, tmp_path_factory.mktemp("seed"))
+    database.close()
+    return name, ids
+
 
 @pytest.fixture
-def ids(database: Database, tmp_path: Path) -> dict[str, int]:
-    with database.session() as session:
-        return busy_day(session, tmp_path)
+def ids(busy: tuple[str, dict[str, int]]) -> dict[str, int]:
+    return busy[1]
+
+
+@pytest.fixture
+def database(
+    postgres_server: PostgresServer, busy: tuple[str, dict[str, int]]
+) -> Iterator[Database]:
+    """A database as it is after a busy day."""
+    name = f"busy_{next(_NUMBERS)}"
+    database = Database(postgres_server.create_database(name, busy[0]))
+    yield database
+    database.close()
+    postgres_server.drop_database(name)
 
 
 def say(database: Database, run_id: int, kind: str, **data: str) -> None:

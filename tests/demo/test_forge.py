@@ -16,6 +16,7 @@ from github.Repository import Repository
 
 from paid.demo.forge import Fault, Forge
 from paid.demo.forge.sample import OWNER, Planted
+from tests.plain_http import NO_TLS
 
 
 def client(forge: Forge, token: str) -> Github:
@@ -39,7 +40,7 @@ def repository(forge: Forge, planted: Planted) -> Iterator[Repository]:
 @pytest.fixture
 def raw(forge: Forge, planted: Planted) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {planted.token}"}
-    with httpx.Client(base_url=forge.api_url, headers=headers, timeout=60) as raw:
+    with httpx.Client(base_url=forge.api_url, headers=headers, timeout=60, verify=NO_TLS) as raw:
         yield raw
 
 
@@ -98,7 +99,10 @@ def test_since_leaves_out_what_did_not_change(forge: Forge, planted: Planted) ->
     since = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     answer = httpx.get(
-        f"{forge.api_url}{ISSUES}", params={"since": since, "direction": "asc"}, timeout=60
+        f"{forge.api_url}{ISSUES}",
+        params={"since": since, "direction": "asc"},
+        timeout=60,
+        verify=NO_TLS,
     )
 
     assert [found["number"] for found in answer.json()] == [1, 3]
@@ -159,6 +163,7 @@ def test_a_private_repository_is_hidden(forge: Forge) -> None:
         f"{forge.api_url}/repos/acme/secret",
         headers={"authorization": f"token {token}"},
         timeout=60,
+        verify=NO_TLS,
     )
 
     assert answer.status_code == 404
@@ -171,6 +176,7 @@ def test_a_token_for_other_repositories_sees_nothing(forge: Forge, planted: Plan
         f"{forge.api_url}/repos/{planted.repository}",
         headers={"authorization": f"token {token}"},
         timeout=60,
+        verify=NO_TLS,
     )
 
     assert answer.status_code == 404
@@ -290,12 +296,15 @@ def test_merging_is_refused_and_seen(forge: Forge, planted: Planted, raw: httpx.
 def test_an_empty_repository_has_no_branch(forge: Forge, tmp_path: Path) -> None:
     forge.add_repository("acme/empty", {}, "boss")
 
-    assert httpx.get(f"{forge.api_url}/repos/acme/empty/branches", timeout=60).json() == []
+    assert (
+        httpx.get(f"{forge.api_url}/repos/acme/empty/branches", timeout=60, verify=NO_TLS).json()
+        == []
+    )
 
 
 def test_a_default_branch_may_have_any_name(forge: Forge) -> None:
     forge.add_repository("acme/odd", {"a": "b"}, "boss", "--upload-pack=touch")
 
-    found = httpx.get(f"{forge.api_url}/repos/acme/odd", timeout=60).json()
+    found = httpx.get(f"{forge.api_url}/repos/acme/odd", timeout=60, verify=NO_TLS).json()
 
     assert found["default_branch"] == "--upload-pack=touch"

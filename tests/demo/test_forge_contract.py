@@ -14,6 +14,7 @@ import pytest
 from paid.demo.forge import Forge
 from paid.demo.forge.sample import OWNER, Planted
 from tests.demo.contract import answer_schema, path_of, problems, webhook_examples
+from tests.plain_http import NO_TLS
 
 REPO = "/repos/demo/timespan"
 
@@ -37,7 +38,7 @@ class Checked:
 @pytest.fixture
 def github(forge: Forge, planted: Planted) -> Iterator[Checked]:
     headers = {"authorization": f"Bearer {planted.token}"}
-    with httpx.Client(base_url=forge.api_url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=forge.api_url, headers=headers, timeout=60, verify=NO_TLS) as client:
         yield Checked(client)
 
 
@@ -232,11 +233,17 @@ def test_basic_authentication_is_taken_too(forge: Forge, planted: Planted) -> No
     word = base64.b64encode(f"x-access-token:{planted.token}".encode()).decode()
 
     answer = httpx.get(
-        f"{forge.api_url}/user", headers={"authorization": f"Basic {word}"}, timeout=60
+        f"{forge.api_url}/user",
+        headers={"authorization": f"Basic {word}"},
+        timeout=60,
+        verify=NO_TLS,
     )
 
     assert answer.json()["login"] == "paid-robot"
 
 
 def test_the_api_is_at_the_root_as_well(forge: Forge, planted: Planted) -> None:
-    assert httpx.get(f"{forge.url}{REPO}", timeout=60).json()["full_name"] == planted.repository
+    assert (
+        httpx.get(f"{forge.url}{REPO}", timeout=60, verify=NO_TLS).json()["full_name"]
+        == planted.repository
+    )

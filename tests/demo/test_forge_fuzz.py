@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from paid.demo.forge import Forge
 from paid.demo.forge.sample import plant
 from paid.demo.scripted_model import ScriptedModel
+from tests.plain_http import NO_TLS
 
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.floats(allow_nan=False)
@@ -64,7 +65,10 @@ def github(tmp_path: Path) -> Iterator[httpx.Client]:
     forge.start()
     token = plant(forge).token
     with httpx.Client(
-        base_url=forge.api_url, headers={"authorization": f"Bearer {token}"}, timeout=60
+        base_url=forge.api_url,
+        headers={"authorization": f"Bearer {token}"},
+        timeout=60,
+        verify=NO_TLS,
     ) as client:
         yield client
     forge.stop()
@@ -73,7 +77,7 @@ def github(tmp_path: Path) -> Iterator[httpx.Client]:
 @pytest.fixture
 def vendor(model: ScriptedModel) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {model.key}"}
-    with httpx.Client(base_url=model.url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=model.url, headers=headers, timeout=60, verify=NO_TLS) as client:
         yield client
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from paid.demo.forge import Forge
 from paid.demo.forge.sample import OWNER, Planted
+from tests.plain_http import NO_TLS
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>[x](javascript:alert(3))"
 
@@ -17,7 +18,7 @@ ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>[x](javascript:al
 def browser(forge: Forge, planted: Planted) -> Iterator[httpx.Client]:
     headers = {"origin": forge.url}
     with httpx.Client(
-        base_url=forge.url, headers=headers, follow_redirects=True, timeout=60
+        base_url=forge.url, headers=headers, follow_redirects=True, timeout=60, verify=NO_TLS
     ) as browser:
         yield browser
 
@@ -108,15 +109,19 @@ def test_other_sites_forms_are_refused(forge: Forge, planted: Planted) -> None:
     form = {"label": "paid-build", "set": "yes"}
     url = f"{forge.url}/demo/timespan/issues/1/labels"
 
-    foreign = httpx.post(url, data=form, headers={"origin": "https://evil.example"}, timeout=60)
-    without = httpx.post(url, data=form, timeout=60)
+    foreign = httpx.post(
+        url, data=form, headers={"origin": "https://evil.example"}, timeout=60, verify=NO_TLS
+    )
+    without = httpx.post(url, data=form, timeout=60, verify=NO_TLS)
 
     assert (foreign.status_code, without.status_code) == (403, 403)
     assert forge.issue(planted.repository, 1).labels == []
 
 
 def test_other_host_names_are_refused(forge: Forge, planted: Planted) -> None:
-    answer = httpx.get(f"{forge.url}/demo/timespan", headers={"host": "evil.example"}, timeout=60)
+    answer = httpx.get(
+        f"{forge.url}/demo/timespan", headers={"host": "evil.example"}, timeout=60, verify=NO_TLS
+    )
 
     assert answer.status_code == 403
 

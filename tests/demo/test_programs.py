@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.plain_http import NO_TLS
+
 
 def start(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     program = subprocess.Popen(
@@ -35,7 +37,7 @@ def test_the_forge_serves_the_sample_until_it_is_told_to_stop(
 
     headers = {"authorization": f"Bearer {said['token']}"}
     found = httpx.get(
-        f"{said['api_url']}/repos/{said['repository']}", headers=headers, timeout=60
+        f"{said['api_url']}/repos/{said['repository']}", headers=headers, timeout=60, verify=NO_TLS
     ).json()
 
     assert found["permissions"]["push"] is True
@@ -47,7 +49,7 @@ def test_the_model_takes_its_key_from_a_file_and_does_not_tell_it(tmp_path: Path
     program, said = start("paid.demo.scripted_model", "--key-file", str(tmp_path / "key"))
 
     headers = {"authorization": "Bearer a-key"}
-    answer = httpx.get(f"{said['url']}/v1/models", headers=headers, timeout=60)
+    answer = httpx.get(f"{said['url']}/v1/models", headers=headers, timeout=60, verify=NO_TLS)
 
     assert "key" not in said
     assert answer.status_code == 200

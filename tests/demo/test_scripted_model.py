@@ -13,6 +13,7 @@ from paid.demo.scripted_model import Fault, ScriptedModel
 from paid.demo.scripted_model import conversation as words
 from paid.demo.scripted_model.bill import PRICES, cost_microdollars
 from paid.demo.scripted_model.responses_wire import SEALED, ResponsesWire
+from tests.plain_http import NO_TLS
 from tests.waiting import wait_until
 
 MANY = words.Usage(input=120_000, output=7_001, cached=65_536, cache_write=0)
@@ -21,7 +22,7 @@ BODY = {"model": "gpt-5.2", "input": "Scenario: nothing", "stream": True}
 
 def post(model: ScriptedModel, path: str, body: object, key: str | None = None) -> httpx.Response:
     headers = {"authorization": f"Bearer {key or model.key}"}
-    return httpx.post(f"{model.url}{path}", json=body, headers=headers, timeout=60)
+    return httpx.post(f"{model.url}{path}", json=body, headers=headers, timeout=60, verify=NO_TLS)
 
 
 @pytest.mark.parametrize("name", PRICES)
@@ -151,7 +152,7 @@ def test_the_bill_and_the_switches_are_reached_over_http(model: ScriptedModel) -
 
     assert post(model, "/v1/responses", BODY).status_code == 503
     assert post(model, "/v1/responses", BODY).status_code == 200
-    bill = httpx.get(f"{model.url}/_script/bill", timeout=60).json()
+    bill = httpx.get(f"{model.url}/_script/bill", timeout=60, verify=NO_TLS).json()
     assert bill["total_microdollars"] == bill["requests"][0]["cost_microdollars"]
     assert post(model, "/_script/reset", {}).status_code == 200
     assert model.bill() == []

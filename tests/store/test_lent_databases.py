@@ -15,20 +15,22 @@ from tests.store.rows import make_run
 def test_a_database_is_lent_again_as_new_and_under_another_name(
     postgres_server: PostgresServer, databases: Databases, template_database: str
 ) -> None:
-    first = databases.lend()
+    first, other = databases.lend(), databases.lend()
     used = Database(postgres_server.url(first))
     make_run(used)
     with used.session() as session:
         session.connection().execute(text("UPDATE organisation SET time_zone = 'Europe/Berlin'"))
     assert _content(postgres_server, first) != _content(postgres_server, template_database)
     databases.take_back(first)
-    second = databases.lend()
+    databases.take_back(other)
+    *_, second = lent = [databases.lend() for _ in databases.free[1:]]
     used.close()
-    assert second != first
+    assert first not in lent
     assert _content(postgres_server, second) == _content(postgres_server, template_database)
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(postgres_server.url(first))
-    databases.take_back(second)
+    for name in lent:
+        databases.take_back(name)
 
 
 @pytest.mark.parametrize(

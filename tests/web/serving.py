@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +16,12 @@ from pydantic import SecretStr
 from paid.settings import Settings
 from paid.store import sessions
 from paid.store.database import Database
+from tests.plain_http import NO_TLS
 from web import server as web_server
 from web.server import serve
 from web.services import PING_SECONDS
 
 START_SECONDS = 60
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Trusts nobody; the usual one reads all authorities of this machine, for 30 ms a client."""
 NOBODY = "127.0.0.1:9"
 """Pages must not need Temporal."""
 

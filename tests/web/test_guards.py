@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from paid.settings import Settings
 from paid.store.database import Database
+from tests.plain_http import NO_TLS
 from tests.web.seed import Seed
 from tests.web.serving import Dashboard, csrf_token
 from web.app import litestar_app, make_services
@@ -165,7 +166,7 @@ def test_websockets_are_closed(dashboard: Dashboard) -> None:
         "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
         "origin": "http://evil.example",
     }
-    answer = httpx.get(f"{dashboard.url}/runs/stream", headers=upgrade, timeout=60)
+    answer = httpx.get(f"{dashboard.url}/runs/stream", headers=upgrade, timeout=60, verify=NO_TLS)
     assert answer.status_code in {303, 400, 401, 403, 404}
 
 
@@ -188,7 +189,10 @@ def test_templates_hold_no_script_and_no_style() -> None:
 
 
 def test_metrics_are_for_this_machine_only(dashboard: Dashboard) -> None:
-    assert "paid_web_requests_total" in httpx.get(f"{dashboard.url}/metrics", timeout=60).text
+    assert (
+        "paid_web_requests_total"
+        in httpx.get(f"{dashboard.url}/metrics", timeout=60, verify=NO_TLS).text
+    )
     assert httpx.head(f"{dashboard.url}/metrics", timeout=60).status_code == 200
     elsewhere = {"host": "paid.example.org"}
     assert httpx.head(f"{dashboard.url}/metrics", headers=elsewhere, timeout=60).status_code >= 400

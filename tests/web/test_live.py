@@ -17,6 +17,7 @@ from paid.contracts import RunStatus
 from paid.store import events, runs
 from paid.store.database import Database
 from paid.store.events import NewEvent
+from tests.plain_http import NO_TLS
 from tests.waiting import HANGS_SECONDS, wait_until
 from tests.web.seed import Seed
 from tests.web.serving import Dashboard, csrf_token, serving
@@ -243,7 +244,7 @@ def test_a_stream_ends_when_its_person_signs_out(restless: httpx.Client, run_id:
         lines = answer.iter_lines()
         next(lines)
         with httpx.Client(
-            base_url=str(restless.base_url), cookies=restless.cookies, timeout=60
+            base_url=str(restless.base_url), cookies=restless.cookies, timeout=60, verify=NO_TLS
         ) as other:
             headers = {"origin": restless.headers["origin"]}
             other.post("/logout", data={"csrf_token": token}, headers=headers)

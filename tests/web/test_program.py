@@ -24,6 +24,7 @@ from paid.embedded import PostgresServer, TemporalServer
 from paid.store import sessions
 from paid.store.database import Database
 from paid.workflows.periodic_job import PeriodicJobWorkflow
+from tests.plain_http import NO_TLS
 from tests.waiting import HANGS_SECONDS, wait_until
 from tests.web.serving import Dashboard, serving
 
@@ -78,7 +79,7 @@ def test_no_request_forges_a_record(program: Program) -> None:
     url = program.url()
     before = len(program.records())
     forged = '\r\n{"event": "forged", "level": "critical"}\r\n\x1b[2K\u2028\u0085'
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=url, timeout=60, verify=NO_TLS) as client:
         for path in ("/runs/", "/static/", "/"):
             client.get(httpx.URL(url).copy_with(raw_path=path.encode() + _quoted(forged)))
         client.get("/login", headers={"user-agent": "x", "accept": "a\tb"})
@@ -98,7 +99,7 @@ def test_a_login_links_token_is_in_no_record(program: Program, database: Databas
     url = program.url()
     with database.session() as session:
         token = sessions.new_login_link(session)
-    with httpx.Client(base_url=url, headers={"origin": url}, timeout=60) as client:
+    with httpx.Client(base_url=url, headers={"origin": url}, timeout=60, verify=NO_TLS) as client:
         client.get("/login", params={"token": token})
         client.post("/login", data={"token": token})
         cookie = next(iter(client.cookies.values()))
@@ -117,7 +118,9 @@ def test_a_signal_ends_it_at_once_though_people_watch(
     opened = threading.Event()
 
     def watch() -> None:
-        with httpx.Client(base_url=url, headers={"origin": url}, timeout=60) as client:
+        with httpx.Client(
+            base_url=url, headers={"origin": url}, timeout=60, verify=NO_TLS
+        ) as client:
             client.post("/login", data={"token": token})
             with client.stream("GET", "/runs/stream") as answer:
                 for _ in answer.iter_lines():

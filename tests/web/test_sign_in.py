@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from paid.store import sessions
 from paid.store.database import Database
+from tests.plain_http import NO_TLS
 from tests.web.serving import Dashboard, csrf_token, serving
 
 
@@ -68,7 +69,9 @@ def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(
     with serving(database, tmp_path, web_url="https://paid.example.org") as dashboard:
         token = token_of(dashboard)
         headers = {"host": "paid.example.org", "origin": "https://paid.example.org"}
-        with httpx.Client(base_url=dashboard.url, headers=headers, timeout=60) as client:
+        with httpx.Client(
+            base_url=dashboard.url, headers=headers, timeout=60, verify=NO_TLS
+        ) as client:
             answer = client.post("/login", data={"token": token})
     assert answer.headers["set-cookie"].startswith("__Host-paid=")
     assert "secure" in answer.headers["set-cookie"].lower()
@@ -90,7 +93,7 @@ def test_signing_in_again_ends_the_session_before(
     before = dict(browser.cookies)
     browser.post("/login", data={"token": token_of(dashboard)})
     assert browser.get("/runs").status_code == 200
-    with httpx.Client(base_url=dashboard.url, cookies=before, timeout=60) as replay:
+    with httpx.Client(base_url=dashboard.url, cookies=before, timeout=60, verify=NO_TLS) as replay:
         assert replay.get("/runs").status_code == 303
 
 
@@ -100,7 +103,7 @@ def test_a_cookie_is_worthless_after_signing_out(
     before = dict(browser.cookies)
     token = csrf_token(browser.get("/runs").text)
     assert browser.post("/logout", data={"csrf_token": token}).headers["location"] == "/login"
-    with httpx.Client(base_url=dashboard.url, cookies=before, timeout=60) as replay:
+    with httpx.Client(base_url=dashboard.url, cookies=before, timeout=60, verify=NO_TLS) as replay:
         assert replay.get("/runs").headers["location"] == "/login"
 
 
