@@ -39,6 +39,7 @@ from paid.temporal import connect
 from paid.up.installation import PROGRAMS, EmbeddedPaid
 from paid.up.part import Program
 from tests.acceptance.wires import DockerSocket
+from tests.plain_http import NO_TLS
 
 T = TypeVar("T")
 OWNER, ROBOT = "maria", "paid-robot"
@@ -279,7 +280,9 @@ class Stage:
         """Somebody who is signed in to the dashboard."""
         base, token = self.paid.dashboard_url, self.paid.login_url.partition("token=")[2]
         headers = {"origin": base, "accept": "text/html"}
-        with httpx.Client(base_url=base, headers=headers, timeout=20, trust_env=False) as client:
+        with httpx.Client(
+            base_url=base, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+        ) as client:
             client.post("/login", data={"token": token})
             yield client
 

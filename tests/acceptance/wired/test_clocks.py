@@ -25,6 +25,7 @@ from tests.acceptance.stage import OWNER, Stage
 from tests.acceptance.test_scenarios import SLOWLY
 from tests.acceptance.wired.installation import WiredStage
 from tests.off_clock import environment, stepping
+from tests.plain_http import NO_TLS
 
 
 @contextmanager
@@ -71,7 +72,9 @@ def test_an_installation_works_as_ever_on_a_host_whose_clock_is_ahead(
         stage.forge.add_label(watched.name, 1, "paid-build", actor=OWNER)
         run = stage.ended(watched)
         base = stage.paid.dashboard_url
-        with httpx.Client(base_url=base, headers={"origin": base}, trust_env=False) as browser:
+        with httpx.Client(
+            base_url=base, headers={"origin": base}, trust_env=False, verify=NO_TLS
+        ) as browser:
             browser.post("/login", data={"token": token})
             assert browser.get(f"/runs/{run.id}").status_code == 200
     _start_again(stage)
