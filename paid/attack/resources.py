@@ -53,6 +53,7 @@ class Watch:
     def __init__(self) -> None:
         self._seen: dict[tuple[int, str], Usage] = {}
         self._done = threading.Event()
+        self._own_argv = Path("/proc/self/cmdline").read_bytes()
         self._thread = threading.Thread(target=self._look_on, daemon=True)
 
     def __enter__(self) -> Watch:
@@ -92,6 +93,8 @@ class Watch:
             argv = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             return  # it has ended between two looks
+        if argv == self._own_argv:
+            return  # a child of this process that is not yet the program that it will be
         name = status.split("\n", 1)[0].partition("\t")[2]
         key = (pid, fields[19])
         usage = self._seen.setdefault(key, Usage(name, "", first_seen=time.monotonic()))
