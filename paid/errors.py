@@ -233,6 +233,10 @@ class ContainerLostError(ContainerError):
     code = "container_lost"
 
 
+class NotFrozenError(ContainerError):
+    """Raised when the kernel did not stop all processes in runc's time; it may the next time."""
+
+
 class ContainerKilledError(ContainerError):
     """Raised when a container was ended from outside in the middle of work that may be repeated."""
 

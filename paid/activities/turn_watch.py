@@ -10,6 +10,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
@@ -18,7 +19,7 @@ from temporalio import activity
 
 from paid.activities.heartbeat import cancel_was_requested
 from paid.contracts import TurnEnd
-from paid.errors import PaidError
+from paid.errors import NotFrozenError, PaidError
 
 TICK_SECONDS = 0.5
 LOOK_SECONDS = 2.0
@@ -208,11 +209,11 @@ class TurnWatch:
             self.end(TurnEnd.TIME_LIMIT, message)
 
     def _freeze(self, reason: TurnEnd) -> None:
-        now = time.monotonic()
         if self._frozen_at is None:
-            self._frozen_at = now
-            self._engine.pause(self._name)
-        elif now - self._frozen_at > self._rails.freeze_seconds:
+            with suppress(NotFrozenError):  # the next look tries again, if money is still wanting
+                self._engine.pause(self._name)
+                self._frozen_at = time.monotonic()
+        elif time.monotonic() - self._frozen_at > self._rails.freeze_seconds:
             self.end(reason, WAITS[reason])
 
     def _thaw(self) -> None:

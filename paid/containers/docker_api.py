@@ -19,6 +19,7 @@ from paid.errors import (
     DiskFullError,
     DockerUnavailableError,
     ImageMissingError,
+    NotFrozenError,
 )
 from paid.settings import Settings
 
@@ -128,6 +129,8 @@ def _of_answer(error: Any) -> ContainerError:
     states = ("is not paused", "already paused", "is not running")
     if error.status_code == 409 or any(state in text for state in states):
         return ContainerConflictError(text)
+    if "unable to freeze" in text:
+        return NotFrozenError(f"Docker could not freeze the container: {text}")
     return ContainerError(f"Docker refused: {text}")
 
 

@@ -30,6 +30,7 @@ from paid.errors import (
     ContainerError,
     ContainerLostError,
     DockerUnavailableError,
+    NotFrozenError,
     SandboxNotTightError,
 )
 from paid.settings import Settings
@@ -38,6 +39,8 @@ WAIT_SLICE_SECONDS = 5.0
 MOST_TRIES = 3
 """So often a container that is in the way, and gone before it could be adopted, is made anew."""
 BUSY_SECONDS = 5.0
+FREEZE_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between tries to freeze a container: three in all, while its requests wait for money."""
 
 
 class DockerEngine:
@@ -87,7 +90,17 @@ class DockerEngine:
             self._wait_slice(name, min(left, WAIT_SLICE_SECONDS))
 
     def pause(self, name: str) -> None:
-        """Freeze every process; no effect on a container that is frozen or has ended."""
+        """Freeze every process; no effect on a container that is frozen or has ended.
+
+        On a host that is busy, runc gives up before the kernel has stopped them all: tried again.
+        """
+        for seconds in FREEZE_PAUSES:
+            try:
+                self._call("pause", name, conflicts_are_fine=True)
+            except NotFrozenError:
+                time.sleep(seconds)
+            else:
+                return
         self._call("pause", name, conflicts_are_fine=True)
 
     def unpause(self, name: str) -> None:

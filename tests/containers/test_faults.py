@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import os
 import resource
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -21,7 +25,12 @@ from paid.containers.engine import DockerEngine
 from paid.containers.image.paid_step.reports import PREFIX
 from paid.containers.logs import LINE_BYTES
 from paid.containers.task import Task
-from paid.errors import ContainerLostError, DockerUnavailableError, ImageMissingError
+from paid.errors import (
+    ContainerLostError,
+    DockerUnavailableError,
+    ImageMissingError,
+    NotFrozenError,
+)
 from paid.settings import Settings
 from tests.containers.bench import MEBIBYTE, Bench
 from tests.waiting import HANGS_SECONDS, wait_until
@@ -74,6 +83,62 @@ def test_an_engine_that_hangs_never_holds_a_worker(silent_socket: str, tmp_path:
         with pytest.raises(DockerUnavailableError):
             call(DockerEngine(settings, call_seconds=1))
         assert time.monotonic() - before < 30
+
+
+class BusyEngine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """An engine whose kernel does not stop a container's processes in time, so many times."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path, failures: int) -> None:
+        super().__init__(str(path), _BusyAnswers)
+        self.failures = failures
+        self.asked = 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _BusyAnswers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: BusyEngine
+
+    def address_string(self) -> str:
+        return "a Unix socket"
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self._answer(200, {"ApiVersion": "1.41"})
+
+    def do_POST(self) -> None:
+        self.server.asked += 1
+        words = "Cannot pause container x: OCI runtime pause failed: unable to freeze: unknown"
+        if self.server.asked <= self.server.failures:
+            self._answer(500, {"message": words})
+        else:
+            self._answer(204, None)
+
+    def _answer(self, status: int, value: object) -> None:
+        body = b"" if value is None else json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize(("failures", "asked"), [(0, 1), (3, 4), (99, 7)])
+def test_a_container_that_is_not_frozen_in_time_is_tried_again(
+    tmp_path: Path, failures: int, asked: int
+) -> None:
+    with BusyEngine(tmp_path / "d.sock", failures) as busy:
+        engine = DockerEngine(Settings(data_dir=tmp_path, docker_host=f"unix://{tmp_path}/d.sock"))
+        with suppress(NotFrozenError):
+            engine.pause("x")
+            assert failures < asked
+        engine.close()
+        busy.shutdown()
+    assert busy.asked == asked
 
 
 class Relay:
