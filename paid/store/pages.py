@@ -107,7 +107,9 @@ def project_cards(session: Session) -> list[ProjectSeen]:
 
 _DAYS = text(
     """
-    SELECT days.day, coalesce(sum(e.amount_microdollars), 0)::bigint AS spent
+    SELECT days.day, coalesce(sum(e.amount_microdollars), 0)::bigint AS spent,
+           coalesce(sum(e.amount_microdollars) FILTER (WHERE e.basis <> 'vendor'), 0)::bigint
+               AS estimated
     FROM project p
     CROSS JOIN LATERAL (
         SELECT (now() AT TIME ZONE p.time_zone)::date - back AS day
@@ -120,10 +122,19 @@ _DAYS = text(
 )
 
 
-def spend_by_day(session: Session, project_id: int, days: int = 14) -> list[tuple[date, int]]:
-    """Micro-dollars of each of the last days on the project's calendar, the oldest first."""
+@dataclass(frozen=True)
+class DaySpent:
+    """What was spent on one day, and how much of that is an upper bound."""
+
+    day: date
+    microdollars: int
+    estimated_microdollars: int = 0
+
+
+def spend_by_day(session: Session, project_id: int, days: int = 14) -> list[DaySpent]:
+    """Each of the last days on the project's calendar, the oldest first."""
     rows = session.connection().execute(_DAYS, {"project": project_id, "days": days})
-    return [(row.day, row.spent) for row in rows]
+    return [DaySpent(row.day, row.spent, row.estimated) for row in rows]
 
 
 _RUN_COUNTS = text(

@@ -191,5 +191,5 @@ def test_a_chart_ends_with_the_projects_own_today(database: Database, zone: str)
         _spend(session, rows.run_id, 3)
         days = pages.spend_by_day(session, rows.project_id, days=5)
     assert len(days) == 5
-    assert days[-1][0] in (before, datetime.now(ZoneInfo(zone)).date())
-    assert [spent for _, spent in days][-2:].count(3 * CENT) == 1
+    assert days[-1].day in (before, datetime.now(ZoneInfo(zone)).date())
+    assert [day.microdollars for day in days][-2:].count(3 * CENT) == 1

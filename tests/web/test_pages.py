@@ -36,6 +36,8 @@ def test_what_is_estimated_is_marked_on_every_page_that_tells_money(
     assert "$4.05 is estimated" in run
     for path in ("/runs", f"/projects/{project}"):
         assert "$4.05 of it is an upper bound" in browser.get(path).text
+    days = browser.get(f"/projects/{project}").text
+    assert ": $4.08, up to $4.05 of it estimated</title>" in days
     assert "up to $4.05 of it estimated" in browser.get("/money").text
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from paid import check_lines
@@ -15,7 +14,7 @@ from paid.models import Policy, Project
 from paid.store.budgets import Limit
 from paid.store.estimates import Estimate
 from paid.store.ledger import Spent
-from paid.store.pages import ProjectSeen
+from paid.store.pages import DaySpent, ProjectSeen
 from paid.store.project_settings import REGISTRIES, ProjectChanges
 from paid.store.run_list import RunSeen
 from web.views import limits
@@ -32,8 +31,7 @@ CHART_GAP = 6
 class Bar:
     """One day of the spend chart, in the units of its drawing."""
 
-    day: date
-    microdollars: int
+    spent: DaySpent
     x: int
     y: int
     height: int
@@ -116,14 +114,14 @@ def cards(seen: Sequence[ProjectSeen]) -> list[ProjectCard]:
     ]
 
 
-def bars(spend: Sequence[tuple[date, int]]) -> list[Bar]:
+def bars(spend: Sequence[DaySpent]) -> list[Bar]:
     """The chart's bars: a day without spending keeps a line, so that the axis shows."""
-    most = max((amount for _, amount in spend), default=0) or 1
+    most = max((day.microdollars for day in spend), default=0) or 1
     drawn = []
-    for place, (day, amount) in enumerate(spend):
-        height = max(1, round(CHART_HEIGHT * amount / most))
+    for place, day in enumerate(spend):
+        height = max(1, round(CHART_HEIGHT * day.microdollars / most))
         x = place * (CHART_BAR + CHART_GAP)
-        drawn.append(Bar(day, amount, x, CHART_HEIGHT - height, height))
+        drawn.append(Bar(day, x, CHART_HEIGHT - height, height))
     return drawn
 
 
