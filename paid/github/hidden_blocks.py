@@ -1,7 +1,8 @@
 """What GitHub's page leaves out of blocks that it shows, beyond CommonMark.
 
-A footnote that nothing refers to, words behind the language of a code block, and cells beyond those
-of a table's head are on no page, but in the text. The rules are those of cmark-gfm.
+A footnote that nothing refers to, words behind the language of a code block, cells beyond those of
+a table's head, and what a drawing does not show are on no page, but in the text. The rules are
+those of cmark-gfm.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
 
+from paid.github import drawings
 from paid.github.hidden_characters import Note
 
 _MAY_HIDE = re.compile(r"\[\^|```|~~~|\|")
 _FENCE = re.compile(r"([^`~]*(?:`{3,}|~{3,})[ \t]*[\w+#.-]{0,24})(.*)")
 """The name of a language stays, as those of Rust and C++ are."""
+_FENCE_END = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*")
 _ONE_COLUMN = re.compile(r"[ \t>]*(?:\|[ \t]*:?-+:?[ \t]*\|?|:?-+:?[ \t]*\||:-+:?|-+:)[ \t]*")
 """Below a line without a bar, which makes a table to GitHub alone."""
 _BAR = re.compile(r"\\.|\|")
@@ -41,6 +44,8 @@ class _Seen:
 
     code: set[int] = field(default_factory=set)
     fences: list[int] = field(default_factory=list)
+    drawings: list[tuple[str, int, int]] = field(default_factory=list)
+    """Kind, first line inside, and the next line after the last one."""
     columns: dict[int, int] = field(default_factory=dict)
     paragraphs: list[tuple[int, str]] = field(default_factory=list)
     """First line and text."""
@@ -57,11 +62,23 @@ def without_hidden_blocks(text: str, note: Note) -> str:
         lines[at] = _kept(*_fence(lines[at]), "words behind a code block's language", note)
     for at, columns in seen.columns.items():
         lines[at] = _kept(*_row(lines[at], columns), "cells beyond a table's columns", note)
-    hidden: set[int] = set()
+    hidden = set(_unseen_of_drawings(lines, seen, note))
     for first, end in _hidden_footnotes(lines, seen):
         note("footnote that nothing refers to", "\n".join(lines[first:end]))
         hidden.update(range(first, end))
     return "\n".join(line for at, line in enumerate(lines) if at not in hidden)
+
+
+def _unseen_of_drawings(lines: list[str], seen: _Seen, note: Note) -> Iterator[int]:
+    """The lines that no picture shows; the remarks of formulas are taken out where they stand."""
+    for kind, first, end in seen.drawings:
+        unseen = [first + at for at in drawings.unseen_lines(kind, lines[first:end])]
+        if unseen:
+            note(f"what a drawing ({kind}) does not show", "\n".join(lines[at] for at in unseen))
+        yield from unseen
+        if kind == drawings.FORMULA:
+            for at in range(first, end):
+                lines[at] = _kept(*drawings.without_remark(lines[at]), "remark in a formula", note)
 
 
 def _kept(shown: str, hidden: str, kind: str, note: Note) -> str:
@@ -74,12 +91,16 @@ def _kept(shown: str, hidden: str, kind: str, note: Note) -> str:
 def _seen(text: str) -> _Seen:
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
-    seen, columns = _Seen(), 0
+    seen, columns, lines = _Seen(), 0, text.split("\n")
     for token in parser.parse(text):
         first, end = token.map or (0, 0)
         if token.type in ("fence", "code_block"):
             seen.code.update(range(first, end))
             seen.fences += [first] if token.type == "fence" else []
+            kind = token.info.strip().partition(" ")[0].lower()
+            if kind in drawings.KINDS:
+                is_closed = end > first + 1 and _FENCE_END.fullmatch(lines[end - 1])
+                seen.drawings.append((kind, first + 1, end - 1 if is_closed else end))
         elif token.type == "inline":
             seen.paragraphs.append((first, token.content))
         elif token.type == "table_open":
