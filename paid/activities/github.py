@@ -96,6 +96,8 @@ class GitHubActivities:
         cost = ledger.run_cost(session, run.id)
         pause = pauses.of_run(session, run, holds.current(session, run.id))
         likely = estimates.of_run(session, run.id)
+        # the gateway may still read on what an agent that was stopped had asked for
+        unsettled = cost.reserved_microdollars if run.ended else 0
         return StatusView(
             status=_shown_status(run, pause),
             message=self._publishable(facts, run.error_message or (pause.text if pause else "")),
@@ -106,8 +108,8 @@ class GitHubActivities:
             agent=run.agent,
             branch=run.branch,
             pull_request_url=run.pr_url,
-            cost_microdollars=cost.spent_microdollars if run.ended else None,
-            estimated_microdollars=cost.estimated_microdollars,
+            cost_microdollars=cost.spent_microdollars + unsettled if run.ended else None,
+            estimated_microdollars=cost.estimated_microdollars + unsettled,
             tokens=cost.input_tokens + cost.output_tokens,
             rounds=run.iterations,
             findings=hidden_in(facts.issue.pinned_title or "", facts.issue.pinned_body or ""),

@@ -1,4 +1,4 @@
-"""What becomes of an issue's labels when its run has ended."""
+"""What becomes of an issue's labels, and what its comment says, when its run has ended."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from paid.activities.github import GitHubActivities
 from paid.contracts import RunInput, RunStatus
 from paid.github.client import GitHub
 from paid.settings import Settings
+from tests.ledger.rows import item, reserve, settle, settlement
 from tests.poll.conftest import REPO, Watched
 
 Report = Callable[[RunStatus], list[str]]
 NUMBER = 1
+CENT = 10_000
 
 
 @pytest.fixture
@@ -73,3 +75,17 @@ def test_a_run_that_a_person_stopped_in_paid_takes_its_label_along(
     assert report(RunStatus.CANCELLED) == []
     labelled.look()
     assert len(labelled.runs()) == 1
+
+
+def test_what_is_not_settled_yet_counts_as_the_most_that_it_can_cost(
+    labelled: Watched, report: Report
+) -> None:
+    """An agent was stopped in the middle of an answer, which the gateway reads on."""
+    run_id = int(labelled.runs()[0].id or 0)
+    with labelled.database.session() as session:
+        done, cut = item(run_id, 20 * CENT), item(run_id, 30 * CENT)
+        reserve(session, done, cut)
+        settle(session, settlement(done, 5 * CENT))
+    report(RunStatus.CANCELLED)
+    (comment,) = labelled.comments(NUMBER)
+    assert "| Cost | $0.35 at most ($0.30 of it estimated)" in comment
