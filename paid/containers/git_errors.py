@@ -57,9 +57,31 @@ _UNREACHABLE = (
     "protocol error",
 )
 _MOVED = ("requested url returned error: 30", "unable to update url base from redirection")
+_OWN_SETTINGS = (
+    "certificate",
+    "http code 407",
+    "unsupported protocol",
+    "url rejected",
+    "malformed",
+    "server verification failed",
+)
+"""What `unable to access` may have behind it and that stays as it is; all else is the network's."""
+_IN_A_WHILE = ("rate limit", "abuse detection", "try again later", "maintenance", "is locked")
+"""Words of a 403 that passes by itself: it says nothing of the token."""
+IN_A_WHILE_SECONDS = 60.0
+_TOO_LARGE = ("returned error: 413", "http 413")
+_NOT_OF_THIS_KIND = (
+    "The organisation takes no token of this kind or lifetime: make one that it takes."
+)
 _HINTS_OF_A_REFUSAL = (
     ("saml sso", "Authorize the token for the organisation's single sign-on, as the remote says."),
     ("archived", "Unarchive the repository: nobody can push to it."),
+    ("suspended", "The token's account is suspended: use another one's."),
+    ("ip allow list", "Have this machine's address put on the organisation's IP allow list."),
+    ("has been disabled", "Its owner is told by GitHub why it is disabled; no token helps."),
+    ("quota", "The repository, or its owner, is over a quota: no token helps before it is raised."),
+    ("forbids access via", _NOT_OF_THIS_KIND),
+    ("forbidden access via", _NOT_OF_THIS_KIND),
 )
 
 
@@ -95,7 +117,9 @@ def error_of(command: str, output: Output, *, remote: bool, late: bool) -> PaidE
     if "no space left" in said:
         return DiskFullError("The disk is full.", hint="Free some space; it is tried again.")
     if remote and any(words in said for words in _REFUSED):
-        return _refusal(command, said, end)
+        return _in_a_while(said, end) or _refusal(command, said, end)
+    if remote and any(words in said for words in _TOO_LARGE):
+        return _too_large(end)
     if remote and any(words in said for words in _MISSING):
         return GitHubNotFoundError(f"The remote has no such repository: {end}")
     if remote and any(words in said for words in _MOVED):
@@ -108,9 +132,35 @@ def error_of(command: str, output: Output, *, remote: bool, late: bool) -> PaidE
             "The repository names its objects by SHA-256; Paid works with SHA-1 ones, as GitHub's.",
             hint="Convert the repository, or leave it out of Paid.",
         )
-    if remote and any(words in said for words in _UNREACHABLE):
-        return GitUnavailableError(f"The remote did not answer: {end}")
+    if remote and (any(words in said for words in _UNREACHABLE) or _is_the_networks(said)):
+        return _in_a_while(said, end) or GitUnavailableError(f"The remote did not answer: {end}")
     return GitError(f"git {command} ended with {output.code}: {end}")
+
+
+def _is_the_networks(said: str) -> bool:
+    """Whether curl could not do its work: it has a hundred words for a line that broke."""
+    if "unable to access '" not in said or "requested url returned error" in said:
+        return False
+    return not any(words in said for words in _OWN_SETTINGS)
+
+
+def _in_a_while(said: str, end: str) -> GitUnavailableError | None:
+    """The error for a server that wants to be left alone for some time; None for another one."""
+    if "returned error: 429" not in said and not any(words in said for words in _IN_A_WHILE):
+        return None
+    error = GitUnavailableError(f"The remote wants to be asked again later: {end}")
+    error.retry_after_seconds = IN_A_WHILE_SECONDS
+    return error
+
+
+def _too_large(end: str) -> GitError:
+    """A server before the repository's, mostly, has a limit for bodies of requests."""
+    return GitError(
+        f"The remote, or a proxy before it, takes nothing of this size: {end}",
+        hint="Raise its limit for the body of a request (nginx: client_max_body_size).",
+        for_agent="The change is too large to be pushed: leave out what is generated, downloaded or"
+        " packed, in every commit of this branch.",
+    )
 
 
 def _refusal(command: str, said: str, end: str) -> GitHubUnauthorizedError:

@@ -9,8 +9,8 @@ from paid.containers.changes import SHA
 from paid.containers.git import TRANSFER_SECONDS, Access, Git
 from paid.containers.git_errors import error_of
 from paid.containers.git_limits import CHANGE_SETTINGS
-from paid.containers.push_refusals import read_refusal
-from paid.errors import PushRejectedError
+from paid.containers.push_refusals import PASSING, read_refusal
+from paid.errors import GitUnavailableError, PushRejectedError
 
 _HAS_MOVED = "[rejected]"
 """What git itself says when the lease is not what the remote has; servers say `[remote rejected]`.
@@ -32,7 +32,8 @@ def push(
     `recorded` is where the run's record says that its last push left the branch, which may have
     been another host's: it counts where this host knows of none.
     A branch that is absent is made. Raises PushRejectedError for anybody else's branch or commit,
-    for a protected branch, and for a hook that says no.
+    for a protected branch, and for a hook that says no; GitUnavailableError for a server whose own
+    trouble made it refuse.
     """
     left_at = _left_at(git, access, run_id, branch) or recorded
     if not refs.create(git.repository, _pushing_ref(run_id), head_sha):
@@ -148,6 +149,11 @@ def _push(git: Git, access: Access, refspec: str, branch: str, expected: str | N
         # a server that breaks off in mid-push ends it with 1 too, and says nothing of the ref
         raise error_of("push", output, remote=True, late=False)
     refusal = read_refusal(refused, output.errors)
+    if refusal.kind == PASSING:
+        # a whole run's work must not be lost for a server's bad minute
+        raise GitUnavailableError(
+            f"The remote did not take {branch}: {refusal.said}", hint=refusal.hint
+        )
     raise PushRejectedError(
         f"The remote refuses {branch}: {refusal.said}",
         hint=refusal.hint,

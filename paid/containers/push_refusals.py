@@ -40,6 +40,16 @@ _TOO_LARGE = re.compile(
     r"(?i)GH001|large files? detected|file size|exceed the [\d.]+ ?[kmg]i?b limit|"
     r"pack exceeds maximum|files? (?:are|is) (?:larger|too large)"
 )
+_UNPACKING = "error: remote unpack failed:"
+PASSING = "passing"
+"""The kind of a refusal that the remote itself would not repeat: a push may be tried again."""
+_PASSING = re.compile(
+    r"(?i)internal (?:server )?error|fatal error in commit_refs|\(failure\)|cannot lock ref|"
+    r"unable to (?:lock|create temporary)|failed to (?:update|lock) ref|failed to report status|"
+    r"\btime[ds]?[ -]?out\b|try again (?:later|in|after|shortly)|retry later|temporarily|"
+    r"unavailable|(?:in|under|undergoing|down for) maintenance|maintenance mode|read-only mode|"
+    r"rate limit|no space left|overloaded"
+)
 _Reader = Callable[[str, str], Refusal | None]
 
 
@@ -54,7 +64,7 @@ def read_refusal(summaries: Sequence[str], errors: str) -> Refusal:
     everything = "\n".join([*summaries, *lines])
     found = [refusal for read in _READERS if (refusal := read(everything, said)) is not None]
     others = [refusal for refusal in found if refusal.for_agent is None]
-    chosen = (others or found or [_unknown(said)])[0]
+    chosen = (others or found or [_unknown(said, everything)])[0]
     if chosen.for_agent is None or len(found) == 1:
         return chosen
     told = "\n".join(refusal.for_agent for refusal in found if refusal.for_agent is not None)
@@ -63,10 +73,13 @@ def read_refusal(summaries: Sequence[str], errors: str) -> Refusal:
 
 
 def _remote_lines(errors: str) -> list[str]:
-    """What the remote said, without git's own words, empty lines and lines of dashes."""
+    """What the remote said, without git's own words, empty lines and lines of dashes.
+
+    Why it could not unpack is its word, too, though git puts its own before it.
+    """
     lines = []
     for line in errors.splitlines():
-        _, found, words = line.partition("remote:")
+        _, found, words = line.replace(_UNPACKING, "remote:").partition("remote:")
         words = _RULE.sub(" ", words).strip()
         if found and words and not _NOISE.match(words):
             lines.append(words)
@@ -85,7 +98,10 @@ def _bounded(said: str) -> str:
     return f"{said[:half].rstrip()}\n[…]\n{said[-half:].lstrip()}"
 
 
-def _unknown(said: str) -> Refusal:
+def _unknown(said: str, everything: str) -> Refusal:
+    """What no reader knows: a fault of the server's, which passes, or a rule of its own."""
+    if _PASSING.search(everything):
+        return Refusal(PASSING, said, "The remote has trouble of its own; it is tried again.")
     hint = "Look at the repository's rules and hooks: the remote's words above say what it wants."
     return Refusal("refused", said, hint)
 
@@ -187,14 +203,20 @@ def _people_rule(text: str, said: str) -> Refusal | None:
     return Refusal("commit_people", said, hint)
 
 
+_OF_FILES = r"\b(?:file|path|extension|filename)s?\b"
+_FORBIDDEN = (
+    r"\b(?:restricted|prohibited|forbidden|disallowed|not (?:allowed|permitted)|must not|exceeds?|"
+    r"too long|blocked)\b"
+)
+_FILES_RULE = re.compile(
+    rf"(?i){_OF_FILES}[^\n]*{_FORBIDDEN}|{_FORBIDDEN}[^\n]*{_OF_FILES}|"
+    r"file name [^\n]* was prohibited"
+)
+
+
 def _files_rule(text: str, said: str) -> Refusal | None:
-    """Push rulesets: paths, extensions, lengths of paths."""
-    found = re.search(
-        r"(?i)(?:file )?(?:path|extension|name)s?\b[^\n]*\b(?:restricted|prohibited|not allowed|"
-        r"must not|exceeds?|too long|blocked)|restricted file|file name [^\n]* was prohibited",
-        text,
-    )
-    if not found:
+    """Push rulesets: paths, extensions, lengths of paths; in either order of words."""
+    if not _FILES_RULE.search(text):
         return None
     hint = "The repository's rules do not let these files be pushed; the remote names them above."
     told = (
@@ -202,6 +224,19 @@ def _files_rule(text: str, said: str) -> Refusal | None:
         " name them. Take them out of every commit of this branch."
     )
     return Refusal("file_rule", said, hint, told)
+
+
+def _odd_objects(text: str, said: str) -> Refusal | None:
+    """What `receive.fsckObjects` finds: GitHub looks at every object that is pushed."""
+    if not re.search(r"(?i)\bfsck error|hasDotgit|disallowed submodule|gitmodules\w+:", text):
+        return None
+    hint = "The remote's own check refuses an object of the change, which it names above."
+    told = (
+        "The remote's check of objects refuses a commit, a tree or a .gitmodules of this branch;"
+        " its words say which and why. Make the commits of this branch anew without it, by ordinary"
+        " git commands."
+    )
+    return Refusal("odd_object", said, hint, told)
 
 
 def _signatures(text: str, said: str) -> Refusal | None:
@@ -243,4 +278,5 @@ _READERS: tuple[_Reader, ...] = (
     _lfs_missing,
     _message_rule,
     _files_rule,
+    _odd_objects,
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from paid.containers.mirror import Mirrors
-from paid.containers.push_refusals import read_refusal
-from paid.errors import PushRejectedError
+from paid.containers.push_refusals import PASSING, read_refusal
+from paid.errors import GitUnavailableError, PushRejectedError
 from tests.mirror.conftest import BRANCH, PROJECT, RUN, Upstream, Workspace
 from tests.mirror.githost import GitHost, git
 
@@ -154,6 +154,18 @@ CASES = {
         "[remote rejected] (refusing to allow a Personal Access Token to create or update workflow"
         " `.github/workflows/x.yml` without `workflow` scope)", "", "workflow_right", [], None,
     ),
+    "extensions": (
+        RULES,
+        remote(f"error: GH013: Repository rule violations found for {REF}.",
+               "- Prohibited file extension found: exe", "  - tools/setup.exe"),
+        "file_rule", ["tools/setup.exe"], ["tools/setup.exe"],
+    ),
+    "fsck": (
+        "[remote rejected] (unpacker error)",
+        remote("error: object 8a1b6c1d: hasDotgit: contains '.git'",
+               "fatal: fsck error in packed object"),
+        "odd_object", ["hasDotgit"], ["hasDotgit"],
+    ),
     "an unknown code": (
         HOOK, remote("error: GH042: The moon is full.", "Come back tomorrow."),
         "refused", ["GH042", "Come back tomorrow"], None,
@@ -175,6 +187,39 @@ def test_a_refusal_is_told_whole_and_sent_to_whom_can_mend_it(name: str) -> None
         assert refusal.for_agent is not None
         assert all(words in told for words in for_agent)
     assert "——" not in refusal.said
+
+
+@pytest.mark.parametrize(
+    ("summary", "errors"),
+    [
+        ("[remote rejected] (Internal Server Error)", remote("Internal Server Error")),
+        ("[remote rejected] (failure)", remote("fatal error in commit_refs")),
+        (f"[remote rejected] (cannot lock ref '{REF}': reference already exists)", ""),
+        (f"[remote rejected] (cannot lock ref '{REF}': is at 12ab but expected 34cd)", ""),
+        ("[remote rejected] (failed to update ref)", ""),
+        ("[remote failure] (remote failed to report status)", ""),
+        ("[remote rejected] (unpacker error)",
+         "error: remote unpack failed: unable to create temporary object directory"),
+        (HOOK, remote("GitHub is in read-only mode for maintenance.")),
+        (HOOK, remote("pre-receive hook timed out")),
+        (HOOK, remote("Gitaly is unavailable. Please try again.")),
+    ],
+)  # fmt: skip
+def test_a_servers_own_trouble_is_told_apart_from_what_it_refuses(
+    summary: str, errors: str
+) -> None:
+    assert read_refusal([summary], errors).kind == PASSING
+
+
+@pytest.mark.parametrize(
+    "words", ["Run the linter and try again.", "Branches for maintenance releases are frozen."]
+)
+def test_a_hooks_own_rule_is_no_trouble_that_passes(words: str) -> None:
+    assert read_refusal([HOOK], remote(words)).kind == "refused"
+
+
+def test_a_rule_beside_a_servers_trouble_is_still_a_rule() -> None:
+    assert read_refusal([HOOK], f"{LARGE}\n{remote('try again later')}").kind == "large_file"
 
 
 def test_each_kind_has_a_hint_of_its_own() -> None:
@@ -218,6 +263,17 @@ def test_a_refused_push_tells_path_and_kind_and_is_not_sent_twice(
     assert "deploy.sh:1" in refused.value.message
     assert "config/settings.py:12" in str(refused.value.for_agent)
     assert count.read_text() == "x\n"
+
+
+def test_a_push_that_a_server_could_not_take_may_be_tried_again(
+    mirrors: Mirrors, upstream: Upstream, host: GitHost, head: str
+) -> None:
+    _hook(host, "Internal Server Error")
+    with pytest.raises(GitUnavailableError, match="Internal Server Error") as failed:
+        mirrors.push(upstream.remote, RUN, head, BRANCH)
+    assert failed.value.retryable
+    (host.root / "greeter.git" / "hooks" / "pre-receive").unlink()
+    assert not mirrors.push(upstream.remote, RUN, head, BRANCH).adopted
 
 
 def test_a_branch_that_is_in_the_way_is_named(

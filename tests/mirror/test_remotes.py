@@ -124,6 +124,86 @@ def test_only_a_remotes_words_are_taken_for_a_remotes() -> None:
     assert not error_of("gc", said, remote=False, late=False).retryable
 
 
+def _said(words: str, command: str = "push") -> PaidError:
+    return error_of(command, Output(128, b"", words), remote=True, late=False)
+
+
+def _403(words: str) -> str:
+    url = "https://github.com/o/r.git/"
+    return (
+        f"remote: {words}\nfatal: unable to access '{url}': The requested URL returned error: 403"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "OpenSSL SSL_read: Connection was reset, errno 10054",
+        "Recv failure: Connection was reset",
+        "Send failure: Broken pipe",
+        "Failure when receiving data from the peer",
+        "HTTP/2 stream 5 was not closed cleanly: INTERNAL_ERROR (err 2)",
+        "TLS connect error: error:00000000:lib(0)::reason(0)",
+        "Could not connect to server",
+    ],
+)
+def test_a_line_that_broke_in_any_of_curls_words_is_tried_again(words: str) -> None:
+    assert _said(f"fatal: unable to access 'https://github.com/o/r.git/': {words}").retryable
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "SSL certificate problem: unable to get local issuer certificate",
+        "Received HTTP code 407 from proxy after CONNECT",
+        "The requested URL returned error: 451",
+        "URL rejected: Malformed input to a URL function",
+    ],
+)
+def test_what_no_waiting_mends_is_not_tried_again(words: str) -> None:
+    assert not _said(f"fatal: unable to access 'https://github.com/o/r.git/': {words}").retryable
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        _403("You have exceeded a secondary rate limit. Please wait a few minutes."),
+        _403("API rate limit exceeded for user ID 1."),
+        _403("The repository is locked for maintenance; try again later."),
+        "fatal: unable to access 'x': The requested URL returned error: 429",
+    ],
+)
+def test_a_403_that_passes_is_waited_for_and_blames_no_token(words: str) -> None:
+    error = _said(words)
+    assert type(error) is GitUnavailableError
+    assert error.retry_after_seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("Your account is suspended. Please visit https://support.github.com", "suspended"),
+        ("The 'acme' organization has an IP allow list enabled, and ...", "IP allow list"),
+        ("Access to this repository has been disabled by GitHub staff.", "no token helps"),
+        ("This repository is over its data quota.", "quota"),
+        ("`acme` forbids access via a personal access token (classic).", "kind or lifetime"),
+        ("Permission to o/r.git denied to bob.", "may not write contents"),
+    ],
+)
+def test_a_403_names_its_cause(words: str, hint: str) -> None:
+    error = _said(_403(words))
+    assert isinstance(error, GitHubUnauthorizedError)
+    assert hint in str(error.hint)
+
+
+def test_a_body_that_is_too_large_for_a_proxy_is_told_and_not_sent_again() -> None:
+    said = "error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413\n"
+    error = _said(f"{said}fatal: the remote end hung up unexpectedly")
+    assert not error.retryable
+    assert "limit" in str(error.hint)
+    assert error.for_agent is not None
+
+
 FILES: dict[str, str] = {
     "Readme.TXT": "one\r\n",
     "readme.txt": "two\n",
