@@ -158,6 +158,11 @@ def check_usable(found: Repository) -> None:
             f"{found.full_name} has its issues switched off, and labels on issues start runs.",
             hint="Switch them on in the repository's settings, under Features.",
         )
+    if not found.has_pull_requests:
+        raise BadInputError(
+            f"{found.full_name} has its pull requests switched off, and each run ends in one.",
+            hint="Switch them on in the repository's settings, under Features.",
+        )
     if not found.can_push:
         raise GitHubUnauthorizedError(
             f"The token may read {found.full_name}, but not write to it.",

@@ -153,6 +153,8 @@ def _unusable(project: Project, found: Repository) -> str | None:
         return f"{project.full_name} is disabled by GitHub; its owner is told why, on its page."
     if not found.has_issues:
         return f"{project.full_name} has its issues switched off. Switch them on again."
+    if not found.has_pull_requests:
+        return f"{found.full_name} has its pull requests switched off. Switch them on again."
     if not found.can_push:
         return f"The token may not write to {project.full_name} any more. Give it the right again."
     return None

@@ -56,6 +56,11 @@ def obstacle(rule: BranchRule, branch: str, email: str) -> str | None:
         return (
             f"a rule says that names of branches must {rule.wants}; {branch} does not. {except_it}"
         )
+    if rule.type in _NEEDS_PASSED and _holds_for_new_branches(rule):
+        return (
+            f"a rule wants checks to have passed before the branch {branch} may be made."
+            " Except paid/* from that rule, or tick its “Do not require … on creation”."
+        )
     people = ("commit_author_email_pattern", "committer_email_pattern")
     if rule.type in people and not _fits(rule, email):
         return (
@@ -63,6 +68,16 @@ def obstacle(rule: BranchRule, branch: str, email: str) -> str | None:
             " Set another one: `paid project set OWNER/REPO --commit-email ADDRESS`."
         )
     return None
+
+
+_NEEDS_PASSED = ("required_status_checks", "workflows")
+"""Rules whose parameter of their own name lists what must have passed."""
+
+
+def _holds_for_new_branches(rule: BranchRule) -> bool:
+    """Whether a commit that no check has seen yet cannot be pushed, not even to a new branch."""
+    wanted = rule.parameters.get(rule.type)
+    return bool(wanted) and not rule.parameters.get("do_not_enforce_on_create")
 
 
 def message_rules(rules: list[BranchRule]) -> tuple[str, ...]:

@@ -30,7 +30,12 @@ from paid.github.words import (
     Repository,
 )
 
-_NOT_SEEN_YET = ("head invalid", "Head sha can't be blank")
+_NOT_SEEN_YET = (
+    "head invalid",
+    "Head sha can't be blank",
+    "Head ref must be a branch",
+    "not all refs are readable",
+)
 """What GitHub says of a branch that was pushed a moment ago."""
 PUBLIC_API = "https://api.github.com"
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+_LIMITS = ("rate limit", "abuse detection", "try again later", "retry your request again later")
 LEAST_SECONDS = 60.0
 MOST_SECONDS = 3600.0 * 6
 
@@ -17,15 +18,18 @@ MOST_SECONDS = 3600.0 * 6
 def retry_after_seconds(
     status: int, headers: Mapping[str, str], message: str, now: datetime
 ) -> float | None:
-    """Seconds to wait when the answer is a rate limit, primary or secondary; None when not."""
-    if status not in (403, 429):
+    """Seconds to wait when the answer is a rate limit, primary or secondary; None when not.
+
+    GitHub gives 422 to what is written too quickly, as if the text were at fault.
+    """
+    if status not in (403, 429) and not (status == 422 and "too quickly" in message.lower()):
         return None
     said = _seconds(headers.get("retry-after"), now)
     if said is not None:
         return said
     if headers.get("x-ratelimit-remaining") == "0":
         return _until_reset(headers.get("x-ratelimit-reset"), now)
-    if status == 429 or _speaks_of_a_limit(message):
+    if status in (422, 429) or _speaks_of_a_limit(message):
         return LEAST_SECONDS
     return None
 
@@ -59,4 +63,4 @@ def _bounded(seconds: float) -> float:
 
 def _speaks_of_a_limit(message: str) -> bool:
     lowered = message.lower()
-    return "rate limit" in lowered or "abuse detection" in lowered
+    return any(words in lowered for words in _LIMITS)

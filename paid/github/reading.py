@@ -60,6 +60,7 @@ def repository(data: Any, *, empty: bool, scopes: str | None) -> Repository:
         empty=empty,
         disabled=bool(data.get("disabled", False)),
         has_issues=data.get("has_issues") is not False,
+        has_pull_requests=data.get("has_pull_requests") is not False,
     )
 
 

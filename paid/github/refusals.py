@@ -6,8 +6,15 @@ import re
 from collections.abc import Mapping
 
 _RIGHTS = "The token lacks a right: it needs to write contents, issues and pulls."
+_NOT_OF_THIS_KIND = (
+    "The organisation takes no token of this kind or lifetime; make one that it takes."
+)
 _BY_WORDS = (
+    ("forbids access via", _NOT_OF_THIS_KIND),
     ("ip allow list", "Have this machine's address put on the organisation's IP allow list."),
+    ("locked for", "GitHub has locked the repository while it is moved; wait for its end."),
+    ("blocked", "The token's account, or the repository, is blocked on GitHub; no token helps."),
+    ("disabled", "GitHub has disabled the repository; its owner is told why, on its page."),
     ("locked", "Unlock the conversation; Paid goes on without its comment meanwhile."),
     ("archived", "Unarchive the repository: nobody can write to it."),
     ("saml", "Authorize the token for the organisation's single sign-on, in GitHub's settings."),

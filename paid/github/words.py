@@ -37,6 +37,8 @@ class Repository:
     """Whether GitHub itself has closed it, for a debt or a breach of its terms."""
     has_issues: bool = True
     """Whether its issues are switched on."""
+    has_pull_requests: bool = True
+    """Whether its pull requests are switched on."""
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,16 @@ def test_an_issues_address_leads_to_the_project_on_its_server(
             project_of(session, read_address("https://elsewhere.example.org/acme/app/issues/7"))
 
 
-def test_a_repository_with_its_issues_switched_off_is_not_added(
-    paid: Paid, greeter: Repository
+@pytest.mark.parametrize("what", ["issues", "pull requests"])
+def test_a_repository_with_what_a_run_needs_switched_off_is_not_added(
+    what: str, paid: Paid, greeter: Repository
 ) -> None:
-    greeter.forge.world.repositories["acme/greeter"].has_issues = False
+    repository = greeter.forge.world.repositories["acme/greeter"]
+    setattr(repository, f"has_{what.replace(' ', '_')}", False)
     api = ("--api-url", greeter.api_url, "--token-file", str(greeter.token_file))
     answer = paid("project", "add", "acme/greeter", *api)
     assert answer.code == 2
-    assert "issues switched off" in answer.err
+    assert f"{what} switched off" in answer.err
     assert "Features" in answer.err
 
 

@@ -35,6 +35,11 @@ def rule(kind: str, operator: str = "", pattern: str = "", **more: Any) -> Branc
         (rule("branch_name_pattern", "contains", "issue", negate=True), "not contains"),
         (rule("commit_author_email_pattern", "ends_with", "@other.example"), "--commit-email"),
         (rule("committer_email_pattern", "regex", r"@other\.example$"), EMAIL),
+        (rule("required_status_checks", required_status_checks=[{"context": "ci"}]), "passed"),
+        (
+            rule("workflows", workflows=[{"path": "a.yml"}], do_not_enforce_on_create=False),
+            "on creation",
+        ),
     ],
 )
 def test_what_can_never_be_pushed_is_seen(found: BranchRule, says: str) -> None:
@@ -46,6 +51,13 @@ def test_what_can_never_be_pushed_is_seen(found: BranchRule, says: str) -> None:
     [
         rule("pull_request"),
         rule("required_status_checks"),
+        rule("required_status_checks", required_status_checks=[]),
+        rule(
+            "required_status_checks",
+            required_status_checks=[{"context": "ci"}],
+            do_not_enforce_on_create=True,
+        ),
+        rule("workflows", workflows=[{"path": "a.yml"}], do_not_enforce_on_create=True),
         rule("non_fast_forward"),
         rule("deletion"),
         rule("some_rule_of_2030"),

@@ -196,6 +196,10 @@ def test_only_github_itself_is_believed_that_something_is_gone_or_forbidden(
         ),
         ({}, "Unable to create comment because issue is locked.", "Unlock"),
         ({}, "Repository was archived so is read-only.", "Unarchive"),
+        ({}, "Repository access blocked", "is blocked on GitHub"),
+        ({}, "User is blocked", "is blocked on GitHub"),
+        ({}, "Repository has been locked for migration.", "while it is moved"),
+        ({}, "`acme` forbids access via a personal access token (classic).", "kind or lifetime"),
         ({}, "the `acme` organization has an IP allow list enabled", "IP allow list"),
         ({"x-accepted-github-permissions": "<b>\x1b[2J"}, "No", "contents, issues and pulls"),
     ],
@@ -352,6 +356,8 @@ def refused(*errors: Any) -> Reply:
     "errors",
     [
         [{"resource": "PullRequest", "field": "head", "code": "invalid"}],
+        [{"resource": "PullRequest", "code": "custom", "message": "not all refs are readable"}],
+        ["Head ref must be a branch"],
         ["Head sha can't be blank", "Base sha can't be blank", "No commits between main and x"],
     ],
 )

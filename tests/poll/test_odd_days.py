@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from temporalio.testing import ActivityEnvironment
 
 from paid.activities.poll import PollActivities
@@ -114,12 +115,15 @@ def test_a_change_that_shows_late_in_the_list_is_not_missed(watched: Watched) ->
     assert len(watched.runs()) == 2
 
 
-def test_a_repository_with_its_issues_switched_off_is_paused_with_that_reason(
-    watched: Watched,
+@pytest.mark.parametrize("what", ["issues", "pull requests"])
+def test_a_repository_with_what_a_run_needs_switched_off_is_paused_with_that_reason(
+    what: str, watched: Watched
 ) -> None:
-    watched.forge.world.repositories[REPO].has_issues = False
+    watched.label(watched.issue())
+    setattr(watched.forge.world.repositories[REPO], f"has_{what.replace(' ', '_')}", False)
     watched.look()
-    assert "issues switched off" in str(watched.project().paused_reason)
+    assert f"{what} switched off" in str(watched.project().paused_reason)
+    assert watched.runs() == []
 
 
 def test_a_renamed_repository_is_followed_and_its_runs_go_on(watched: Watched) -> None:

@@ -161,6 +161,7 @@ def repository_json(repository: Repository, world: World, links: Links, login: s
         "permissions": permissions_json(repository.permission(login)),
         "archived": repository.archived,
         "has_issues": repository.has_issues,
+        "has_pull_requests": repository.has_pull_requests,
         "created_at": time(repository.created_at),
         "updated_at": time(repository.pushed_at),
         "pushed_at": time(repository.pushed_at),

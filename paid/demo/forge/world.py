@@ -158,6 +158,7 @@ class Repository:
     private: bool = False
     archived: bool = False
     has_issues: bool = True
+    has_pull_requests: bool = True
     permissions: dict[str, Permission] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
