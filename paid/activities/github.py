@@ -121,10 +121,11 @@ class GitHubActivities:
         return without_secrets(message, known, model_keys(self._settings))
 
     def _move_labels(self, facts: RunFacts) -> None:
-        """Take the label that asked away, and put one that tells the end; one write, or none.
+        """Put a label that tells the end, and take away the one that asked; a write for each.
 
-        Labels are read first, so that what people set meanwhile stays; GitHub compares their names
-        without case.
+        To replace all labels by one write would take away what somebody sets at this moment, when
+        automations tell of the pull request that was just opened. The end is told first: between
+        the two, the label that asked is one that was answered.
         """
         project, issue = facts.project, facts.issue
         github = self._github_for(project)
@@ -132,11 +133,13 @@ class GitHubActivities:
         if seen is None:
             return
         gone = {DONE_LABEL, FAILED_LABEL, *self._asking_labels(facts, github, seen)}
-        wanted = [label for label in seen.labels if label.lower() not in gone]
         if (end_label := _label_of(RunStatus(facts.run.status))) is not None:
-            wanted.append(end_label)
-        if set(wanted) != set(seen.labels):
-            github.set_labels(project.full_name, issue.number, wanted)
+            gone.discard(end_label)
+            if not seen.has(end_label):
+                github.add_labels(project.full_name, issue.number, [end_label])
+        for label in seen.labels:
+            if label.lower() in gone:  # GitHub compares names without case
+                github.remove_label(project.full_name, issue.number, label)
 
     def _asking_labels(self, facts: RunFacts, github: GitHubPort, seen: IssueSeen) -> set[str]:
         """Names in lower case of the labels that asked for the run, or for its end.

@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from paid.activities.github import GitHubActivities
 from paid.contracts import RunInput, RunStatus
 from paid.github.client import GitHub
+from paid.github.words import IssueSeen
 from paid.settings import Settings
 from tests.ledger.rows import item, reserve, settle, settlement
 from tests.poll.conftest import REPO, Watched
@@ -50,6 +51,33 @@ def test_the_label_that_asked_goes_and_one_that_tells_the_end_comes(
 ) -> None:
     labelled.label(NUMBER, "bug")
     assert report(RunStatus.FAILED) == ["bug", "paid-failed"]
+
+
+class _Busy(GitHub):
+    """GitHub on which an automation sets a label just after an issue was read first."""
+
+    is_quiet = False
+
+    def issue(self, repo: str, number: int) -> IssueSeen | None:
+        seen = super().issue(repo, number)
+        if not self.is_quiet:
+            self.is_quiet = True
+            self.add_labels(repo, number, ["has-pr"])
+        return seen
+
+
+def test_a_label_that_somebody_sets_at_this_moment_is_not_lost(
+    labelled: Watched, tmp_path: Path
+) -> None:
+    github = _Busy(labelled.token, labelled.forge.api_url)
+    activities = GitHubActivities(
+        Settings(data_dir=tmp_path / "data"), labelled.database, lambda _: github
+    )
+    run_id = int(labelled.runs()[0].id or 0)
+    labelled.end(run_id, RunStatus.FAILED)
+    ActivityEnvironment().run(activities.report_end, RunInput(run_id))
+    assert set(labelled.forge.issue(REPO, NUMBER).labels) == {"has-pr", "paid-failed"}
+    github.close()
 
 
 def test_a_label_that_is_spelled_otherwise_goes_too(watched: Watched, report: Report) -> None:
