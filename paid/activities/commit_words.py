@@ -7,8 +7,9 @@ summary. So that commit's message ends in a line that names its turn, and gets i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from paid.activities.task_text import MESSAGE_RULES
 from paid.containers.commits import Identity, Rules
 from paid.github.commit_messages import one_line, publishable
 from paid.models import Policy
@@ -24,17 +25,34 @@ def left_over(facts: RunFacts, turn: int) -> str:
     return f"{_title(facts)}\n\nPaid-turn: {turn}\n"
 
 
-def rules_of(facts: RunFacts, summaries: Mapping[int, str]) -> Rules:
-    """The rules for a run's commits; `summaries` are the agent's last words of each turn."""
+def rules_of(facts: RunFacts, summaries: Mapping[int, str], wanted: Sequence[str] = ()) -> Rules:
+    """The rules for a run's commits; `summaries` are the agent's last words of each turn.
+
+    `wanted` is what the repository's own rules say about messages. Where they ask for an issue's
+    number, that of the run's own issue may stay: else no message could ever satisfy them, and the
+    agent would be paid to mend what is broken anew each time.
+    """
     identity, title = identity_of(facts.policy), _title(facts)
+    reference = facts.issue.number if any(map(_asks_for_a_number, wanted)) else None
 
     def reword(text: str) -> str:
         marked = _TURN.search(text)
         if marked:
             text = f"{text[: marked.start()]}\n\n{summaries.get(int(marked[1]), '')}"
-        return publishable(text, title, str(identity)).text
+        return publishable(text, title, str(identity), reference).text
 
     return Rules(identity, reword)
+
+
+def _asks_for_a_number(rule: str) -> bool:
+    return not rule.startswith("not ") and ("#" in rule or "gh-" in rule.lower())
+
+
+def message_rules(database: Database, run_id: int) -> list[str]:
+    """What the repository's rules say about the messages of a run's commits."""
+    with database.session() as session:
+        told = events.of_kind(session, run_id, MESSAGE_RULES)
+    return [str(rule) for rule in told[-1].data["must"]] if told else []
 
 
 def identity_of(policy: Policy) -> Identity:

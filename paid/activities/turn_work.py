@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paid.activities.commit_words import left_over, rules_of, summaries
+from paid.activities.commit_words import left_over, message_rules, rules_of, summaries
 from paid.activities.parts import Host
 from paid.activities.turn_end import last_words
 from paid.activities.turn_gaps import require_small_files
@@ -71,6 +71,10 @@ class TurnWork:
             bundle,
             branch,
             base_sha,
-            rules_of(turn.facts, said | last_words(given.turn, turn.transcript, log)),
+            rules_of(
+                turn.facts,
+                said | last_words(given.turn, turn.transcript, log),
+                message_rules(host.database, given.run_id),
+            ),
         )
         return work.head if work.is_change else None

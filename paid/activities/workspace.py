@@ -8,7 +8,7 @@ from pathlib import Path
 from temporalio import activity
 
 from paid import queues
-from paid.activities.commit_words import rules_of
+from paid.activities.commit_words import message_rules, rules_of
 from paid.activities.heartbeat import heartbeats
 from paid.activities.parts import WORKTREE, GitHubFor, Host
 from paid.activities.rules_ahead import rules_for_messages
@@ -161,11 +161,12 @@ class WorkspaceActivities:
                 f"The work of run {run.run_id} is not on {host.settings.host_name} any more.",
                 hint=f"It is kept for {kept.DAYS} days. Label the issue again.",
             )
+        rules = rules_of(facts, {}, message_rules(host.database, run.run_id))
         with heartbeats():
             host.mirrors.fetch(host.remote(facts.project))
             host.mirrors.pin_base(project_id, run.run_id, row.base_sha)
             work = host.mirrors.take_work(
-                project_id, run.run_id, file, KEPT_BRANCH, row.base_sha, rules_of(facts, {})
+                project_id, run.run_id, file, KEPT_BRANCH, row.base_sha, rules
             )
         branch = host.mirrors.usable_branch(project_id, facts.issue.number, run.run_id, row.branch)
         with host.database.session() as session:

@@ -55,19 +55,22 @@ class Message:
     changed: bool
 
 
-def publishable(text: str, otherwise: str, sign_off: str = "") -> Message:
+def publishable(
+    text: str, otherwise: str, sign_off: str = "", reference: int | None = None
+) -> Message:
     """The message with nothing active, nobody's signature and nothing hidden in it.
 
     `otherwise` is the subject of a message that is empty then. `sign_off` is the project's own
-    identity, `Name <address>`: its own sign-off may stay, since nobody else is spoken for. The same
-    text again stays as it is.
+    identity, `Name <address>`: its own sign-off may stay, since nobody else is spoken for.
+    `reference` is the number of an issue that may be named, `#7` or `GH-7`. The same text again
+    stays as it is.
     """
     seen = _seen(text)
     lines = [line.rstrip() for line in seen.split("\n")]
     lines = [line for line in lines if not _speaks_for_others(line, sign_off)]
     subject, body = _parts(lines)
-    subject = _cut(_inert(subject)) or one_line(otherwise)
-    body = _bounded(_inert(body, sign_off))
+    subject = _cut(_inert(subject, "", reference)) or one_line(otherwise)
+    body = _bounded(_inert(body, sign_off, reference))
     made = f"{subject}\n\n{body}\n" if body else f"{subject}\n"
     return Message(made, made != text)
 
@@ -109,10 +112,11 @@ def _parts(lines: list[str]) -> tuple[str, str]:
     return head.strip(), re.sub(r"\n{3,}", "\n\n", body).strip("\n")
 
 
-def _inert(text: str, sign_off: str = "") -> str:
+def _inert(text: str, sign_off: str = "", reference: int | None = None) -> str:
     own = f"Signed-off-by: {sign_off}"
     return "\n".join(
-        line if sign_off and line == own else _inert_line(line) for line in text.split("\n")
+        line if sign_off and line == own else _inert_line(line, reference)
+        for line in text.split("\n")
     )
 
 
@@ -124,8 +128,17 @@ def without_skips(line: str) -> str:
     return line
 
 
-def _inert_line(line: str) -> str:
+def _inert_line(line: str, reference: int | None = None) -> str:
     line = without_skips(line)
+    if reference is None:
+        return _without_active(line)
+    named = re.compile(rf"(?i)((?<![\w/.:@-])(?:#|gh-){int(reference)}(?!\w))")
+    # each second piece is what the brackets above found
+    pieces = enumerate(named.split(line))
+    return "".join(piece if place % 2 else _without_active(piece) for place, piece in pieces)
+
+
+def _without_active(line: str) -> str:
     line = _KEYWORD_LINK.sub(lambda match: f"/{match[1]}/ ", line)
     for pattern in _ACTIVE:
         line = pattern.sub(lambda match: f"{match[0]} ", line)

@@ -42,6 +42,22 @@ def test_nothing_is_closed(keyword: str, reference: str) -> None:
         assert not re.search(r"[#!]\d|(?i:gh-\d)|https?://", made)
 
 
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("fix: greet (#7)", "fix: greet (#7)\n"),
+        ("GH-7: greet", "GH-7: greet\n"),
+        ("#7 #8 greet, see #77 and #7a", "#7 # 8 greet, see # 77 and # 7a\n"),
+        ("acme/app#7 @acme #7", "acme/app# 7 @ acme #7\n"),
+        ("greet [skip #7]", "greet (skip #7)\n"),
+        ("https://github.com/a/b/issues/7#7", "https: //github.com/a/b/issues/ 7# 7\n"),
+    ],
+)
+def test_one_issue_may_be_named_where_it_is_asked_for(text: str, made: str) -> None:
+    assert publishable(text, "Title", reference=7).text == made
+    assert publishable(made, "Title", reference=7).text == made
+
+
 @pytest.mark.parametrize("before", ["", "_", "1", "é", "(", "\u017f", "git+"])
 def test_nothing_is_linked(before: str) -> None:
     for address in ("https://evil.example", "ssh://evil.example", "www.evil.example"):
