@@ -109,8 +109,9 @@ def decide(
     conflict = _conflict(issue, labels, event)
     if conflict is not None:
         return conflict
-    if not _is_text_as_labelled(issue, event, trusted, edits):
-        return _refused(event, "edited_after_label", _EDITED, _AGAIN)
+    changed = _change_since_label(issue, event, trusted, edits)
+    if changed is not None:
+        return changed
     # a label that is set anew while its run still stops must not be lost with that run
     return Verdict(Action.WAIT if known.is_ending else Action.START, event)
 
@@ -192,13 +193,13 @@ def _conflict(issue: IssueSeen, labels: Labels, event: LabelEvent) -> Verdict | 
     return None
 
 
-def _is_text_as_labelled(
+def _change_since_label(
     issue: IssueSeen,
     event: LabelEvent,
     trusted: Callable[[str], bool],
     edits: Callable[[], Sequence[Edit] | None],
-) -> bool:
-    """Whether nobody untrusted changed the text since the label was set.
+) -> Verdict | None:
+    """The refusal where somebody untrusted may have changed the text since the label was set.
 
     Only the author and people with rights can edit. GitHub tells moments in whole seconds, so an
     edit in the second of the label may have come after it, and counts as later. A server that
@@ -206,9 +207,13 @@ def _is_text_as_labelled(
     moment says nothing of an edit.
     """
     if trusted(issue.author):
-        return True
+        return None
     told = edits()
-    return told is not None and all(edit.at < event.at or trusted(edit.editor) for edit in told)
+    if told is None:
+        return _refused(event, "edits_not_told", _NOT_TOLD.format(who=issue.author), _TRUST)
+    if all(edit.at < event.at or trusted(edit.editor) for edit in told):
+        return None
+    return _refused(event, "edited_after_label", _EDITED, _AGAIN)
 
 
 def _refused(event: LabelEvent, code: str, message: str, hint: str) -> Verdict:
@@ -223,6 +228,10 @@ _ONE = "Remove both, then set the one that is meant."
 _NO_PLANNING = "Planning is not part of this version of Paid."
 _EDITED = "The issue was changed after the label was set, or in the same second, so what was asked "
 _EDITED += "for may not be what it says now."
+_NOT_TOLD = "GitHub does not tell whether {who}, who may not write to this repository, changed the "
+_NOT_TOLD += "issue after the label was set."
+_TRUST = "Open an issue of your own with this text and label that one, or let an owner of the "
+_TRUST += "project list the author as trusted."
 _NO_EVENT = "GitHub does not say who set the label {}; it may have been renamed since."
 _PULL = "This is a pull request, and Paid works on issues."
 _ISSUE = "Open an issue that says what is wanted, and set {} there."

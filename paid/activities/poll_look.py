@@ -228,7 +228,7 @@ class Look:
             known,
             events,
             self._is_trusted,
-            lambda: self._github.edits(self._repo, issue.number),
+            lambda: self._github.edits(self._repo, issue.number, issue),
             overdue=overdue,
         )
 

@@ -153,8 +153,8 @@ class GitHub:
         found = [reading.read(reading.label_event, item) for item in items]
         return sorted((event for event in found if event is not None), key=lambda event: event.id)
 
-    def edits(self, repo: str, number: int) -> list[Edit] | None:
-        """Every change of the body and the title, oldest first.
+    def edits(self, repo: str, number: int, seen: IssueSeen | None = None) -> list[Edit] | None:
+        """Every change of the body and the title, oldest first; `seen` is what was read before.
 
         None when the server cannot tell (GitHub tells of bodies by GraphQL alone).
         """
@@ -162,7 +162,9 @@ class GitHub:
         issue = {"owner": owner, "name": name, "number": number}
         try:
             told = all_edits(
-                lambda cursors: self._connection.graphql(QUESTION, {**issue, **cursors})
+                lambda cursors: self._connection.graphql(QUESTION, {**issue, **cursors}),
+                seen,
+                self.now(),
             )
         except GitHubError as error:
             if error.retryable:

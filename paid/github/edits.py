@@ -6,11 +6,12 @@ The last edit is not enough: a maintainer's edit of a typo would hide an outside
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from paid.errors import GitHubError
 from paid.github.reading import SILENT, actor, last_edit, moment
-from paid.github.words import Edit
+from paid.github.words import GHOST, Edit, IssueSeen
 
 MOST_PAGES = 10
 """A thousand edits and a thousand titles; an issue with more is not told of."""
@@ -20,6 +21,8 @@ QUESTION = f"""
 query($owner: String!, $name: String!, $number: Int!, $edits: String, $titles: String) {{
   repository(owner: $owner, name: $name) {{
     issue(number: $number) {{
+      title
+      body
       lastEditedAt
       editor {_PERSON}
       userContentEdits(first: 100, after: $edits) {{
@@ -41,10 +44,12 @@ Ask = Callable[[Mapping[str, Any]], Any]
 """Asks QUESTION with variables beside the issue's; answers its `data`."""
 
 
-def all_edits(ask: Ask) -> list[Edit]:
+def all_edits(ask: Ask, seen: IssueSeen | None = None, now: datetime | None = None) -> list[Edit]:
     """Every change of an issue's body and title, in no order.
 
-    Raises GitHubError when the answers do not say.
+    REST and GraphQL may be answered by two copies of GitHub's database, of which one is behind. So
+    where the text is not the one that was `seen`, somebody changes it at this moment: an edit by
+    nobody knows whom, `now`. Raises GitHubError when the answers do not say.
     """
     found: list[Edit] = []
     cursors: dict[str, str | None] = dict.fromkeys(_LISTS)
@@ -53,6 +58,8 @@ def all_edits(ask: Ask) -> list[Edit]:
         last = last_edit(told)
         found += [last] if last else []
         found += _listed(told)
+        if seen is not None and now is not None and _is_another_text(told, seen):
+            found.append(Edit(GHOST, now))
         following = _following(told)
         if not any(following.values()):
             return found
@@ -77,15 +84,32 @@ def _listed(data: Any) -> list[Edit]:
 
 
 def _nodes(issue: Any, name: str) -> list[Any]:
-    """A list's entries. A server of another make may not have the list at all."""
+    """A list's entries. A server of another make may not have the list at all.
+
+    GitHub's schema allows that an issue has none; with an edit that would be a list not shown.
+    """
+    if issue.get(name, {}) is None and not issue["lastEditedAt"]:
+        return []
     return list(issue[name]["nodes"]) if name in issue else []
+
+
+def _is_another_text(data: Any, seen: IssueSeen) -> bool:
+    """Whether the answer shows another title or body; what it does not show is not compared."""
+    issue = data["repository"]["issue"]
+    pairs = ((issue.get("title"), seen.title), (issue.get("body"), seen.body))
+    return any(isinstance(told, str) and _plain(told) != _plain(had) for told, had in pairs)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
 
 
 def _following(data: Any) -> dict[str, str | None]:
     """Where each list goes on; None for one that is at its end."""
     try:
         issue = data["repository"]["issue"]
-        pages = {name: issue.get(of, {}).get("pageInfo") or {} for name, of in _LISTS.items()}
+        lists = {name: issue.get(of) or {} for name, of in _LISTS.items()}
+        pages = {name: found.get("pageInfo") or {} for name, found in lists.items()}
         return {
             name: str(page["endCursor"]) if page.get("hasNextPage") else None
             for name, page in pages.items()

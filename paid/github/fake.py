@@ -160,7 +160,7 @@ class FakeGitHub:
         self._issue(repo, number)
         return list(self._repository(repo).events.get(number, []))
 
-    def edits(self, repo: str, number: int) -> list[Edit] | None:
+    def edits(self, repo: str, number: int, seen: IssueSeen | None = None) -> list[Edit] | None:
         """Every change of the text, oldest first."""
         self._issue(repo, number)
         return list(self._repository(repo).edits.get(number, []))

@@ -155,8 +155,8 @@ class GitHubPort(Protocol):
         """Labels set and taken away, oldest first."""
         ...
 
-    def edits(self, repo: str, number: int) -> list[Edit] | None:
-        """Every change of the body and the title, oldest first.
+    def edits(self, repo: str, number: int, seen: IssueSeen | None = None) -> list[Edit] | None:
+        """Every change of the body and the title, oldest first; `seen` is what was read before.
 
         None when the server cannot tell (GitHub tells of bodies by GraphQL alone).
         """

@@ -16,6 +16,7 @@ from paid.errors import (
     GitHubUnauthorizedError,
     GitHubUnavailableError,
 )
+from paid.github import reading
 from paid.github.addresses import next_page
 from paid.github.answers import error_of
 from paid.github.client import GitHub
@@ -277,6 +278,44 @@ def edited(login: str, kind: str, second: int) -> dict[str, Any]:
         "deletedAt": None,
         "deletedBy": None,
     }
+
+
+NEVER_EDITED = {"lastEditedAt": None, "editor": None}
+
+
+@pytest.mark.parametrize(
+    ("shown", "count"),
+    [
+        ({"title": "T", "body": "As\r\nread"}, 0),
+        ({"title": "T", "body": "As it was before"}, 1),
+        ({"title": "As it was before", "body": "As\nread"}, 1),
+        ({}, 0),
+    ],
+)
+def test_a_copy_of_github_that_is_behind_is_not_believed(
+    shown: dict[str, str], count: int, server: Scripted
+) -> None:
+    """REST may show an outsider's edit of which GraphQL has not heard yet."""
+    told = {**NEVER_EDITED, **shown}
+    server.answer = lambda asked: Reply(
+        200, {"data": {"repository": {"issue": told}}} if asked.verb == "POST" else []
+    )
+    seen = reading.issue({**issue(1), "title": "T", "body": "As\nread"})
+    edits = server.github.edits(REPO, 1, seen)
+    assert edits is not None
+    assert [edit.editor for edit in edits] == ["ghost"] * count
+    assert all(edit.at > datetime.now(UTC) - timedelta(minutes=1) for edit in edits)
+
+
+@pytest.mark.parametrize(("at", "expected"), [(None, []), ("2026-01-01T00:00:09Z", None)])
+def test_a_list_that_is_not_there_is_empty_only_where_nothing_was_edited(
+    at: str | None, expected: list[Any] | None, server: Scripted
+) -> None:
+    told = {"lastEditedAt": at, "editor": None, "userContentEdits": None, "timelineItems": None}
+    server.answer = lambda asked: Reply(
+        200, {"data": {"repository": {"issue": told}}} if asked.verb == "POST" else []
+    )
+    assert server.github.edits(REPO, 1) == expected
 
 
 def test_every_edit_is_told_and_an_app_is_no_namesake(server: Scripted) -> None:

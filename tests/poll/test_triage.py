@@ -131,6 +131,13 @@ def test_a_server_that_cannot_tell_of_edits_is_not_believed(seconds: int) -> Non
     assert judge(seen, [labelled()], None, None).action is not Action.START
 
 
+def test_where_edits_are_not_told_nobody_is_said_to_have_edited() -> None:
+    verdict = judge(issue("paid-build"), [labelled()], None, None)
+    assert verdict.code == "edits_not_told"
+    assert "does not tell" in verdict.message
+    assert "trusted" in verdict.hint
+
+
 @pytest.mark.parametrize("author", ["otto", "maria"])
 def test_a_text_older_than_its_label_is_waited_for(author: str) -> None:
     stale = issue("paid-build", author=author, minutes=-1 / 60)

@@ -43,6 +43,8 @@ def _edits_json(world: World, issue: Issue, asked: Json) -> Json:
     last = issue.edits[-1] if issue.edits else None
     renames = [event for event in issue.events if event.event == "renamed"]
     return {
+        "title": issue.title,
+        "body": issue.body,
         "lastEditedAt": maybe_time(last.at if last else None),
         "editor": _actor(world, last.login) if last else None,
         "userContentEdits": _page(
