@@ -22,6 +22,9 @@ _WWW = re.compile(r"(?i)www(?=\.)")
 """Broken before its dot: a joiner behind it is a letter of the host, and browsers leave it out."""
 _MENTION = re.compile(r"@(?=[A-Za-z0-9])")
 _NUMBER = re.compile(r"(?i)(#|(?<![^\W_])gh-)(?=\d)")
+_COMMAND = re.compile(r"^([^\S\n]*)/(?=[A-Za-z][\w-]*(?:\s|$))", re.MULTILINE)
+"""`/approve`, `/hold`: bots take such lines of a body for orders of its author. A path has more
+than one slash."""
 _CUT = "…"
 _BACKTICKS = re.compile(r"`+")
 
@@ -43,7 +46,8 @@ def _escaped(seen: str) -> str:
     broken = _unactive(seen)
     escaped = _MARKUP.sub(lambda match: "\\" + match[0], broken)
     escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _BLOCK_START.sub(lambda match: f"{match[1]}\\{match[2]}", escaped)
+    escaped = _BLOCK_START.sub(lambda match: f"{match[1]}\\{match[2]}", escaped)
+    return _without_commands(escaped)
 
 
 def neutralise_inline(text: str, max_chars: int = 200) -> str:
@@ -85,7 +89,11 @@ def code_block(text: str, max_chars: int = 4000) -> str:
         seen = seen[:max_chars].rstrip() + "\n" + _CUT
     longest = max((len(run) for run in _BACKTICKS.findall(seen)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{_unactive(seen)}\n{fence}"
+    return f"{fence}text\n{_without_commands(_unactive(seen))}\n{fence}"
+
+
+def _without_commands(text: str) -> str:
+    return _COMMAND.sub(lambda match: f"{match[1]}{_BREAK}/", text)
 
 
 def _unactive(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 
@@ -128,6 +129,19 @@ def test_an_address_without_scheme_is_broken_before_its_dot(before: str) -> None
     # cmark-gfm takes a joiner behind the dot for a part of the host's name
     for made in (neutralise(f"{before}www.evil.example"), plain_title(f"{before}WWW.evil.example")):
         assert "www\u2060." in made.lower()
+
+
+@pytest.mark.parametrize(
+    "command", ["/approve", "/hold cancel", "  /lgtm\r", "/assign @acme", "/ok-to-test"]
+)
+@pytest.mark.parametrize("make", [neutralise, code_block])
+def test_no_line_is_an_order_to_a_bot(make: Callable[[str], str], command: str) -> None:
+    """Prow and its kind take them from a pull request's body, with its author's rights."""
+    assert not re.search(r"(?m)^\s*/[a-z]", make(f"Done.\n\n{command}\n{command}"))
+
+
+def test_paths_are_no_orders() -> None:
+    assert neutralise("/usr/bin/env\n/ is the root") == "/usr/bin/env\n/ is the root"
 
 
 def test_empty_lines_cost_nothing() -> None:
