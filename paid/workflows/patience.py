@@ -32,6 +32,11 @@ DOCKER = "DockerUnavailableError"
 GATEWAY = "GatewayAwayError"
 AWAY = {"DatabaseError": "database-away", GATEWAY: "gateway-away"}
 """What a step may find away for a day, and the patch since which a run waits for it."""
+REMOTE = ("GitHubUnavailableError", "GitUnavailableError", "GitHubRateLimitedError")
+PUBLISHES = "create_pull_request"
+"""The step behind which nothing is to be paid any more: all of the run's work waits for it."""
+LONGEST_WITHOUT_GITHUB = timedelta(hours=2)
+"""Longer than nearly all of GitHub's own incidents; what a server never answers must end, too."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
 PAUSE_PART = 0.1
 """A step is begun anew after so much of the time that it has waited: an outage of two minutes is
@@ -80,6 +85,7 @@ class Patience:
         self._lost_workers = 0
         self._docker_waits = 0
         self._away_since: datetime | None = None
+        self._without_github_since: datetime | None = None
 
     def pause(self, error: FailureError, lasted: timedelta, now: datetime) -> timedelta | None:
         """How long to wait before the step is begun anew; None when it has failed.
@@ -91,6 +97,8 @@ class Patience:
         if kind in AWAY:
             return self._outage(lasted, now)
         self._away_since = None
+        if kind in REMOTE and self._name == PUBLISHES:
+            return self._without_github(lasted, now)
         if worker_was_lost(error):
             self._lost_workers += 1
             return NO_PAUSE if self._lost_workers <= MOST_LOST_WORKERS else None
@@ -107,6 +115,8 @@ class Patience:
         kind = cause.type if isinstance(cause, ApplicationError) else None
         if kind in AWAY:
             return AWAY[kind]
+        if kind in REMOTE:
+            return "github-away"
         return "docker-away" if kind == DOCKER else f"lost-workers-of-{self._name}"
 
     def _outage(self, lasted: timedelta, now: datetime) -> timedelta | None:
@@ -114,6 +124,15 @@ class Patience:
             self._away_since = now  # until then it worked: this outage has just begun
         waited = now - self._away_since
         if waited > LONGEST_OUTAGE:
+            return None
+        return min(max(PAUSE_PART * waited, FIRST_PAUSE), LONGEST_PAUSE)
+
+    def _without_github(self, lasted: timedelta, now: datetime) -> timedelta | None:
+        """As of an outage; from its first attempt on, since those behind it may last as long."""
+        if self._without_github_since is None:
+            self._without_github_since = now - lasted
+        waited = now - self._without_github_since
+        if waited > LONGEST_WITHOUT_GITHUB:
             return None
         return min(max(PAUSE_PART * waited, FIRST_PAUSE), LONGEST_PAUSE)
 

@@ -361,6 +361,22 @@ async def test_a_cancelled_step_that_finds_something_away_is_not_begun_again(
     assert fake.calls.count("run_agent") == 1
 
 
+async def test_finished_work_waits_for_a_github_that_is_away(start_run: StartRun) -> None:
+    left = iter(range(9))  # one more than the server's own attempts
+
+    def create_pull_request(_: Any) -> PullRequest:
+        if next(left, None) is not None:
+            error = GitUnavailableError("The remote did not answer.")
+            error.retry_after_seconds = 0.01
+            raise error
+        return PullRequest(7, "http://forge/pull/7")
+
+    handle, fake = await start_run(create_pull_request=create_pull_request)
+    assert (await handle.result()).status is RunStatus.COMPLETED
+    assert fake.calls.count("create_pull_request") == 10
+    assert fake.calls.count("run_agent") == 1
+
+
 async def test_an_outage_of_the_database_is_waited_out_however_far_the_run_is(
     start_run: StartRun,
 ) -> None:

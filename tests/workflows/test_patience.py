@@ -8,7 +8,15 @@ import pytest
 from temporalio.exceptions import ApplicationError, FailureError, TimeoutError, TimeoutType
 
 from paid import queues
-from paid.errors import DatabaseError, DetachedError, DockerUnavailableError, GitUnavailableError
+from paid.errors import (
+    DatabaseError,
+    DetachedError,
+    DockerUnavailableError,
+    GitHubRateLimitedError,
+    GitHubUnavailableError,
+    GitUnavailableError,
+    PaidError,
+)
 from paid.temporal import as_application_error
 from paid.workflows.patience import MOST_LOST_WORKERS, NO_PAUSE, Patience
 
@@ -74,6 +82,25 @@ def test_an_outage_behind_lost_workers_has_just_begun() -> None:
 @pytest.mark.parametrize("error", [HANGS, as_application_error(GitUnavailableError("away"))])
 def test_what_temporal_has_tried_often_enough_is_not_waited_for(error: FailureError) -> None:
     assert Patience("verify", queues.CONTAINER).pause(error, MOMENT, BEGIN) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        GitUnavailableError("The remote did not answer."),
+        GitHubUnavailableError("GitHub answered 503."),
+        GitHubRateLimitedError("A limit holds.", retry_after_seconds=60),
+    ],
+)
+def test_what_a_run_has_made_waits_for_github_and_not_for_ever(error: PaidError) -> None:
+    """An incident there lasts half an hour, and its own attempts are over after some minutes."""
+    patience, now, lasted = Patience("create_pull_request", queues.PUBLISH), BEGIN, 4 * 60
+    waited = [timedelta(seconds=lasted)]
+    while (pause := patience.pause(as_application_error(error), waited[0], now)) is not None:
+        waited.append(pause)
+        now += pause + waited[0]
+    assert timedelta(hours=2) < now - BEGIN + waited[0] < timedelta(hours=3)
+    assert max(waited[1:]) <= timedelta(minutes=5)
 
 
 def test_a_claim_leaves_docker_to_temporal_and_not_its_lost_workers() -> None:
