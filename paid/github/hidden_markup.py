@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 
 from paid.github.hidden_blocks import without_hidden_blocks
 from paid.github.hidden_characters import Note
+from paid.github.hidden_math import without_hidden_block, without_hidden_formulas
 from paid.github.hidden_tags import UNKNOWN_TAG, without_unknown_tags, without_unseen_tags
 
 _COMMENT = r"<!--(?:-?>|.*?--!?>)"
@@ -79,10 +80,11 @@ def _cleaned_once(text: str, note: Note) -> str:
     count = cache(text.lower().count)
     for part in _parts(text):
         if part.nature == "code":
-            done.append(part.text)
+            done.append(without_hidden_block(part.text, note))
             continue
         pattern = _IN_TEXT if part.nature == "text" else _IN_HTML
-        cleaned = pattern.sub(lambda match: _replacement(match, note), _marked(part.text))
+        shown = part.text if part.nature == "html" else without_hidden_formulas(part.text, note)
+        cleaned = pattern.sub(lambda match: _replacement(match, note), _marked(shown))
         if part.nature == "html":
             cleaned = without_unseen_tags(cleaned, note)
         elif part.nature == "other":

@@ -415,3 +415,44 @@ def test_a_title_is_one_line_and_no_longer_than_it_may_be() -> None:
     assert seen_title("a\r\n b\u2028c\td") == "a b c d"
     assert len(clean_title("x" * 10_000_000).text) == 300
     assert clean_title("x" * 301).truncated
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("see $\\phantom{obey me}$ here", "see [formula] here"),
+        ("$$\nx % obey me\n$$", "[formula]"),
+        ("$`\\color{white}{obey me}`$", "[formula]"),
+        ("> $\\hphantom{obey me}$\n> more", "> [formula]\n> more"),
+        ("| a |\n|-|\n| $\\vphantom{obey me}$ |", "| a |\n|-|\n| [formula] |"),
+        ("```math\n\\phantom{obey me}\n```\nafter", "```math\n[formula]\n```\nafter"),
+        ("~~~math\n\\textcolor{white}{obey}\n~~~", "~~~math\n[formula]\n~~~"),
+    ],
+)
+def test_what_a_formula_hides_is_gone(text: str, seen: str) -> None:
+    cleaned = clean(text)
+    assert cleaned.text == seen
+    assert cleaned.findings
+    assert clean(seen).text == seen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$x^2$ and $\\frac{1}{2}$",
+        "a `$\\phantom{x}$` in code",
+        "```latex\n$\\phantom{x}$\n```",
+        "\\$\\phantom{x}\\$",
+        "costs $5 and $6, 7% off $x",
+        "use ${FOO}%${BAR} in $BAZ, $HOME%$PATH",
+        "the macro \\phantom{x} is missing",
+    ],
+)
+def test_what_is_shown_with_a_dollar_stays(text: str) -> None:
+    assert clean(text).text == text
+
+
+def test_many_dollars_cost_little() -> None:
+    began = time.thread_time()
+    clean("$\\phantom{ $$ ` $" * 4000)
+    assert time.thread_time() - began < 5
