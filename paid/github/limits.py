@@ -29,7 +29,7 @@ def retry_after_seconds(
         return said
     if headers.get("x-ratelimit-remaining") == "0":
         return _until_reset(headers.get("x-ratelimit-reset"), now)
-    if status in (422, 429) or _speaks_of_a_limit(message):
+    if status in (422, 429) or speaks_of_a_limit(message):
         return LEAST_SECONDS
     return None
 
@@ -61,6 +61,7 @@ def _bounded(seconds: float) -> float:
     return min(max(seconds, 1.0), MOST_SECONDS)
 
 
-def _speaks_of_a_limit(message: str) -> bool:
+def speaks_of_a_limit(message: str) -> bool:
+    """Whether a refusal is one for a time, and says nothing of the token's rights."""
     lowered = message.lower()
     return any(words in lowered for words in _LIMITS)

@@ -15,8 +15,9 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from paid.errors import GitHubError, GitHubUnauthorizedError
+from paid.errors import GitHubError, GitHubRateLimitedError, GitHubUnauthorizedError
 from paid.github.connection import Connection
+from paid.github.limits import LEAST_SECONDS, speaks_of_a_limit
 from paid.plain import plain
 
 NEVER_A_BRANCH = "paid/rights..probe"
@@ -104,4 +105,8 @@ def _push(clone_url: str, token: str) -> Missing | None:
             return None
         said = answer.raw.read(_SAID_CHARS, decode_content=True)
         words = plain(said.decode("utf-8", "replace")).strip().replace("\n", " ")
+        if speaks_of_a_limit(words):
+            raise GitHubRateLimitedError(
+                f"git was answered {answer.status_code}: {words}", retry_after_seconds=LEAST_SECONDS
+            )
         return Missing("Contents: write", f"git was answered {answer.status_code}: {words}")

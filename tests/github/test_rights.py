@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
-from paid.errors import GitHubUnauthorizedError
-from paid.github.rights import expiry
+from paid.errors import GitHubRateLimitedError, GitHubUnauthorizedError
+from paid.github.connection import Connection
+from paid.github.rights import expiry, missing_rights
 from paid.registration import check_rights
 from tests.github.conftest import REPO, ForgeStage
+from tests.github.scripted import Reply, scripted
 
 ALL = {"contents": "write", "issues": "write", "pull_requests": "write"}
 WORDS = {
@@ -42,6 +45,29 @@ def test_a_token_with_all_rights_lacks_none_and_the_trial_leaves_no_trace(
         assert missing_of(forge_stage, rights) == []
     assert not forge_stage.forge.world.repositories[REPO].issues
     assert forge_stage.forge.branches(REPO) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (b"You have exceeded a secondary rate limit. Please wait.", GitHubRateLimitedError),
+        (b"Write access to repository not granted.", None),
+    ],
+)
+def test_a_limit_is_not_taken_for_a_right_that_is_lacking(
+    words: bytes, error: type[Exception] | None
+) -> None:
+    with scripted() as server:
+        server.answer = lambda asked: (
+            Reply(403, words) if asked.verb == "GET" else Reply(422, {"message": "No"})
+        )
+        clone_url = server.api_url.replace("/api/v3", "/o/r.git")
+        ask = partial(missing_rights, Connection("t", server.api_url), "o/r", "main", clone_url)
+        if error is None:
+            assert [lack.right for lack in ask("t")] == ["Contents: write"]
+            return
+        with pytest.raises(error):
+            ask("t")
 
 
 def test_what_is_lacking_is_named_with_what_to_do(forge_stage: ForgeStage) -> None:
