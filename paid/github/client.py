@@ -199,12 +199,8 @@ class GitHub:
             reading.comment, self._connection.write("PATCH", path, {"body": body}).data
         )
 
-    def set_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
-        """Make `labels` the issue's labels, in one write; unknown ones are created by GitHub."""
-        self._write_on(repo, number, "PUT", "labels", {"labels": list(labels)})
-
     def add_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
-        """Add labels."""
+        """Add labels; unknown ones are created by GitHub."""
         self._write_on(repo, number, "POST", "labels", {"labels": list(labels)})
 
     def remove_label(self, repo: str, number: int, label: str) -> bool:

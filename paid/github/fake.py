@@ -192,13 +192,6 @@ class FakeGitHub:
                     return comments[place]
         raise GitHubNotFoundError("GitHub answered 404: Not Found")
 
-    def set_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
-        """Make `labels` the issue's labels."""
-        for label in self._issue(repo, number).labels:
-            if label not in labels:
-                self.remove_label(repo, number, label)
-        self.add_labels(repo, number, labels)
-
     def add_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
         """Add labels."""
         self._require_label_right(repo)

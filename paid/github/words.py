@@ -178,12 +178,8 @@ class GitHubPort(Protocol):
         """Replace a comment's text."""
         ...
 
-    def set_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
-        """Make `labels` the issue's labels, in one write; unknown ones are created by GitHub."""
-        ...
-
     def add_labels(self, repo: str, number: int, labels: Sequence[str]) -> None:
-        """Add labels."""
+        """Add labels; unknown ones are created by GitHub."""
         ...
 
     def remove_label(self, repo: str, number: int, label: str) -> bool:

@@ -130,9 +130,9 @@ def moved(asked: Asked, server: Scripted) -> Reply | None:
 
 def test_a_write_to_a_renamed_repository_arrives(server: Scripted) -> None:
     server.answer = lambda asked: moved(asked, server) or Reply(200, [])
-    server.github.set_labels(REPO, 1, ["paid-done"])
+    server.github.add_labels(REPO, 1, ["paid-done"])
     written = server.asked[-1]
-    assert (written.verb, written.path) == ("PUT", "/api/v3/repositories/9/issues/1/labels")
+    assert (written.verb, written.path) == ("POST", "/api/v3/repositories/9/issues/1/labels")
     assert written.body == {"labels": ["paid-done"]}
     assert written.headers["authorization"] == "token token"
 

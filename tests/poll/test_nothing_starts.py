@@ -126,7 +126,6 @@ def test_nothing_is_written_on_an_issue_that_was_transferred(watched: Watched) -
     github = GitHub(watched.token, watched.forge.api_url)
     for write in (
         lambda: github.create_comment(REPO, number, "Hello"),
-        lambda: github.set_labels(REPO, number, ["paid-done"]),
         lambda: github.add_labels(REPO, number, ["paid-done"]),
     ):
         with pytest.raises(GitHubNotFoundError):
