@@ -34,7 +34,13 @@ from paid.contracts import (
     Workspace,
 )
 from paid.embedded import TemporalServer
-from paid.errors import DatabaseError, DetachedError, DockerUnavailableError, PolicyError
+from paid.errors import (
+    DatabaseError,
+    DetachedError,
+    DockerUnavailableError,
+    GitUnavailableError,
+    PolicyError,
+)
 from paid.process_end import end_process
 from paid.temporal import CONVERTER, ErrorTranslation
 from paid.workflows.agent_execution import AgentExecutionWorkflow
@@ -174,6 +180,20 @@ def loses_its_database() -> Answers:
     return {"run_agent": turn}
 
 
+def publishes_when_github_is_back() -> Answers:
+    """GitHub is away for longer than publishing has attempts."""
+    away = iter([True] * 9)
+
+    def publish(_: Any) -> PullRequest:
+        if next(away, False):
+            error = GitUnavailableError("The remote did not answer.")
+            error.retry_after_seconds = 0.1
+            raise error
+        return PullRequest(7, "http://forge/pull/7")
+
+    return {"create_pull_request": publish}
+
+
 def is_refused_for_the_same_commit() -> Answers:
     """GitHub refuses its push, and the agent leaves the commit as it was."""
     refused = PullRequest(0, "", feedback_id=5, code="push_rejected", message="a.bin is too large")
@@ -199,7 +219,7 @@ def publishes_kept_work() -> Answers:
 SCENARIOS = (completes, mends_failing_checks, changes_nothing, finds_no_workspace, fails,
              pauses_for_money, waits_for_docker, begins_in_a_crowd, ends_in_a_crowd,
              loses_its_workers, loses_its_workers_and_docker, loses_its_database,
-             is_refused_for_the_same_commit, mends_what_was_refused, publishes_kept_work,
+             publishes_when_github_is_back, is_refused_for_the_same_commit, mends_what_was_refused, publishes_kept_work,
              is_cancelled)  # fmt: skip
 
 
