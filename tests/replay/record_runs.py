@@ -219,8 +219,8 @@ def publishes_kept_work() -> Answers:
 SCENARIOS = (completes, mends_failing_checks, changes_nothing, finds_no_workspace, fails,
              pauses_for_money, waits_for_docker, begins_in_a_crowd, ends_in_a_crowd,
              loses_its_workers, loses_its_workers_and_docker, loses_its_database,
-             publishes_when_github_is_back, is_refused_for_the_same_commit, mends_what_was_refused, publishes_kept_work,
-             is_cancelled)  # fmt: skip
+             publishes_when_github_is_back, is_refused_for_the_same_commit,
+             mends_what_was_refused, publishes_kept_work, is_cancelled)  # fmt: skip
 
 
 async def _history(client: Client, scenario: Callable[[], Answers]) -> str:
