@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 
-from . import gaps
+from . import entries, gaps
 from .places import REMOTE, TREE, RepositoryError
-from .repository import but_for, git, stage_everything
+from .repository import but_for, git, let_read, stage_everything
 
 TYPE_CHECKING = False  # as `typing` has it, which is not loaded
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def _stage_touched(base_sha: str, litter: Sequence[str]) -> Gaps | None:
 
 def _stage_everything(base_sha: str, litter: Sequence[str]) -> list[str]:
     """Stage all but the repositories in the worktree, which are returned."""
+    let_read()
+    entries.renew(entries.hidden(entries.listed("--cached")))
     try:
         stage_everything(litter, ok=(0,))
     except RepositoryError:  # one of them has no commit yet, or a file cannot be read
@@ -149,34 +151,17 @@ def _update(paths: set[str], litter: Sequence[str]) -> list[str]:
 
     Repositories among them are not staged, but returned.
     """
-    wanted = ("--cached", "--others", "--exclude-standard", "-z")
     places = [f":(literal,top){path}" for path in sorted(paths)]
-    listing = git("ls-files", *wanted, "--", *places, *but_for(litter), tree=True)
-    inside = gaps.repositories(listing.split("\0"))
-    names = "\0".join(name for name in listing.split("\0") if name and not name.endswith("/"))
-    if names:
-        data = names.encode(errors="surrogateescape")
-        _forget_times(names.split("\0"))
+    listing = entries.listed(
+        "--cached", "--others", "--exclude-standard", "--", *places, *but_for(litter)
+    )
+    inside = gaps.repositories(entry.path for entry in listing)
+    found = [entry for entry in listing if not entry.path.endswith("/") and not entry.is_away()]
+    if found:
+        entries.renew([*entries.hidden(found), *entries.older_than(FOLDERS, found)])
+        data = "\0".join(dict.fromkeys(entry.path for entry in found))
         git(
-            "update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=data, tree=True
-        )
+            "update-index", "--add", "--remove", "--replace", "-z", "--stdin",
+            stdin=data.encode(errors="surrogateescape"), tree=True,
+        )  # fmt: skip
     return inside
-
-
-def _forget_times(names: Sequence[str]) -> None:
-    """Let git read the files that are older than the base, whatever the index knows of them.
-
-    They were given another's time (`cp -p`, `touch -r`), which may be the very one in the index.
-    """
-    base = os.lstat(FOLDERS).st_mtime
-    old = [name for name in names if _is_older(f"{TREE}/{name}", base)]
-    if old:
-        data = "\0".join(old).encode(errors="surrogateescape")
-        git("update-index", "--force-remove", "-z", "--stdin", stdin=data, tree=True)
-
-
-def _is_older(path: str, moment: float) -> bool:
-    try:
-        return os.lstat(path).st_mtime < moment
-    except OSError:
-        return False

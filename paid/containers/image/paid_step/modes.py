@@ -7,7 +7,7 @@ import time
 
 from . import changes, forwarder, gaps, processes, repository, workspace
 from .agent import environment_of
-from .places import DONE, FAILED, TREE, WORKSPACE
+from .places import DONE, FAILED, TREE, WORKSPACE, WORKTREE, RepositoryError
 from .reports import Reporter
 from .task import Task
 
@@ -49,8 +49,8 @@ def empty(_: Task, reporter: Reporter) -> int:
 def collect(task: Task, reporter: Reporter) -> int:
     """Commit what is left and write the bundle; also for an agent whose container died."""
     workspace.reset_configuration(task.base_sha)
-    repository.unlock_index()
-    found = changes.stage(task.base_sha, task.litter)
+    repository.unlock()
+    found = _staged(task)
     told: dict[str, object] = {"repositories": found.repositories, "submodules": found.submodules}
     commit, parent = repository.commit_staged(task.commit_message)
     head = repository.take_home(task.branch, task.base_sha, commit, parent, task.commit_message)
@@ -73,6 +73,16 @@ def collect(task: Task, reporter: Reporter) -> int:
         bundle_bytes=repository.write_bundle(task.branch, task.base_sha),
     )
     return DONE
+
+
+def _staged(task: Task) -> changes.Gaps:
+    if os.path.exists(f"{WORKTREE}/index"):
+        try:
+            return changes.stage(task.base_sha, task.litter)
+        except RepositoryError:
+            pass  # the agent's own doing may be the reason
+    repository.mend(task.base_sha)
+    return changes.stage(task.base_sha, task.litter)
 
 
 def verify(task: Task, reporter: Reporter) -> int:

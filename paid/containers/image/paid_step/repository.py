@@ -11,7 +11,7 @@ import os
 
 from . import processes
 from .places import BUNDLE, MIRROR, OUT, REMOTE, TREE, WORKSPACE, WORKTREE, RepositoryError
-from .workspace import full_name, is_cloned, remove
+from .workspace import full_name, is_cloned, remove, write
 
 TYPE_CHECKING = False  # as `typing` has it, which is not loaded
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ SETTINGS = {
     "filter.lfs.clean": "",
     "filter.lfs.required": "false",
 }
+UNREADABLE = b"could not open directory"
 COMMITTER = {"NAME": "Paid", "EMAIL": "noreply@paid.invalid"}
 """In the container alone: the host names the project's own identity in what leaves."""
 
@@ -64,8 +65,17 @@ def git_environment(identity: bool = True) -> dict[str, str]:
     return env
 
 
-def git(*argv: str, stdin: bytes = b"", ok: Sequence[int] = (0,), tree: bool = False) -> str:
-    """Run git and return its output; `tree` means in the worktree, whatever its `.git` says."""
+def git(
+    *argv: str,
+    stdin: bytes = b"",
+    ok: Sequence[int] = (0,),
+    tree: bool = False,
+    whole: bool = False,
+) -> str:
+    """Run git and return its output; `tree` means in the worktree, whatever its `.git` says.
+
+    With `whole`, what git only warns of, a folder that it cannot read, is an error.
+    """
     env = git_environment()
     if tree:
         env |= {"GIT_DIR": WORKTREE, "GIT_WORK_TREE": TREE}
@@ -74,7 +84,7 @@ def git(*argv: str, stdin: bytes = b"", ok: Sequence[int] = (0,), tree: bool = F
         done = processes.run(["git", "-C", place, *argv], env, stdin, GIT_SECONDS)
     except OSError as error:
         raise RepositoryError(f"git {argv[0]}: {error}") from error
-    if done.code not in ok:
+    if done.code not in ok or (whole and UNREADABLE in done.errors):
         said = done.errors.decode(errors="replace").strip()[-2000:]
         raise RepositoryError(f"git {argv[0]} ended with {done.code}: {said}")
     return done.output.decode(errors="surrogateescape")
@@ -156,9 +166,39 @@ def switch_to(sha: str) -> None:
     git("update-ref", "--no-deref", "HEAD", sha, tree=True)
 
 
-def unlock_index() -> None:
-    """Remove the lock that a killed git of the agent's left."""
-    remove(f"{WORKTREE}/index.lock")
+def unlock() -> None:
+    """Remove the locks that a killed git of the agent's left: of the index, HEAD, branches, refs.
+
+    No branch may be called so: git itself refuses names that end in `.lock`.
+    """
+    places = [WORKTREE, REMOTE, f"{REMOTE}/objects/info"]
+    places += [folder for folder, _, _ in os.walk(f"{REMOTE}/refs")]
+    for place in places:
+        for name in os.listdir(place) if os.path.isdir(place) else ():
+            if name.endswith(".lock"):
+                remove(f"{place}/{name}")
+
+
+def mend(base_sha: str) -> None:
+    """Make the index anew, and put the worktree on its base where HEAD leads to no commit.
+
+    An agent may have left HEAD on a branch without commits, deleted what HEAD names, or damaged the
+    index; git does not always say of one that it is.
+    """
+    try:
+        head()
+    except RepositoryError:
+        write(f"{WORKTREE}/HEAD", f"{base_sha}\n")
+    remove(f"{WORKTREE}/index")
+    git("read-tree", "HEAD", tree=True)
+
+
+def let_read() -> None:
+    """Let the owner read all files of the worktree: git passes over what it may not read."""
+    folders = ["-type", "d", "!", "-perm", "-700", "-exec", "chmod", "u+rwx", "{}", ";"]
+    files = ["-type", "f", "!", "-perm", "-400", "-exec", "chmod", "u+r", "{}", "+"]
+    argv = ["find", TREE, "(", *folders, ",", *files, ")"]
+    processes.run(argv, os.environ, b"", GIT_SECONDS)
 
 
 def but_for(litter: Sequence[str]) -> list[str]:

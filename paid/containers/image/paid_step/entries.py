@@ -1,0 +1,88 @@
+"""What the index says of files, and how git is made to look at them anew.
+
+git does not look at a file whose entry an agent marked (`--assume-unchanged`, `--skip-worktree`,
+which a sparse checkout sets too), nor at one that has the size and the times of its entry. Both
+would lose an edit in silence; and `update-index --remove` takes a marked file away, as if it were
+deleted.
+
+An entry is renewed, never dropped and added again: of a text whose line ends are not those of its
+attributes git keeps the line ends only while it finds the text in the index.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .places import TREE
+from .repository import git
+
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OTHER, SKIPPED = "?", "S"
+
+
+class Entry:
+    """A path of the worktree. `tag` is as `git ls-files -v` has it, small where git shall assume
+    that the file is unchanged; `meta` is mode, object and stage, empty for what is not tracked."""
+
+    def __init__(self, tag: str, meta: str, path: str) -> None:
+        self.tag = tag
+        self.meta = meta
+        self.path = path
+
+    def is_away(self) -> bool:
+        """Whether it is left out of a sparse checkout: not there, and not deleted."""
+        return self.tag.upper() == SKIPPED and not os.path.lexists(f"{TREE}/{self.path}")
+
+
+def listed(*options: str) -> list[Entry]:
+    """The entries that `git ls-files` tells of with these options.
+
+    Raises RepositoryError where a folder cannot be read: its files would be passed over.
+    """
+    listing = git("ls-files", "-v", "--stage", "-z", *options, tree=True, whole=True)
+    return [_parsed(record) for record in listing.split("\0") if record]
+
+
+def _parsed(record: str) -> Entry:
+    if record.startswith(f"{OTHER} "):
+        return Entry(OTHER, "", record[2:])
+    meta, _, path = record[2:].partition("\t")
+    return Entry(record[0], meta, path)
+
+
+def hidden(found: Iterable[Entry]) -> list[Entry]:
+    """Those at whose files git would not look."""
+    marked = (entry for entry in found if entry.tag == SKIPPED or entry.tag.islower())
+    return [entry for entry in marked if not entry.is_away()]
+
+
+def older_than(mark: str, found: Iterable[Entry]) -> list[Entry]:
+    """The tracked files with a time before that of the file `mark`, which the base's end left.
+
+    They were given another's time (`cp -p`, `touch -r`), which may be the very one in the index.
+    """
+    moment = os.lstat(mark).st_mtime
+    return [entry for entry in found if entry.meta and _is_older(f"{TREE}/{entry.path}", moment)]
+
+
+def renew(found: Iterable[Entry]) -> None:
+    """Let git forget marks, sizes and times of the entries, so that it reads their files."""
+    records = {entry.path: f"{entry.meta}\t{entry.path}" for entry in found if _is_merged(entry)}
+    if records:
+        data = "\0".join(records.values()).encode(errors="surrogateescape")
+        git("update-index", "-z", "--index-info", stdin=data, tree=True)
+
+
+def _is_merged(entry: Entry) -> bool:
+    """Of a conflict's entries git reads the file in any case."""
+    return entry.meta.endswith(" 0")
+
+
+def _is_older(path: str, moment: float) -> bool:
+    try:
+        return os.lstat(path).st_mtime < moment
+    except OSError:
+        return False
