@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -90,6 +90,7 @@ OTHER_ADVICE = "Mend the base, or change the check."
 TRY = "`paid project check PROJECT` tries the checks on the base, without an agent."
 
 
+_LACKS = {CheckEnd.NO_PROGRAM, CheckEnd.NOT_RUNNABLE}
 _BY_OUTPUT = {CheckEnd.FAILED, CheckEnd.DENIED}
 """Who was refused is told at most once a minute, so the same end may be known as either."""
 
@@ -114,12 +115,14 @@ class Failure:
     def cannot_pass(self) -> bool:
         """Whether the base fails in the very same way: what the agent did has no part in it.
 
-        What a container lacks (a program, a host, memory, time) is the same when the kind is; of
-        other failures the output is compared.
+        What a container lacks (a host, memory, time) is the same when the kind is, a program when
+        it is called so in both; of other failures the output is compared.
         """
         if self.base is None:
             return False
         ends = {end_of(self.head), end_of(self.base)}
+        if ends <= _LACKS:
+            return len(ends) == 1 and _lack_the_same(self.head, self.base)
         if ends <= _BY_OUTPUT and ends != {CheckEnd.DENIED}:
             return is_same_failure(self.head, self.base)
         return len(ends) == 1 and CheckEnd.PASSED not in ends
@@ -161,6 +164,21 @@ def is_same_failure(head: Report, base: Report) -> bool:
     return told[0] == told[1] if all(told) else texts[0] == texts[1]
 
 
+def _lack_the_same(head: Report, base: Report) -> bool:
+    """Whether one program is named as missing by both; where one names none, it may be the same.
+
+    The script of a check may be what the issue asks for: missing on the base, and on the commit
+    there and calling what is not there.
+    """
+    named = [set(_named_as_lacking(str(report.get("output", "")))) for report in (head, base)]
+    return not all(named) or not named[0].isdisjoint(named[1])
+
+
+def _named_as_lacking(output: str) -> Iterator[str]:
+    for found in _LACKING.finditer(plain(output, WHOLE)):
+        yield (found["name"] or found["behind"]).strip("'\"`\u2018\u2019:")
+
+
 def tail(output: str) -> str:
     """The last lines of an output, without what a terminal would act on."""
     lines = [line.rstrip() for line in plain(output, WHOLE).strip().split("\n")]
@@ -181,6 +199,13 @@ _LACKS_PROGRAM = re.compile(
     r"|error: command '\S*(?:gcc|cc|clang|c\+\+)' failed: No such file"
     r"|linker `\S+` not found",
     re.MULTILINE,
+)
+# begins where a word does: else one long line takes the square of its length
+_LACKING = re.compile(
+    r"(?:no such program|command not found|\] No such file or directory|\] Permission denied):"
+    r" (?P<behind>\S+)"
+    r"|(?<![^\s:])(?P<name>[^\s:]{1,200}): (?:(?:command )?not found|No such file or directory"
+    r"|Permission denied|(?:cannot execute|bad interpreter)\b)(?!:)"
 )
 _SCRATCH = re.compile(r"/(?:tmp|var/tmp|dev/shm)/[^\s'\":,)]*")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{7,64}\b|\d+(?:\.\d+)?")

@@ -51,6 +51,12 @@ SAME = [
     (report(2, "3 problems"), report(2, "3 problems")),
     (report(1, "Error at 0x7f00aa in /tmp/x1/a.js"), report(1, "Error at 0x12 in /tmp/y2/b.js")),
     (report(127, "sh: jest: not found"), report(127, "sh: 1: jest: not found")),
+    (
+        report(127, "jest: [Errno 2] there is no such program: 'jest'"),
+        report(127, "jest: not found"),
+    ),
+    (report(127, "zsh: command not found: jest"), report(127, "sh: ./x: line 2: jest: not found")),
+    (report(126, "./a.sh: Permission denied"), report(126, "bash: ./a.sh: Permission denied")),
     (report(None, "a", timed_out=True), report(None, "b", timed_out=True)),
     (report(None, oom_kills=1), report(137, oom_kills=3)),
     (report(1, "x", denied=["a.example"]), report(1, "y", denied=["a.example"])),
@@ -62,6 +68,15 @@ OTHER = [
     (report(1, "a"), report(0, "a")),
     (report(1, "a"), report(1, "b")),
     (report(127, "x"), report(1, "x")),
+    (
+        report(127, "./run_tests.sh: line 3: shellcheck: command not found"),
+        report(127, "./run_tests.sh: [Errno 2] No such file or directory: './run_tests.sh'"),
+    ),
+    (report(127, "sh: 1: jest: not found"), report(127, "env: 'node': No such file or directory")),
+    (
+        report(126, "bash: line 1: ./b.sh: Permission denied"),
+        report(126, "bash: line 1: ./a.sh: Permission denied"),
+    ),
     (report(1, "x"), report(None, "x", timed_out=True)),
 ]
 
