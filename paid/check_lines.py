@@ -15,6 +15,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
+from paid import check_greens
 from paid.check_lists import unseen_failure
 from paid.errors import BadInputError
 
@@ -102,18 +103,33 @@ def lines(text: str) -> list[str]:
 
 def cannot_fail(argv: Sequence[str]) -> bool:
     """Whether the check is green whatever the commit holds, so that it says nothing about it."""
-    if not _is_line(argv):
-        return list(argv) in (["true"], ["/bin/true"], ["/usr/bin/true"])
-    words = _read(argv[-1])[0]
-    while words[-1] == ";":
+    if _is_line(argv):
+        return _is_green(argv[-1], stops=True)
+    if (inside := check_greens.nested(argv)) is not None:
+        return _is_green(inside[0], stops=inside[1])
+    is_true = check_greens.ends_well(argv) and argv[0] not in ("echo", "printf")
+    return is_true or check_greens.is_told_to_be(argv)
+
+
+def _is_green(line: str, stops: bool) -> bool:
+    try:
+        words = _read(line.strip())[0]
+    except BadInputError:
+        return False
+    while words and words[-1] == ";":
         words.pop()
     found = list(_commands(words))
+    if not found:
+        return True
     if all(_only_prepares(command) or _ends_well(command) for command in found):
         return True
-    before = words[: len(words) - len(found[-1])]
-    says = found[-1][0] in ("echo", "printf")
-    goes_on = before[-1:] == ["||"] or (before[-1:] == [";"] and ["set", "+e"] in found)
-    return ((says or _ends_well(found[-1])) and goes_on) or found[-1] == ["wait"]
+    stops = (stops or _sets("-e", found)) and not _sets("+e", found)
+    alone = all(_only_prepares(command) for command in found[:-1])
+    return check_greens.is_always_green(line, words, stops, alone) or found[-1] == ["wait"]
+
+
+def _sets(option: str, found: Sequence[Sequence[str]]) -> bool:
+    return any(command[0] == "set" and option in command for command in found)
 
 
 def _is_line(argv: Sequence[str]) -> bool:
