@@ -21,6 +21,7 @@ LITTER = {
     "Gradle's": (".gradle/8/x", ".gradle"),
     "an egg": ("app.egg-info/PKG-INFO", "app.egg-info"),
     "an object": ("src/a.o", "src/a.o"),
+    "a state with its secrets": ("infra/terraform.tfstate", "infra/terraform.tfstate"),
 }
 
 
@@ -83,6 +84,32 @@ def test_sources_that_are_called_alike_are_kept(added: list[str]) -> None:
 )
 def test_what_the_base_keeps_of_a_kind_is_kept(tracked: str, added: str) -> None:
     assert litter.roots([added], lambda: [tracked]) == {}
+
+
+@pytest.mark.parametrize(
+    ("tracked", "added"),
+    [
+        ("test/fixtures/node_modules/a.js", "node_modules/b.js"),
+        ("test/fixtures/.env", ".env"),
+        ("docs/.idea/x", ".idea/workspace.xml"),
+    ],
+)
+def test_a_fixture_of_a_kind_does_not_let_the_top_folders_own_go(tracked: str, added: str) -> None:
+    root = added.partition("/")[0]
+    assert litter.roots([added], lambda: [tracked]) == {root: [added]}
+
+
+def test_what_is_only_called_like_a_compilers_output_is_published(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """A model's `.obj` is a text; a folder called `core` is a source's, and a dump is none."""
+    done = bench.shell(
+        "mkdir models core; echo 'v 0 0 0' > models/cube.obj; echo x > core/core; echo x > core.12;"
+        "printf 'L\\001\\000' > a.obj; cp /bin/true core.7; cp /bin/true core/lib"
+    )
+    head = bench.head_of(bench.bundle(done.name, tmp_path / "run.bundle"))
+    assert _names(bench, head) == {"models/cube.obj", "core/core", "core.12", "core/lib"}
+    assert done.report("collected")["left_out"] == {"a.obj": 1, "core.7": 1}
 
 
 LEAVES = (

@@ -1,6 +1,7 @@
 """Build products, installed packages and local settings: what people ignore and agents commit.
 
-A path is litter by its name (`node_modules`, `.env`), or by what lies in and beside its folder: a
+A path is litter by its name (`node_modules`, `.env`), a file of some names only if it is no text
+(`cube.obj`) or a dump (`core`); or by what lies in and beside its folder: a
 `target` is Cargo's only beside a Cargo.toml, and a virtual environment is one whatever its name.
 What the base tracks is never litter, nor is anything of a kind of which the base tracks one.
 """
@@ -32,8 +33,12 @@ FILES = _words("""
     *.pyc *.pyo *.class *.o *.obj *.lo *.gcda *.gcno .DS_Store Thumbs.db desktop.ini .coverage
     .coverage.* .env .env.local .env.*.local *.swp *.swo *~ .eslintcache .stylelintcache
     *.tsbuildinfo npm-debug.log* yarn-debug.log* yarn-error.log* pnpm-debug.log* nohup.out
-    CMakeCache.txt vgcore.* .Rhistory *.stackdump
+    CMakeCache.txt vgcore.* .Rhistory *.stackdump *.tfstate *.tfstate.backup
 """)
+COMPILED = _words("*.o *.obj *.lo *.class")
+"""Of these a text is something else: `.obj` is a model's geometry, too."""
+LOOK_BYTES = 8 * 1024
+EXECUTABLE = b"\x7fELF"
 FOLDER_ENDS = (".egg-info", ".dist-info", ".dSYM")
 MARKS = ("pyvenv.cfg", "CACHEDIR.TAG", "CMakeCache.txt", "meson-private", "conda-meta")
 """A folder with one of these in it was made by a tool that can make it again."""
@@ -109,7 +114,7 @@ class _Tree:
                 self._known[folder] = self._is_litter(folder)
             if self._known[folder]:
                 return folder
-        return path if any(_matches(name, pattern) for pattern in FILES) else None
+        return path if _is_litter_file(path, name) else None
 
     def _is_litter(self, folder: str) -> bool:
         parent, _, name = folder.rpartition("/")
@@ -129,6 +134,33 @@ class _Tree:
         return _any_matches([*there, *self._inside.get(parent, ())], names)
 
 
+def _is_litter_file(path: str, name: str) -> bool:
+    if _is_dump(name):
+        return _beginning(path).startswith(EXECUTABLE)
+    if not _any_matches((name,), FILES):
+        return False
+    begins = _beginning(path) if _any_matches((name,), COMPILED) else b""
+    return not begins or b"\0" in begins
+
+
+def _is_dump(name: str) -> bool:
+    """Whether Linux may call a dump of a crashed program so: `core`, or with its process id."""
+    first, _, number = name.partition(".")
+    return first == "core" and (name == first or number.isdigit())
+
+
+def _beginning(path: str) -> bytes:
+    """What the worktree's file begins with; empty for what is no file, or not there any more."""
+    place = os.path.join(TREE, path)
+    if os.path.islink(place) or not os.path.isfile(place):
+        return b""
+    try:
+        with open(place, "rb") as file:
+            return file.read(LOOK_BYTES)
+    except OSError:
+        return b""
+
+
 def _any_matches(names: Iterable[str], patterns: tuple[str, ...]) -> bool:
     return any(_matches(name, pattern) for name in names for pattern in patterns)
 
@@ -143,7 +175,11 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _kept(found: set[str], tracked: Iterable[str]) -> set[str]:
-    """The roots of whose kind the base tracks something, or that lie in a folder that it has."""
+    """The roots of whose kind the base tracks something, or that lie in a folder that it has.
+
+    What lies at the top is another thing than its like in the fixtures of a test: packages that
+    were installed there, or settings, are kept only where the base has the folder itself.
+    """
     kinds = {_kind(root) for root in found}
     kept_kinds: set[str] = set()
     folders: set[str] = set()
@@ -153,7 +189,12 @@ def _kept(found: set[str], tracked: Iterable[str]) -> set[str]:
         kept_kinds |= {kind for kind in kinds if _matches(name, kind)}
         for depth in range(len(parents)):
             folders.add("/".join(parents[: depth + 1]))
-    return {root for root in found if _kind(root) in kept_kinds or root in folders}
+    alike = {root for root in found if _kind(root) in kept_kinds and not _is_at_the_top(root)}
+    return alike | (found & folders)
+
+
+def _is_at_the_top(root: str) -> bool:
+    return "/" not in root and "*" not in _kind(root)
 
 
 def _kind(root: str) -> str:
