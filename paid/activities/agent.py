@@ -275,10 +275,12 @@ class AgentActivities:
                 lambda: self._work.bring_in(turn, log, collected),
             )
         except PaidError as error:
-            if error.for_agent is None or end is not TurnEnd.FINISHED:
+            if error.for_agent is not None and end is TurnEnd.FINISHED:
+                digest = f"{log.digest}{error.for_agent}"
+                return sent_back(self._host.database, turn.hold, look.tokens_used, digest, error)
+            if error.for_agent is None or collected.get("head"):
                 raise
-            digest = f"{log.digest}{error.for_agent}"
-            return sent_back(self._host.database, turn.hold, look.tokens_used, digest, error)
+            head = None  # how the agent ended says more than what it left
         if end is TurnEnd.AGENT_ERROR:
             message = with_refusal(self._host.database, turn.hold, message[:1500])
         return TurnResult(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from paid.containers.publishable import Gaps
+from paid.containers.publishable import Gaps, require_taken
 from paid.contracts import TurnEnd, TurnResult
 from paid.errors import PaidError, UnpublishableError
 from paid.store import runs, steps
@@ -37,6 +37,16 @@ def require_small_files(collected: Mapping[str, Any]) -> None:
             for_agent=f"Larger than the 100 MiB that a file may have: {named}. Take it out of every"
             " commit of this branch, and do without it, or make it smaller.",
         )
+
+
+def require_nothing_left(collected: Mapping[str, Any]) -> None:
+    """Raise UnpublishableError where all that an agent made lies where no commit can take it.
+
+    A program that begins a project (`cargo new`, `rails new`) makes a repository of its folder.
+    """
+    require_taken(
+        Gaps(tuple(collected.get("repositories", ())), tuple(collected.get("submodules", ())))
+    )
 
 
 def sent_back(

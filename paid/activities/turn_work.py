@@ -8,7 +8,7 @@ from typing import Any
 from paid.activities.commit_words import left_over, message_rules, rules_of, summaries
 from paid.activities.parts import Host
 from paid.activities.turn_end import last_words
-from paid.activities.turn_gaps import require_small_files
+from paid.activities.turn_gaps import require_nothing_left, require_small_files
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_state import TurnState
 from paid.containers.steps import run_step
@@ -57,12 +57,13 @@ class TurnWork:
 
         Commits that change nothing, or take back what others of them changed, are no change.
         """
+        require_small_files(collected)
         if not collected.get("head"):
+            require_nothing_left(collected)
             return None
         given, host = turn.given, self._host
         into = host.run_folder(given.run_id) / f"turn-{given.turn}.bundle"
         branch, base_sha = turn.workspace.branch, turn.workspace.base_sha
-        require_small_files(collected)
         said = summaries(host.database, given.run_id) if given.turn > 1 else {}
         bundle = host.workspaces.bundle(given.run_id, turn.name, into, MAX_BUNDLE_BYTES)
         work = host.mirrors.take_work(

@@ -6,7 +6,7 @@ what to do to a person and to the agent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paid.containers.attributes import filters_of
@@ -70,6 +70,15 @@ def require_publishable(
         *_of_links(entries),
         *_of_gaps(gaps),
     ]
+    _refuse(found)
+
+
+def require_taken(gaps: Gaps) -> None:
+    """Raise UnpublishableError where the agent's container could not take something."""
+    _refuse(list(_of_gaps(gaps)))
+
+
+def _refuse(found: Sequence[_Finding]) -> None:
     if found:
         raise UnpublishableError(
             " ".join(finding.said for finding in found),

@@ -173,9 +173,25 @@ def test_a_repository_in_the_worktree_is_told_and_makes_no_broken_entry(
     assert "160000" not in git(bench.repository.source, "ls-tree", "-r", head)
 
 
-def test_a_file_that_no_forge_takes_is_named(bench: Bench) -> None:
-    done = bench.shell("truncate -s 101M 'big file.bin'; echo x > x")
+@pytest.mark.parametrize("many", ["", "for n in $(seq 300); do echo $n > many-$n; done;"])
+def test_a_file_that_no_forge_takes_is_named_and_not_read(
+    bench: Bench, tmp_path: Path, many: str
+) -> None:
+    """git read 4 GB for longer than a minute, and larger ones for longer than it may."""
+    done = bench.shell(
+        f"{many} truncate -s 4000M 'big file.bin'; echo x > x; mkdir node_modules;"
+        "truncate -s 101M node_modules/a.node; echo ignored > .gitignore; truncate -s 2G ignored"
+    )
     assert done.report("collected")["large"] == ["big file.bin"]
+    head = bench.head_of(bench.bundle(done.name, tmp_path / "run.bundle"))
+    assert {"x", ".gitignore"} <= _names(bench, head)
+    assert "big file.bin" not in git(bench.repository.source, "ls-tree", "-r", head)
+
+
+@pytest.mark.parametrize("commit", ["", "git add -A; git commit -qm x"])
+def test_a_large_file_alone_is_named(bench: Bench, commit: str) -> None:
+    collected = bench.shell(f"truncate -s 101M big; {commit}").report("collected")
+    assert collected["large"] == ["big"]
 
 
 @pytest.mark.parametrize("many", ["", "for n in $(seq 300); do echo $n > many-$n; done;"])

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from paid.activities.turn_gaps import gaps_in, gaps_of, require_small_files, sent_back
+from paid.activities.turn_gaps import (
+    gaps_in,
+    gaps_of,
+    require_nothing_left,
+    require_small_files,
+    sent_back,
+)
 from paid.containers.publishable import Gaps
 from paid.errors import UnpublishableError
 from paid.models import Feedback
@@ -39,3 +45,12 @@ def test_the_last_turns_gaps_count(database: Database) -> None:
             steps.note(session, hold, gaps=gaps_in(report))
     with database.session() as session:
         assert gaps_of(session, run_id) == Gaps(left_out={".venv": 2})
+
+
+def test_work_that_lies_in_a_repository_of_its_own_is_not_nothing() -> None:
+    """`cargo new app` begins a repository in `app`: the run ended as one without a change."""
+    require_nothing_left({"head": None, "left_out": {".venv": 3}})
+    for left in ({"repositories": ["app"]}, {"submodules": ["app"]}):
+        with pytest.raises(UnpublishableError, match="'app'") as told:
+            require_nothing_left({"head": None, **left})
+        assert told.value.for_agent

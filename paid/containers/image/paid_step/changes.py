@@ -61,11 +61,13 @@ def _known_folders() -> dict[str, int]:
 
 
 class Gaps:
-    """What could not be staged: `repositories` in the worktree, `submodules` with files in them."""
+    """What could not be staged: `repositories` in the worktree, `submodules` with files in them,
+    and new files that are too `large`, which git would read for minutes."""
 
-    def __init__(self, repositories: list[str], submodules: list[str]) -> None:
+    def __init__(self, repositories: list[str], submodules: list[str], large: list[str]) -> None:
         self.repositories = repositories[: gaps.MOST_NAMED]
         self.submodules = submodules
+        self.large = large
 
 
 def stage(base_sha: str, litter: Sequence[str]) -> Gaps:
@@ -73,8 +75,10 @@ def stage(base_sha: str, litter: Sequence[str]) -> Gaps:
     found = _stage_touched(base_sha, litter)
     if found is not None:
         return found
-    inside = _stage_everything(base_sha, litter)
-    return Gaps(inside, gaps.below_submodules(None))
+    let_read()
+    large = gaps.large_others()
+    inside = _stage_everything(base_sha, litter, large)
+    return Gaps(inside, gaps.below_submodules(None), large)
 
 
 def _stage_touched(base_sha: str, litter: Sequence[str]) -> Gaps | None:
@@ -85,22 +89,21 @@ def _stage_touched(base_sha: str, litter: Sequence[str]) -> Gaps | None:
     try:
         paths = touched(layer) if os.path.isdir(layer) else set()
         paths |= _of_the_index(base_sha)
-        inside = _update(paths, litter) if paths else []
-        return Gaps(inside, gaps.below_submodules(paths))
+        inside, large = _update(paths, litter) if paths else ([], [])
+        return Gaps(inside, gaps.below_submodules(paths), large)
     except (TooManyError, RepositoryError, OSError):
         return None
 
 
-def _stage_everything(base_sha: str, litter: Sequence[str]) -> list[str]:
-    """Stage all but the repositories in the worktree, which are returned."""
-    let_read()
+def _stage_everything(base_sha: str, litter: Sequence[str], large: list[str]) -> list[str]:
+    """Stage all but the large files and the repositories in the worktree, which are returned."""
     entries.renew(entries.hidden(entries.listed("--cached")))
     try:
-        stage_everything(litter, ok=(0,))
+        stage_everything(litter, large, ok=(0,))
     except RepositoryError:  # one of them has no commit yet, or a file cannot be read
         others = git("ls-files", "--others", "--exclude-standard", "-z", tree=True).split("\0")
         inside = gaps.repositories(others)
-        stage_everything(litter, inside)
+        stage_everything(litter, [*inside, *large])
         return inside
     made = gaps.new_links(base_sha)
     _forget(made)
@@ -146,17 +149,19 @@ def _of_the_index(base_sha: str) -> set[str]:
     return paths
 
 
-def _update(paths: set[str], litter: Sequence[str]) -> list[str]:
+def _update(paths: set[str], litter: Sequence[str]) -> tuple[list[str], list[str]]:
     """Add, change and remove the files under the paths, but for those that git ignores.
 
-    Repositories among them are not staged, but returned.
+    Repositories among them and new files that are too large are not staged, but returned.
     """
     places = [f":(literal,top){path}" for path in sorted(paths)]
     listing = entries.listed(
         "--cached", "--others", "--exclude-standard", "--", *places, *but_for(litter)
     )
     inside = gaps.repositories(entry.path for entry in listing)
-    found = [entry for entry in listing if not entry.path.endswith("/") and not entry.is_away()]
+    large = gaps.too_large(entry.path for entry in listing if not entry.meta)
+    wanted = (entry for entry in listing if not entry.path.endswith("/") and not entry.is_away())
+    found = [entry for entry in wanted if entry.path not in large]
     if found:
         entries.renew([*entries.hidden(found), *entries.older_than(FOLDERS, found)])
         data = "\0".join(dict.fromkeys(entry.path for entry in found))
@@ -164,4 +169,4 @@ def _update(paths: set[str], litter: Sequence[str]) -> list[str]:
             "update-index", "--add", "--remove", "--replace", "-z", "--stdin",
             stdin=data.encode(errors="surrogateescape"), tree=True,
         )  # fmt: skip
-    return inside
+    return inside, large

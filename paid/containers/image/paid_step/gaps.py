@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 
+from . import processes
 from .places import TREE
-from .repository import git
+from .repository import GIT_SECONDS, git
 
 TYPE_CHECKING = False  # as `typing` has it, which is not loaded
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST_NAMED = 20
+MOST_LISTED = 1000
+"""Of large files: an argument list holds so many paths."""
 LARGE_BYTES = 100 * 1024 * 1024
 """GitHub takes no larger file, nor does the host."""
 _LINK = "160000 "
@@ -32,9 +35,22 @@ def below_submodules(paths: Iterable[str] | None) -> list[str]:
     return sorted(found)[:MOST_NAMED]
 
 
-def large(paths: Iterable[str]) -> list[str]:
+def too_large(paths: Iterable[str]) -> list[str]:
     """The files among the paths that are too large to be published, as the worktree has them."""
-    return [path for path in paths if _size(f"{TREE}/{path}") > LARGE_BYTES][:MOST_NAMED]
+    return [path for path in paths if _size(f"{TREE}/{path}") > LARGE_BYTES]
+
+
+def large_others() -> list[str]:
+    """The new files of the worktree that are too large."""
+    argv = ["find", TREE, "-type", "f", "-size", f"+{LARGE_BYTES}c", "-print0"]
+    done = processes.run(argv, os.environ, b"", GIT_SECONDS)
+    places = done.output.decode(errors="surrogateescape").split("\0")
+    inside = [place[len(TREE) + 1 :] for place in places if place]
+    paths = [f":(literal,top){path}" for path in inside[:MOST_LISTED]]
+    if not paths:
+        return []
+    others = ("--others", "--exclude-standard", "-z", "--", *paths)
+    return [path for path in git("ls-files", *others, tree=True).split("\0") if path in inside]
 
 
 def _size(place: str) -> int:

@@ -228,6 +228,18 @@ def leave_out(base_sha: str, commit: str, parent: str | None) -> tuple[str, str 
     return head(), base_sha, {root: len(paths) for root, paths in found.items()}
 
 
+def without(paths: Iterable[str], left_out: _Found, base_sha: str) -> list[str]:
+    """The paths of files that were not staged, but for those that would be left out as well."""
+    outside = [
+        path
+        for path in paths
+        if not any(path == root or path.startswith(f"{root}/") for root in left_out)
+    ]
+    alone = roots(outside, lambda: _tracked(base_sha)).values()
+    gone = {path for litter in alone for path in litter}
+    return [path for path in outside if path not in gone]
+
+
 def _commit(base_sha: str, tree: str, message: str) -> str:
     """The commit on the base; the base itself where nothing else is left."""
     if tree == git("rev-parse", f"{base_sha}^{{tree}}", tree=True).strip():

@@ -54,12 +54,17 @@ def collect(task: Task, reporter: Reporter) -> int:
     told: dict[str, object] = {"repositories": found.repositories, "submodules": found.submodules}
     commit, parent = repository.commit_staged(task.commit_message)
     head = repository.take_home(task.branch, task.base_sha, commit, parent, task.commit_message)
-    if head is not None:
+    large, left_out = found.large, dict[str, int]()
+    if head is not None or large:
         from . import litter  # noqa: PLC0415 - nothing of it is needed without a change
-
-        head, parent, told["left_out"] = litter.leave_out(task.base_sha, head, parent)
+    if head is not None:
+        head, parent, left_out = litter.leave_out(task.base_sha, head, parent)
         head = repository.take_home(task.branch, task.base_sha, head, parent, task.commit_message)
+    if large:
+        large = litter.without(large, left_out, task.base_sha)
+    told["left_out"] = left_out
     if head is None:
+        told["large"] = large[: gaps.MOST_NAMED]
         reporter.send("collected", head=None, files=0, commits=0, bundle_bytes=0, **told)
         return DONE
     changed = repository.changed_files(task.base_sha, head)
@@ -68,7 +73,7 @@ def collect(task: Task, reporter: Reporter) -> int:
         **told,
         head=head,
         files=len(changed),
-        large=gaps.large(changed),
+        large=[*large, *gaps.too_large(changed)][: gaps.MOST_NAMED],
         commits=(1 if parent == task.base_sha else repository.count_commits(task.base_sha, head)),
         bundle_bytes=repository.write_bundle(task.branch, task.base_sha),
     )
