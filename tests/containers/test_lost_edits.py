@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from paid.containers.task import Task
 from paid.containers.workspace import Workspaces
 from tests.containers.bench import SMALL, Bench, Repository, git
 
@@ -103,21 +104,57 @@ def test_a_text_with_foreign_line_ends_keeps_them(bench: Bench, tmp_path: Path) 
         assert told == "1\t1\ta.md", script
 
 
+ONE_LINE = "sed -i s/^3/three/ a.md"
+MANY = "mkdir many; for i in $(seq 300); do echo $i > many/$i; done"
+
+
+@pytest.mark.parametrize("kind", [Workspaces, PlainWorkspaces])
+@pytest.mark.parametrize("script", [ONE_LINE, f"{ONE_LINE}; {MANY}"])
+def test_texts_whose_line_ends_are_not_their_attributes_are_no_change(
+    bench: Bench, tmp_path: Path, kind: type[Workspaces], script: str
+) -> None:
+    """Every such file was published as changed in each line, or its checks ended with code 98."""
+    first = _with_foreign_line_ends(tmp_path / "foreign", "*.txt text eol=crlf\n")
+    one = Bench(bench.engine, bench.settings, bench.image, first, bench.run_id, project_id=94)
+    one.volume()
+    blob = tmp_path / "blob"
+    blob.write_bytes(b"1\r\n2\r\n")
+    name = git(first.source, "hash-object", "-w", "--no-filters", str(blob))
+    git(first.source, "update-index", "--cacheinfo", f"100644,{name},old.txt")
+    git(first.source, "commit", "--quiet", "--message", "Move on")
+    git(first.mirror, "fetch", "--quiet", str(first.source), "+refs/heads/*:refs/heads/*")
+    later = dataclasses.replace(first, base_sha=git(first.source, "rev-parse", "HEAD"))
+    two = Bench(bench.engine, bench.settings, bench.image, later, bench.run_id + 30_000, 94)
+    two.workspaces = kind(bench.engine, bench.settings, bench.image, SMALL)
+    done = two.shell(f"git status --short; {script}; printf 'x\r\n' > sub/old.txt")
+    head = two.head_of(two.bundle(done.name, tmp_path / "run.bundle"))
+    git(first.mirror, "fetch", "--quiet", str(first.source), f"+{head}:refs/runs/1")
+    volume = two.workspaces.create_verify(two.run_id, 1, 94, later.mirror, later.base_sha)
+    check = Task(mode="verify", head_sha=head, checks=(("git", "status", "--short"),))
+    seen = two.run(two.spec("verify", 1, check, volume=volume))
+    two.clear()
+    one.clear()
+    changed = {path for path in _changed(two, head) if not path.startswith("many/")}
+    assert (changed, done.text) == ({"a.md", "sub/old.txt"}, "")
+    assert seen.exit.code == 0, seen.reports
+    assert seen.report("check")["output"] == ""
+
+
 def _changed(bench: Bench, head: str) -> dict[str, str]:
     base = bench.repository.base_sha
     told = git(bench.repository.source, "diff", "--name-status", "--no-renames", base, head)
     return {path: status for status, path in (line.split("\t") for line in told.splitlines())}
 
 
-def _with_foreign_line_ends(folder: Path) -> Repository:
+def _with_foreign_line_ends(folder: Path, more: str = "") -> Repository:
     """Texts that were committed with CR and LF before `text=auto` was said of them."""
     repository = Repository.make(folder)
     source = repository.source
     (source / "sub").mkdir()
-    for name in ("a.md", "sub/b.md"):
+    for name in ("a.md", "sub/b.md", "old.txt", "sub/old.txt"):
         (source / name).write_bytes(b"".join(b"%d\r\n" % number for number in range(9)))
     repository.commit("As it came")
-    (source / ".gitattributes").write_text("* text=auto\n")
+    (source / ".gitattributes").write_text(f"*.md text=auto\n{more}")
     subprocess.run(["git", "add", ".gitattributes"], cwd=source, check=True)
     git(source, "commit", "--quiet", "--message", "Say so")
     git(repository.mirror, "fetch", "--quiet", str(source), "+refs/heads/*:refs/heads/*")

@@ -27,7 +27,7 @@ DRAIN_SECONDS = 60.0
 def run(task: Task, reporter: Reporter) -> int:
     """The agent is started at most once for a step."""
     if not workspace.is_cloned():
-        from .repository import clone  # noqa: PLC0415 - only where overlays do not work
+        from .modes import clone  # noqa: PLC0415 - only where overlays do not work
 
         clone(task.base_sha)
     workspace.make_folders()

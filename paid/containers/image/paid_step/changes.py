@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LAYER = "/run/paid/changes"
 FOLDERS = f"{REMOTE}/paid-folders"
 """The base's folders with their inode numbers: a folder of another number was replaced."""
+DATED = f"{REMOTE}/paid-dated"
+"""Written when every file of the base was as it was checked out (`dating`)."""
 MOST_PATHS = 200
 """With more paths than this, a look at everything costs little more."""
 
@@ -97,7 +99,8 @@ def _stage_touched(base_sha: str, litter: Sequence[str]) -> Gaps | None:
 
 def _stage_everything(base_sha: str, litter: Sequence[str], large: list[str]) -> list[str]:
     """Stage all but the large files and the repositories in the worktree, which are returned."""
-    entries.renew(entries.hidden(entries.listed("--cached")))
+    known = entries.listed("--cached")
+    entries.renew([*entries.hidden(known), *entries.changed_since(DATED, known)])
     try:
         stage_everything(litter, large, ok=(0,))
     except RepositoryError:  # one of them has no commit yet, or a file cannot be read
@@ -163,7 +166,7 @@ def _update(paths: set[str], litter: Sequence[str]) -> tuple[list[str], list[str
     wanted = (entry for entry in listing if not entry.path.endswith("/") and not entry.is_away())
     found = [entry for entry in wanted if entry.path not in large]
     if found:
-        entries.renew([*entries.hidden(found), *entries.older_than(FOLDERS, found)])
+        entries.renew([*entries.hidden(found), *entries.changed_since(DATED, found)])
         data = "\0".join(dict.fromkeys(entry.path for entry in found))
         git(
             "update-index", "--add", "--remove", "--replace", "-z", "--stdin",

@@ -17,7 +17,9 @@ import hashlib
 import os
 import struct
 
+from .changes import DATED
 from .places import TREE, WORKTREE, RepositoryError
+from .workspace import remove
 
 TYPE_CHECKING = False  # as `typing` has it, which is not loaded
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ PAST_SECONDS = 60
 NANOSECONDS = 1_000_000_000
 STAT_BYTES = 40
 TIMES = struct.Struct(">IIII")
+SIZE, SIZE_AT = struct.Struct(">I"), 36
 SHA1_BYTES = 20
 LONG_NAME = 0xFFF
 EXTENDED = 0x4000
@@ -49,23 +52,32 @@ def date_into_the_past(begun_at: float) -> None:
     size = _hash_bytes(index)
     past = int(begun_at - PAST_SECONDS) * NANOSECONDS
     for place, name in _entries(index, size):
-        times = _dated(os.path.join(os.fsencode(TREE), name), past)
-        if times is not None:
+        dated = _dated(os.path.join(os.fsencode(TREE), name), past)
+        if dated is not None:
+            *times, long = dated
             TIMES.pack_into(index, place, *times)
+            SIZE.pack_into(index, place + SIZE_AT, long)
     _write(index, size)
+    remove(DATED)  # written last: what changes from now on has a later time, which nobody can set
+    with open(DATED, "x"):
+        pass
 
 
-def _dated(path: bytes, past: int) -> tuple[int, int, int, int] | None:
-    """The file's new times as the index has them; None for one that is old, or not there."""
+def _dated(path: bytes, past: int) -> tuple[int, int, int, int, int] | None:
+    """The file's new times and size as the index has them; None for one that is old, or not there.
+
+    git gives a young file that it would call changed, for its line ends, the size 0.
+    """
     try:
         if os.lstat(path).st_mtime_ns <= past:
             return None
         os.utime(path, ns=(past, past), follow_symlinks=False)
-        changed = os.lstat(path).st_ctime_ns
+        seen = os.lstat(path)
     except FileNotFoundError:
         return None
-    seconds = changed // NANOSECONDS & 0xFFFFFFFF
-    return seconds, changed % NANOSECONDS, past // NANOSECONDS & 0xFFFFFFFF, 0
+    seconds, rest = divmod(seen.st_ctime_ns, NANOSECONDS)
+    whole = (seconds, rest, past // NANOSECONDS, 0, seen.st_size)
+    return tuple(number & 0xFFFFFFFF for number in whole)  # type: ignore[return-value]
 
 
 def _entries(index: bytearray, size: int) -> Iterator[tuple[int, bytes]]:

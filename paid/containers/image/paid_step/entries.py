@@ -59,13 +59,15 @@ def hidden(found: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in marked if not entry.is_away()]
 
 
-def older_than(mark: str, found: Iterable[Entry]) -> list[Entry]:
-    """The tracked files with a time before that of the file `mark`, which the base's end left.
+def changed_since(mark: str, found: Iterable[Entry]) -> list[Entry]:
+    """The tracked files that have changed in anything since the file `mark` was written.
 
-    They were given another's time (`cp -p`, `touch -r`), which may be the very one in the index.
+    Nobody can set the time of that (st_ctime), as `cp -p` and `touch -r` set the others, which may
+    then be the very ones in the index. Without the mark, as in a base of an earlier version, all
+    may have.
     """
-    moment = os.lstat(mark).st_mtime
-    return [entry for entry in found if entry.meta and _is_older(f"{TREE}/{entry.path}", moment)]
+    moment = os.lstat(mark).st_mtime_ns if os.path.exists(mark) else 0
+    return [entry for entry in found if entry.meta and _is_newer(f"{TREE}/{entry.path}", moment)]
 
 
 def renew(found: Iterable[Entry]) -> None:
@@ -81,8 +83,8 @@ def _is_merged(entry: Entry) -> bool:
     return entry.meta.endswith(" 0")
 
 
-def _is_older(path: str, moment: float) -> bool:
+def _is_newer(path: str, moment: int) -> bool:
     try:
-        return os.lstat(path).st_mtime < moment
+        return os.lstat(path).st_ctime_ns > moment
     except OSError:
         return False

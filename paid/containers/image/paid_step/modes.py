@@ -12,6 +12,17 @@ from .reports import Reporter
 from .task import Task
 
 
+def clone(base_sha: str) -> None:
+    """A clone of the container's own, where no base lies below; nothing where one is there."""
+    if workspace.is_cloned():
+        return
+    from . import dating  # noqa: PLC0415 - only where overlays do not work
+
+    begun_at = time.time()
+    repository.clone(base_sha)
+    dating.date_into_the_past(begun_at)
+
+
 def prepare_base(task: Task, reporter: Reporter) -> int:
     """A clone and worktree that later runs use as the lower, unchanging layers.
 
@@ -94,7 +105,7 @@ def verify(task: Task, reporter: Reporter) -> int:
     """Run each check on the exact commit, in a worktree that no agent has touched."""
     from . import checks  # noqa: PLC0415 - not needed to collect
 
-    repository.clone(task.base_sha)
+    clone(task.base_sha)
     workspace.make_folders()
     repository.switch_to(task.head_sha)
     workspace.write_home(task.files)

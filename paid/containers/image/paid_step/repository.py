@@ -159,10 +159,13 @@ def _name_default_branch() -> None:
 
 
 def switch_to(sha: str) -> None:
-    """Check out exactly this commit over the prepared base; cost follows the difference."""
+    """Check out exactly this commit over the prepared base; cost follows the difference.
+
+    Nobody has changed a file: where git says so, for its line ends, it is not asked.
+    """
     if head() == full_name(sha):
         return
-    git("read-tree", "-m", "-u", "HEAD", sha, tree=True)
+    git("read-tree", "--reset", "-u", "HEAD", sha, tree=True)
     git("update-ref", "--no-deref", "HEAD", sha, tree=True)
 
 
