@@ -39,6 +39,19 @@ def require_small_files(collected: Mapping[str, Any]) -> None:
         )
 
 
+def require_ended_merges(collected: Mapping[str, Any]) -> None:
+    """Raise UnpublishableError for files with the marks of a merge that nobody ended."""
+    conflicts = [str(path) for path in collected.get("conflicts", [])]
+    if conflicts:
+        named = ", ".join(map(repr, conflicts))
+        raise UnpublishableError(
+            f"A merge was left with its conflicts: {named}.",
+            hint="Label the issue again, and say there which side counts.",
+            for_agent=f"A merge or rebase was left with its conflicts, and the marks of both sides"
+            f" stand in {named}. Decide them, and end it.",
+        )
+
+
 def require_nothing_left(collected: Mapping[str, Any]) -> None:
     """Raise UnpublishableError where all that an agent made lies where no commit can take it.
 

@@ -8,7 +8,11 @@ from typing import Any
 from paid.activities.commit_words import left_over, message_rules, rules_of, summaries
 from paid.activities.parts import Host
 from paid.activities.turn_end import last_words
-from paid.activities.turn_gaps import require_nothing_left, require_small_files
+from paid.activities.turn_gaps import (
+    require_ended_merges,
+    require_nothing_left,
+    require_small_files,
+)
 from paid.activities.turn_log import TurnLog
 from paid.activities.turn_state import TurnState
 from paid.containers.steps import run_step
@@ -58,6 +62,7 @@ class TurnWork:
         Commits that change nothing, or take back what others of them changed, are no change.
         """
         require_small_files(collected)
+        require_ended_merges(collected)
         if not collected.get("head"):
             require_nothing_left(collected)
             return None

@@ -85,6 +85,26 @@ def test_what_the_agent_did_is_published_and_nothing_else(
     assert _changed(one, one.head_of(one.bundle(done.name, tmp_path / "run.bundle"))) == expected
 
 
+@pytest.mark.parametrize(
+    ("then", "conflicts"),
+    [
+        ("", ["README.md"]),
+        ("echo both > README.md", []),
+        ("git merge --abort", []),
+        ("git checkout -q --ours README.md", []),
+    ],
+)
+def test_the_marks_of_a_merge_that_nobody_ended_are_told(
+    one: Bench, then: str, conflicts: list[str]
+) -> None:
+    """`<<<<<<< HEAD` was published where no check reads the file."""
+    done = one.shell(
+        "git checkout -qb side; echo a > README.md; git commit -qam a; git checkout -q -;"
+        f"echo b > README.md; git commit -qam b; git merge -q side; {then}"
+    )
+    assert done.report("collected")["conflicts"] == conflicts
+
+
 def test_a_text_with_foreign_line_ends_keeps_them(bench: Bench, tmp_path: Path) -> None:
     """One changed line of a file that was given an older time became a change of every line."""
     repository = _with_foreign_line_ends(tmp_path / "foreign")

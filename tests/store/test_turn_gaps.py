@@ -7,6 +7,7 @@ import pytest
 from paid.activities.turn_gaps import (
     gaps_in,
     gaps_of,
+    require_ended_merges,
     require_nothing_left,
     require_small_files,
     sent_back,
@@ -54,3 +55,10 @@ def test_work_that_lies_in_a_repository_of_its_own_is_not_nothing() -> None:
         with pytest.raises(UnpublishableError, match="'app'") as told:
             require_nothing_left({"head": None, **left})
         assert told.value.for_agent
+
+
+def test_a_merge_that_nobody_ended_goes_back_to_the_agent() -> None:
+    require_ended_merges({"head": "x", "conflicts": []})
+    with pytest.raises(UnpublishableError, match=r"'a\.py'") as told:
+        require_ended_merges({"head": "x", "conflicts": ["a.py"]})
+    assert "Decide them" in str(told.value.for_agent)

@@ -64,7 +64,10 @@ def _known_folders() -> dict[str, int]:
 
 class Gaps:
     """What could not be staged: `repositories` in the worktree, `submodules` with files in them,
-    and new files that are too `large`, which git would read for minutes."""
+    and new files that are too `large`, which git would read for minutes. `conflicts` are files
+    with the marks of a merge that was not ended."""
+
+    conflicts: Sequence[str] = ()
 
     def __init__(self, repositories: list[str], submodules: list[str], large: list[str]) -> None:
         self.repositories = repositories[: gaps.MOST_NAMED]
@@ -74,13 +77,15 @@ class Gaps:
 
 def stage(base_sha: str, litter: Sequence[str]) -> Gaps:
     """Bring the index up to date: at the touched paths where they are known, else everywhere."""
+    conflicts = entries.in_conflict(entries.listed("--unmerged"))
     found = _stage_touched(base_sha, litter)
-    if found is not None:
-        return found
-    let_read()
-    large = gaps.large_others()
-    inside = _stage_everything(base_sha, litter, large)
-    return Gaps(inside, gaps.below_submodules(None), large)
+    if found is None:
+        let_read()
+        large = gaps.large_others()
+        inside = _stage_everything(base_sha, litter, large)
+        found = Gaps(inside, gaps.below_submodules(None), large)
+    found.conflicts = conflicts[: gaps.MOST_NAMED]
+    return found
 
 
 def _stage_touched(base_sha: str, litter: Sequence[str]) -> Gaps | None:

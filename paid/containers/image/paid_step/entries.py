@@ -20,6 +20,7 @@ TYPE_CHECKING = False  # as `typing` has it, which is not loaded
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MOST_READ_BYTES = 16 * 1024 * 1024
 OTHER, SKIPPED = "?", "S"
 
 
@@ -68,6 +69,20 @@ def changed_since(mark: str, found: Iterable[Entry]) -> list[Entry]:
     """
     moment = os.lstat(mark).st_mtime_ns if os.path.exists(mark) else 0
     return [entry for entry in found if entry.meta and _is_newer(f"{TREE}/{entry.path}", moment)]
+
+
+def in_conflict(found: Iterable[Entry]) -> list[str]:
+    """The files that a merge left for somebody to decide, and nobody has."""
+    unmerged = {entry.path for entry in found if entry.meta and not _is_merged(entry)}
+    return sorted(path for path in unmerged if _has_markers(f"{TREE}/{path}"))
+
+
+def _has_markers(place: str) -> bool:
+    if os.path.islink(place) or not os.path.isfile(place):
+        return False
+    with open(place, "rb") as file:
+        text = b"\n" + file.read(MOST_READ_BYTES)
+    return b"\n<<<<<<< " in text and b"\n>>>>>>> " in text
 
 
 def renew(found: Iterable[Entry]) -> None:

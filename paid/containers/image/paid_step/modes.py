@@ -63,6 +63,7 @@ def collect(task: Task, reporter: Reporter) -> int:
     repository.unlock()
     found = _staged(task)
     told: dict[str, object] = {"repositories": found.repositories, "submodules": found.submodules}
+    told["conflicts"] = found.conflicts
     commit, parent = repository.commit_staged(task.commit_message)
     head = repository.take_home(task.branch, task.base_sha, commit, parent, task.commit_message)
     large, left_out = found.large, dict[str, int]()
