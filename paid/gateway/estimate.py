@@ -157,7 +157,7 @@ def read_ask(route: Route, scan: Scan, spool: Spool, beta: str = "") -> Ask:
         streams=route.streams or values.get("stream") is True,
         most_output=max(limits) if limits else None,
         copies=(_count(values, "n") or 1) * (_count(config, "candidateCount", in_words=True) or 1),
-        input_bytes=spool.size - seen.data_bytes + written + repeated,
+        input_bytes=spool.size - seen.data_bytes + scan.growth_bytes + written + repeated,
         media=seen.pictures,
         unseen=_stored(values) or seen.unseen,
         hour_cache=seen.hour_cache or _caches_for_an_hour(values),

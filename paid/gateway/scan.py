@@ -51,6 +51,8 @@ class Scan:
     seen: Seen = field(default_factory=Seen)
     opening: int = -1
     """Where the outermost object's brace stands; a member can be put in after it."""
+    growth_bytes: int = 0
+    """By how much a tokeniser may make the text longer (`growth`)."""
     closing: int | None = None
     """Where it ends: without this brace, nobody can take a body for whole."""
 

@@ -10,6 +10,7 @@ import codecs
 import re
 from typing import Any
 
+from paid.gateway.growth import Growth
 from paid.gateway.kept import Kept
 from paid.gateway.quick_scan import quick_scan
 from paid.gateway.scan import SPACE, STRICT, BadBodyError, Member, Scan, TwiceError
@@ -57,11 +58,13 @@ class Scanner:
         self._value_start = 0
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._cut = b""
+        self._growth = Growth()
         self._unread: list[bytes] | None = []
         self._unread_bytes = 0
 
     def feed(self, chunk: bytes) -> None:
         """Read on. Raises BadBodyError and RefusedError."""
+        self._growth.feed(chunk)
         if self._unread is None:
             self._read(chunk)
             return
@@ -72,6 +75,11 @@ class Scanner:
 
     def finish(self) -> Scan:
         """What was found. Raises BadBodyError when the body ends too early, and RefusedError."""
+        scan = self._found()
+        scan.growth_bytes = self._growth.size
+        return scan
+
+    def _found(self) -> Scan:
         if self._unread is not None:
             found = quick_scan(b"".join(self._unread), self.scan.wanted, self.scan.wire)
             if found is not None:
