@@ -40,9 +40,10 @@ class Preset:
     """A timeout-and-retry story. `heartbeat` of None is for activities of a few seconds.
 
     `first_wait` is that before the second attempt; each further one is twice as long.
-    `docker_waits` is how often a run's workflow waits during one absence of Docker: 5, 25 and then
-    60 s (`paid.workflows.patience`). 0 leaves it to Temporal, as one of the attempts. What
-    `is_local` runs beside its workflow and goes through no queue: a short word that it waits for.
+    `docker_waits` is how often a run's workflow waits during one absence of Docker: 5, 5, 10,
+    20, 40 and then 60 s (`paid.workflows.patience`). 0 leaves it to Temporal, as one of the
+    attempts. What `is_local` runs beside its workflow and goes through no queue: a short word that
+    it waits for.
     """
 
     start_to_close: timedelta
@@ -66,7 +67,7 @@ GITHUB = Preset(start_to_close=timedelta(minutes=5), attempts=8, heartbeat=timed
 LOOK = replace(GITHUB, attempts=4)
 """The poll's: what does not pass within seconds is waited for by the workflow, which can be woken.
 """
-PUBLISH = replace(GITHUB, schedule_to_start=HOST_WAIT, docker_waits=7)
+PUBLISH = replace(GITHUB, schedule_to_start=HOST_WAIT, docker_waits=10)
 """The same on the run's host, which may be lost."""
 CLAIM_SOON = Preset(
     start_to_close=timedelta(seconds=30), attempts=3, schedule_to_start=timedelta(seconds=10)
@@ -79,7 +80,7 @@ CONTAINER = Preset(
     attempts=5,
     heartbeat=timedelta(minutes=1),
     schedule_to_start=HOST_WAIT,
-    docker_waits=4,
+    docker_waits=6,
 )
 """Docker and git on the run's host: clone, workspace, checks."""
 AGENT = Preset(
@@ -88,7 +89,7 @@ AGENT = Preset(
     heartbeat=timedelta(minutes=1),
     schedule_to_start=HOST_WAIT,
     first_wait=timedelta(seconds=9),
-    docker_waits=3,
+    docker_waits=5,
 )
 """One turn of the agent; a further attempt re-attaches to the container that runs.
 

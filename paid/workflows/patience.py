@@ -45,7 +45,9 @@ LONGEST_OUTAGE = timedelta(days=1)
 LONGEST_VAIN_ATTEMPT = timedelta(minutes=3)
 """An activity's own attempts are over sooner where what it needs is away all the time."""
 FIRST_DOCKER_PAUSE, LONGEST_DOCKER_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
-DOCKER_PAUSES_GROW = 5
+DOCKER_PAUSES = (1, 1, 2, 4, 8)
+"""By how much the first pause grows: an engine that starts again is mostly back within seconds, and
+a pause of 25 s behind one of 5 would let all runs wait for 20 s more."""
 LONGEST_WITHOUT_DOCKER = timedelta(minutes=1)
 """A call to an engine that is away fails within 30 s: what went on for longer had one."""
 NO_PAUSE = timedelta(0)
@@ -137,12 +139,12 @@ class Patience:
         return min(max(PAUSE_PART * waited, FIRST_PAUSE), LONGEST_PAUSE)
 
     def _docker(self, first: timedelta | None, lasted: timedelta) -> timedelta | None:
-        """5, 25 and then 60 s, for each absence anew; `first` is what the error itself says."""
+        """5, 5, 10, 20, 40 and then 60 s, for each absence anew; `first` is what the error says."""
         if lasted > LONGEST_WITHOUT_DOCKER:
             self._docker_waits = 0
         if self._docker_waits >= self._docker_waits_allowed:
             return None
-        grown: int = DOCKER_PAUSES_GROW**self._docker_waits
-        pause = (first or FIRST_DOCKER_PAUSE) * grown
-        self._docker_waits += 1
-        return min(pause, LONGEST_DOCKER_PAUSE)
+        place, self._docker_waits = self._docker_waits, self._docker_waits + 1
+        if place >= len(DOCKER_PAUSES):
+            return LONGEST_DOCKER_PAUSE
+        return min((first or FIRST_DOCKER_PAUSE) * DOCKER_PAUSES[place], LONGEST_DOCKER_PAUSE)

@@ -27,7 +27,8 @@ LET_GO = as_application_error(DetachedError("The worker lets go."))
 KILLED = ApplicationError("The worker was lost.", type="WorkerLostError")
 NOT_HEARD_OF = TimeoutError("silent", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[])
 HANGS = TimeoutError("too long", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[])
-WITH_DOCKER = {"AGENT": [5, 25, 60], "CONTAINER": [5, 25, 60, 60], "PUBLISH": [5, 25, *[60] * 5]}
+GROWING = [5, 5, 10, 20, 40]
+WITH_DOCKER = {"AGENT": GROWING, "CONTAINER": [*GROWING, 60], "PUBLISH": [*GROWING, *[60] * 5]}
 
 
 def _pauses(patience: Patience, *errors: FailureError, lasted: timedelta = MOMENT) -> list[object]:
@@ -48,21 +49,21 @@ def test_docker_is_waited_for_as_long_however_many_workers_were_lost_before(
 
 def test_workers_that_are_lost_while_docker_is_away_take_nothing_from_its_wait() -> None:
     patience = Patience("run_agent", queues.AGENT)
-    assert _pauses(patience, AWAY, KILLED, AWAY, LET_GO, AWAY, AWAY) == [5, 0, 25, 0, 60, None]
+    assert _pauses(patience, AWAY, KILLED, AWAY, LET_GO, AWAY, AWAY) == [5, 0, 5, 0, 10, 20]
 
 
 def test_each_absence_of_docker_is_waited_for_anew() -> None:
     patience = Patience("run_agent", queues.AGENT)
     for _ in range(5):
         assert _pauses(patience, AWAY, lasted=timedelta(minutes=5)) == [5]
-        assert _pauses(patience, AWAY) == [25]
+        assert _pauses(patience, AWAY, AWAY) == [5, 10]
 
 
 def test_the_error_itself_may_say_how_soon_to_look_again() -> None:
     soon = DockerUnavailableError("Docker does not answer.")
     soon.retry_after_seconds = 0.1
     assert _pauses(Patience("verify", queues.CONTAINER), *[as_application_error(soon)] * 2) == [
-        0.1, 0.5,
+        0.1, 0.1,
     ]  # fmt: skip
 
 
