@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 
 SHOWN = 8
-"""So many of the longest pauses are told one by one."""
+"""So many of the longest pauses of each sort are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,10 @@ class Pauses:
 
     @property
     def longest(self) -> tuple[Pause, ...]:
-        """The blows after which the first run took longest."""
-        return tuple(sorted(self.all, key=lambda it: -it.seconds[0])[:SHOWN])
+        """The blows after which the first run took longest, then those where any run did."""
+        of_first = sorted(self.all, key=lambda it: -it.seconds[0])[:SHOWN]
+        of_any = sorted(self.all, key=lambda it: -it.seconds[-1])[:SHOWN]
+        return tuple(dict.fromkeys([*of_first, *of_any]))
 
 
 def pauses(blows: Sequence[Struck], lives: Sequence[Life]) -> Pauses:
