@@ -45,7 +45,7 @@ LONGEST_OUTAGE = timedelta(days=1)
 LONGEST_VAIN_ATTEMPT = timedelta(minutes=3)
 """An activity's own attempts are over sooner where what it needs is away all the time."""
 FIRST_DOCKER_PAUSE, LONGEST_DOCKER_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
-DOCKER_PAUSES = (1, 1, 2, 4, 8)
+DOCKER_PAUSES = (1, 1, 2, 4, 8, 12)
 """By how much the first pause grows: an engine that starts again is mostly back within seconds, and
 a pause of 25 s behind one of 5 would let all runs wait for 20 s more."""
 LONGEST_WITHOUT_DOCKER = timedelta(minutes=1)
@@ -144,7 +144,6 @@ class Patience:
             self._docker_waits = 0
         if self._docker_waits >= self._docker_waits_allowed:
             return None
-        place, self._docker_waits = self._docker_waits, self._docker_waits + 1
-        if place >= len(DOCKER_PAUSES):
-            return LONGEST_DOCKER_PAUSE
-        return min((first or FIRST_DOCKER_PAUSE) * DOCKER_PAUSES[place], LONGEST_DOCKER_PAUSE)
+        grown = DOCKER_PAUSES[min(self._docker_waits, len(DOCKER_PAUSES) - 1)]
+        self._docker_waits += 1
+        return min((first or FIRST_DOCKER_PAUSE) * grown, LONGEST_DOCKER_PAUSE)

@@ -323,7 +323,7 @@ def _after(number: int, loss: str, result: Any) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize(
-    ("step", "waits"), [("create_worktree", 4), ("run_agent", 3), ("verify", 4)]
+    ("step", "waits"), [("create_worktree", 6), ("run_agent", 5), ("verify", 6)]
 )
 async def test_docker_that_stays_away_under_a_step_fails_the_run_with_that_reason(
     start_run: StartRun, step: str, waits: int
