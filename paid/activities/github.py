@@ -121,11 +121,11 @@ class GitHubActivities:
         return without_secrets(message, known, model_keys(self._settings))
 
     def _move_labels(self, facts: RunFacts) -> None:
-        """Put a label that tells the end, and take away the one that asked; a write for each.
+        """Take away the label that asked, and put one that tells the end; a write for each.
 
         To replace all labels by one write would take away what somebody sets at this moment, when
-        automations tell of the pull request that was just opened. The end is told first: between
-        the two, the label that asked is one that was answered.
+        automations tell of the pull request that was just opened. The end is told last: whoever
+        sees it may set the label that asks anew, which must stay.
         """
         project, issue = facts.project, facts.issue
         github = self._github_for(project)
@@ -135,11 +135,11 @@ class GitHubActivities:
         gone = {DONE_LABEL, FAILED_LABEL, *self._asking_labels(facts, github, seen)}
         if (end_label := _label_of(RunStatus(facts.run.status))) is not None:
             gone.discard(end_label)
-            if not seen.has(end_label):
-                github.add_labels(project.full_name, issue.number, [end_label])
         for label in seen.labels:
             if label.lower() in gone:  # GitHub compares names without case
                 github.remove_label(project.full_name, issue.number, label)
+        if end_label is not None and not seen.has(end_label):
+            github.add_labels(project.full_name, issue.number, [end_label])
 
     def _asking_labels(self, facts: RunFacts, github: GitHubPort, seen: IssueSeen) -> set[str]:
         """Names in lower case of the labels that asked for the run, or for its end.

@@ -117,3 +117,13 @@ def test_what_is_not_settled_yet_counts_as_the_most_that_it_can_cost(
     report(RunStatus.CANCELLED)
     (comment,) = labelled.comments(NUMBER)
     assert "| Cost | $0.35 at most ($0.30 of it estimated)" in comment
+
+
+def test_the_end_is_told_after_the_label_that_asked_is_gone(
+    labelled: Watched, report: Report
+) -> None:
+    """Whoever sees the end may set the label anew at once, and that one must stay."""
+    report(RunStatus.FAILED)
+    events = labelled.forge.issue(REPO, NUMBER).events
+    moved = [(event.event, event.label) for event in events if "label" in event.event]
+    assert moved[-2:] == [("unlabeled", "paid-build"), ("labeled", "paid-failed")]
