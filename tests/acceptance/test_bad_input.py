@@ -37,7 +37,7 @@ import os, time
 for number in range(5):
     with open(f"filler-{number}", "wb") as file:
         os.posix_fallocate(file.fileno(), 0, 2**30)
-    print("one more", flush=True)
+    print(("one", "two", "three", "four", "five")[number], "more", flush=True)
 time.sleep(300)
 """
 LONG = ["python3", "-c", "import time; print('begun', flush=True); time.sleep(300)"]
