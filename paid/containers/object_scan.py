@@ -71,12 +71,11 @@ def new_objects(git: Git, head: str, *without: str) -> bytes:
     return listed.stdout
 
 
-def findings(git: Git, base_sha: str, head_sha: str, scan: SecretScan) -> list[Finding]:
-    """Every secret in the objects that are new since the base, the commits' own first.
+def findings(git: Git, names: bytes, scan: SecretScan) -> list[Finding]:
+    """Every secret in the objects of these names (`new_objects`), the commits' own first.
 
     Raises ChangeTooLargeError for more than can be looked through.
     """
-    names = new_objects(git, head_sha, base_sha)
     return _Reading(scan, names).run(read_objects(git, names))
 
 

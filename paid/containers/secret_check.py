@@ -86,9 +86,12 @@ def check_objects(
 
     Raises ChangeTooLargeError for a change that cannot be looked through within the limits.
     """
-    if _size(git, base_sha, head_sha) <= SMALL_BYTES:
+    names = object_scan.new_objects(git, head_sha, base_sha)
+    if _size(git, names) <= SMALL_BYTES:
         with suppress(ChangeTooLargeError):  # packed to be small: the process beside says so
-            return look_through(git, base_sha, head_sha, secrets, allowed, is_small=True)
+            return look_through(
+                git, base_sha, head_sha, secrets, allowed, names=names, is_small=True
+            )
     return _look_beside(git.repository, base_sha, head_sha, secrets, allowed)
 
 
@@ -99,11 +102,16 @@ def look_through(
     secrets: Sequence[str],
     allowed: Allowed,
     *,
+    names: bytes | None = None,
     is_small: bool = False,
 ) -> list[Told]:
-    """The same, in this process; where `is_small`, with a budget that a worker can spare."""
+    """The same, in this process; where `is_small`, with a budget that a worker can spare.
+
+    `names` are those of the new objects, where they are known already.
+    """
     budget = Budget.small() if is_small else None
-    found = object_scan.findings(git, base_sha, head_sha, SecretScan(secrets, budget))
+    names = names or object_scan.new_objects(git, head_sha, base_sha)
+    found = object_scan.findings(git, names, SecretScan(secrets, budget))
     found = [finding for finding in found if not allowed.has(finding)]
     if not found:
         return []
@@ -131,8 +139,7 @@ def _told(found: Iterable[Finding]) -> list[Told]:
     return list(told.values())
 
 
-def _size(git: Git, base_sha: str, head_sha: str) -> int:
-    names = object_scan.new_objects(git, head_sha, base_sha)
+def _size(git: Git, names: bytes) -> int:
     sizes = git.run("cat-file", "--batch-check=%(objectsize)", stdin=names).stdout.split()
     return sum(int(size) for size in sizes if size.isdigit())
 

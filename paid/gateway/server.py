@@ -135,12 +135,7 @@ async def _parts(
     background: list[asyncio.Task[None]] = []
     try:
         await pool.open()
-        left = await books.expire_left_behind(taken.left_behind())
-        taken.begin()
-        noted = notes.left_behind()
-        notes.begin()
-        if left:
-            log.warning("%s requests of an earlier gateway were charged in full", left)
+        noted = await _close_what_was_left(books, taken, notes)
         background += map(
             asyncio.create_task,
             (
@@ -166,6 +161,17 @@ async def _parts(
         await access.close()
         await upstream.close()
         await pool.close()
+
+
+async def _close_what_was_left(books: Books, taken: TakenFile, notes: NotesFile) -> list[Note]:
+    """Charge what an earlier gateway left open; the notes of it that may still correct that."""
+    left = await books.expire_left_behind(taken.left_behind())
+    taken.begin()
+    noted = notes.left_behind()
+    notes.begin()
+    if left:
+        log.warning("%s requests of an earlier gateway were charged in full", left)
+    return noted
 
 
 def _egress(

@@ -1,7 +1,7 @@
 """Code blocks that GitHub's page draws, so that nobody reads what they say.
 
-Source: "Creating diagrams" and "Writing mathematical expressions" in GitHub's documents; Mermaid's
-own on comments, directives and accessibility.
+Source: "Creating diagrams" in GitHub's documents; Mermaid's own on comments, directives and
+accessibility. Formulas are in `hidden_math`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 
 MODELS = frozenset({"geojson", "topojson", "stl"})
 """Maps and solids: numbers to a reader, and any text that their members hold is on no page."""
-DIAGRAM, FORMULA = "mermaid", "math"
-KINDS = MODELS | {DIAGRAM, FORMULA}
+DIAGRAM = "mermaid"
+KINDS = MODELS | {DIAGRAM}
 _UNSEEN_LINE = re.compile(r"[ \t>]*(?:%%|acc(?:Title|Descr)[ \t]*:)")
 """Comments, directives, and what only a screen reader is told."""
 _UNSEEN_TEXT = re.compile(r"[ \t>]*accDescr[ \t]*\{")
-_REMARK = re.compile(r"(?:[^%\\]|\\.)*")
-"""A formula up to its remark."""
 
 
 def unseen_lines(kind: str, lines: Sequence[str]) -> Iterator[int]:
@@ -32,10 +30,3 @@ def unseen_lines(kind: str, lines: Sequence[str]) -> Iterator[int]:
         if is_text or _UNSEEN_LINE.match(line):
             yield place
         is_text = is_text and "}" not in line
-
-
-def without_remark(line: str) -> tuple[str, str]:
-    """A formula's line, and what TeX leaves out of it."""
-    found = _REMARK.match(line)
-    end = found.end() if found else len(line)
-    return line[:end], line[end:]

@@ -70,15 +70,12 @@ def without_hidden_blocks(text: str, note: Note) -> str:
 
 
 def _unseen_of_drawings(lines: list[str], seen: _Seen, note: Note) -> Iterator[int]:
-    """The lines that no picture shows; the remarks of formulas are taken out where they stand."""
+    """The lines that no picture shows."""
     for kind, first, end in seen.drawings:
         unseen = [first + at for at in drawings.unseen_lines(kind, lines[first:end])]
         if unseen:
             note(f"what a drawing ({kind}) does not show", "\n".join(lines[at] for at in unseen))
         yield from unseen
-        if kind == drawings.FORMULA:
-            for at in range(first, end):
-                lines[at] = _kept(*drawings.without_remark(lines[at]), "remark in a formula", note)
 
 
 def _kept(shown: str, hidden: str, kind: str, note: Note) -> str:

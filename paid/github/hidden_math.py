@@ -1,8 +1,7 @@
 """Formulas, which GitHub draws, and in which text can be hidden.
 
 `$\\phantom{…}$` is blank on the page, and a colour may be that of the page. GitHub's page "Writing
-mathematical expressions" has the forms: `$…$`, `$`…`$`, `$$…$$` and a block of the language `math`,
-whose remarks `paid.github.drawings` knows.
+mathematical expressions" has the forms: `$…$`, `$`…`$`, `$$…$$` and a block of the language `math`.
 """
 
 from __future__ import annotations

@@ -12,10 +12,15 @@ import pytest
 from paid.gateway.books import Books, Reservation
 from paid.gateway.lines import make_pool
 from paid.store import clock, holds, ledger, tokens
-from paid.store.database import Database
+from paid.store.database import Database, libpq_url
 from tests.ledger.rows import add_rows
 
 pytestmark = pytest.mark.anyio
+
+
+def _books(database: Database, **options: int) -> Books:
+    url = libpq_url(database.url)
+    return Books(make_pool(url), url, owner="test", **options)
 
 
 async def test_a_bill_that_fails_is_charged_whole_and_no_others_fail_with_it(
@@ -24,8 +29,7 @@ async def test_a_bill_that_fails_is_charged_whole_and_no_others_fail_with_it(
     rows = add_rows(database)
     with database.session() as session:
         token = tokens.issue(session, rows.run_id)
-    url = "postgresql://" + database.url.partition("://")[2]
-    books = Books(make_pool(url), url, owner="test")
+    books = _books(database)
 
     def broken() -> dict[str, Any]:
         raise ZeroDivisionError
@@ -59,8 +63,7 @@ async def test_a_bill_that_postgresql_cannot_hold_leaves_no_reservation_open(
     rows = add_rows(database)
     with database.session() as session:
         token = tokens.issue(session, rows.run_id)
-    url = "postgresql://" + database.url.partition("://")[2]
-    books = Books(make_pool(url), url, owner="test")
+    books = _books(database)
     for bill in ({"amount": 7, "basis": "vendor"}, {"amount": 9, "basis": "vendor"} | odd):
         wish = Reservation(rows.run_id, tokens.digest(token), 1000, "openai", "gpt-5")
         assert (await books.reserve(wish)).outcome == "reserved"
@@ -80,8 +83,7 @@ async def test_bills_are_put_off_for_a_burst_alone_and_all_are_charged(
     rows = add_rows(database)
     with database.session() as session:
         token = tokens.issue(session, rows.run_id)
-    url = "postgresql://" + database.url.partition("://")[2]
-    books = Books(make_pool(url), url, owner="test", most_without_a_bill=3)
+    books = _books(database, most_without_a_bill=3)
     wishes = [
         Reservation(rows.run_id, tokens.digest(token), 1000, "openai", "gpt-5") for _ in range(5)
     ]
@@ -105,8 +107,7 @@ async def test_bills_are_put_off_for_a_burst_alone_and_all_are_charged(
 
 async def test_a_run_waits_for_a_span_from_the_databases_present(database: Database) -> None:
     rows = add_rows(database)
-    url = "postgresql://" + database.url.partition("://")[2]
-    books = Books(make_pool(url), url, owner="test")
+    books = _books(database)
     await books.hold(rows.run_id, "quota", timedelta(hours=5), {"vendor": "openai"})
     await books.finish(60)
     with database.session() as session:

@@ -67,25 +67,30 @@ class Gaps:
     and new files that are too `large`, which git would read for minutes. `conflicts` are files
     with the marks of a merge that was not ended."""
 
-    conflicts: Sequence[str] = ()
-
-    def __init__(self, repositories: list[str], submodules: list[str], large: list[str]) -> None:
+    def __init__(
+        self,
+        repositories: list[str],
+        submodules: list[str],
+        large: list[str],
+        conflicts: list[str],
+    ) -> None:
         self.repositories = repositories[: gaps.MOST_NAMED]
         self.submodules = submodules
         self.large = large
+        self.conflicts = conflicts[: gaps.MOST_NAMED]
 
 
 def stage(base_sha: str, litter: Sequence[str]) -> Gaps:
     """Bring the index up to date: at the touched paths where they are known, else everywhere."""
-    conflicts = entries.in_conflict(entries.listed("--unmerged"))
     found = _stage_touched(base_sha, litter)
-    if found is None:
-        let_read()
-        large = gaps.large_others()
-        inside = _stage_everything(base_sha, litter, large)
-        found = Gaps(inside, gaps.below_submodules(None), large)
-    found.conflicts = conflicts[: gaps.MOST_NAMED]
-    return found
+    if found is not None:
+        return found
+    let_read()
+    known = entries.listed("--cached")
+    conflicts, large = entries.in_conflict(known), gaps.large_others()
+    entries.renew([*entries.hidden(known), *entries.changed_since(DATED, known)])
+    inside = _stage_everything(base_sha, litter, large)
+    return Gaps(inside, gaps.below_submodules(None), large, conflicts)
 
 
 def _stage_touched(base_sha: str, litter: Sequence[str]) -> Gaps | None:
@@ -96,16 +101,14 @@ def _stage_touched(base_sha: str, litter: Sequence[str]) -> Gaps | None:
     try:
         paths = touched(layer) if os.path.isdir(layer) else set()
         paths |= _of_the_index(base_sha)
-        inside, large = _update(paths, litter) if paths else ([], [])
-        return Gaps(inside, gaps.below_submodules(paths), large)
+        inside, large, conflicts = _update(paths, litter) if paths else ([], [], [])
+        return Gaps(inside, gaps.below_submodules(paths), large, conflicts)
     except (TooManyError, RepositoryError, OSError):
         return None
 
 
 def _stage_everything(base_sha: str, litter: Sequence[str], large: list[str]) -> list[str]:
     """Stage all but the large files and the repositories in the worktree, which are returned."""
-    known = entries.listed("--cached")
-    entries.renew([*entries.hidden(known), *entries.changed_since(DATED, known)])
     try:
         stage_everything(litter, large, ok=(0,))
     except RepositoryError:  # one of them has no commit yet, or a file cannot be read
@@ -157,15 +160,17 @@ def _of_the_index(base_sha: str) -> set[str]:
     return paths
 
 
-def _update(paths: set[str], litter: Sequence[str]) -> tuple[list[str], list[str]]:
+def _update(paths: set[str], litter: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """Add, change and remove the files under the paths, but for those that git ignores.
 
-    Repositories among them and new files that are too large are not staged, but returned.
+    Repositories among them and new files that are too large are not staged, but returned; so are
+    the files with conflicts.
     """
     places = [f":(literal,top){path}" for path in sorted(paths)]
     listing = entries.listed(
         "--cached", "--others", "--exclude-standard", "--", *places, *but_for(litter)
     )
+    conflicts = entries.in_conflict(listing)
     inside = gaps.repositories(entry.path for entry in listing)
     large = gaps.too_large(entry.path for entry in listing if not entry.meta)
     wanted = (entry for entry in listing if not entry.path.endswith("/") and not entry.is_away())
@@ -177,4 +182,4 @@ def _update(paths: set[str], litter: Sequence[str]) -> tuple[list[str], list[str
             "update-index", "--add", "--remove", "--replace", "-z", "--stdin",
             stdin=data.encode(errors="surrogateescape"), tree=True,
         )  # fmt: skip
-    return inside, large
+    return inside, large, conflicts

@@ -61,14 +61,17 @@ def hidden(found: Iterable[Entry]) -> list[Entry]:
 
 
 def changed_since(mark: str, found: Iterable[Entry]) -> list[Entry]:
-    """The tracked files that have changed in anything since the file `mark` was written.
+    """The tracked files that changed since the file `mark` was written, and do not tell so by the
+    time of their text, which git compares.
 
-    Nobody can set the time of that (st_ctime), as `cp -p` and `touch -r` set the others, which may
-    then be the very ones in the index. Without the mark, as in a base of an earlier version, all
-    may have.
+    Nobody can set the time of a change (st_ctime), as `cp -p` and `touch -r` set that of the text
+    (st_mtime), which may then be the very one in the index. A write sets both to one moment.
+    Without the mark, as in a base of an earlier version, all files may have changed.
     """
     moment = os.lstat(mark).st_mtime_ns if os.path.exists(mark) else 0
-    return [entry for entry in found if entry.meta and _is_newer(f"{TREE}/{entry.path}", moment)]
+    return [
+        entry for entry in found if entry.meta and _is_backdated(f"{TREE}/{entry.path}", moment)
+    ]
 
 
 def in_conflict(found: Iterable[Entry]) -> list[str]:
@@ -98,8 +101,9 @@ def _is_merged(entry: Entry) -> bool:
     return entry.meta.endswith(" 0")
 
 
-def _is_newer(path: str, moment: int) -> bool:
+def _is_backdated(path: str, moment: int) -> bool:
     try:
-        return os.lstat(path).st_ctime_ns > moment
+        seen = os.lstat(path)
     except OSError:
         return False
+    return seen.st_ctime_ns > moment and seen.st_mtime_ns != seen.st_ctime_ns
