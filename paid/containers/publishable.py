@@ -74,7 +74,7 @@ def require_publishable(
 
 
 def require_taken(gaps: Gaps) -> None:
-    """Raise UnpublishableError where the agent's container could not take something."""
+    """Raise UnpublishableError where files of the agent's worktree could not be committed."""
     _refuse(list(_of_gaps(gaps)))
 
 

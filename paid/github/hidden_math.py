@@ -34,7 +34,7 @@ def without_hidden_formulas(text: str, note: Note) -> str:
 
 
 def without_hidden_block(block: str, note: Note) -> str:
-    """A block of code; of one that is a formula, and may hide some of it, its ends."""
+    """The block of code as it is; in a formula that may hide text, FORMULA instead of its lines."""
     first, _, rest = block.partition("\n")
     if not _FENCE.match(block) or not _MAY_HIDE.search(rest):
         return block

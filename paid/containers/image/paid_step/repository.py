@@ -161,7 +161,8 @@ def _name_default_branch() -> None:
 def switch_to(sha: str) -> None:
     """Check out exactly this commit over the prepared base; cost follows the difference.
 
-    Nobody has changed a file: where git says so, for its line ends, it is not asked.
+    No file was edited here, but git may take one for edited, for its line ends, and would refuse
+    to go on (`read-tree -m`): so it overwrites what differs (`--reset`).
     """
     if head() == full_name(sha):
         return
